@@ -1,0 +1,1 @@
+"""Pure core: integers only, no input or output, no clock."""

@@ -1,0 +1,94 @@
+"""The one TOML file (DESIGN §3.4): unknown keys are refused, secrets only from files or env.
+
+``load_settings`` validates everything before anything is opened, so a wrong file never
+touches the data.
+"""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError, model_validator
+
+from gateway.config.sections import (
+    BrokerSource,
+    GatewaySection,
+    HttpSection,
+    ListenerSource,
+    Mapping,
+    RegistrySection,
+    Section,
+    SinkSection,
+    SourceSection,
+    ValidationSection,
+)
+from gateway.errors import ConfigError
+
+
+class Settings(Section):
+    """The whole file."""
+
+    gateway: GatewaySection = GatewaySection()
+    source: tuple[SourceSection, ...] = ()
+    validation: ValidationSection = ValidationSection()
+    http: HttpSection | None = HttpSection()
+    registry: RegistrySection = RegistrySection()
+    sink: tuple[SinkSection, ...] = ()
+    mapping: tuple[Mapping, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_one_of_each_name(self) -> "Settings":
+        for what, names in (
+            ("sink name", [sink.name for sink in self.sink]),
+            ("mapping name", [mapping.name for mapping in self.mapping]),
+            ("client_id", [s.client_id for s in self.source if isinstance(s, BrokerSource)]),
+            ("listen", [s.listen for s in self.source if isinstance(s, ListenerSource)]),
+        ):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"{what} {min(twice)!r} is used twice")
+        return self
+
+
+def load_settings(file: Path) -> Settings:
+    """Read and validate a configuration file; relative paths in it start at its folder.
+
+    Raises:
+        ConfigError: names the file and every wrong key.
+    """
+    try:
+        raw = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: {error}") from error
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_lines(file, error))) from error
+    return _rooted(settings, file.resolve().parent)
+
+
+def _lines(file: Path, error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        # a discriminated union puts its tag among the keys; people know only what they wrote
+        key = ".".join(str(part) for part in problem["loc"] if part not in {"listener", "broker"})
+        lines.append(f"{file}: {key or 'file'}: {problem['msg']}")
+    return lines
+
+
+def _rooted(section: Section, folder: Path) -> "Settings":
+    return _rooted_any(section, folder)  # type: ignore[return-value]
+
+
+def _rooted_any(value: object, folder: Path) -> object:
+    if isinstance(value, Path):
+        return folder / value
+    if isinstance(value, tuple):
+        return tuple(_rooted_any(item, folder) for item in value)
+    if isinstance(value, Section):
+        changes = {
+            name: _rooted_any(getattr(value, name), folder) for name in type(value).model_fields
+        }
+        return value.model_copy(update=changes)
+    return value

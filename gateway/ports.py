@@ -1,0 +1,207 @@
+"""The seams: who calls, when, what survives, which errors. One contract suite each.
+
+Four processes share one data directory and meet only here (``app.py`` starts them):
+
+=========  ======================================================  =======================
+process    does                                                    the only writer of
+=========  ======================================================  =======================
+intake     sources → journal → PUBACK; receipts; control socket    ``journal/``
+processor  journal → pipeline → store, ledger, quarantine, outbox  ``store/`` rows, state
+keeper     outbox → sinks; merges pages, retention                 sink cursors, merges
+web        API, metrics and board                                  nothing
+=========  ======================================================  =======================
+
+A crash of any of them is a crash of all (the supervisor restarts the whole), so there is one
+recovery: the journal drops its torn tail, the store drops what lies past the last checkpoint,
+and the processor goes on from there. Everything after the journal is a function of it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from gateway.model import Event, IntArray, Position, Quarantined, ReadingBatch, Record
+
+
+class Intake(Protocol):
+    """Where sources put messages: the journal behind a group commit. Lives in the event loop.
+
+    Called by every source of the process, never from another thread.
+    """
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether sources must stop reading: too much waits for the disk, or it is full."""
+
+    def append(self, source: int, flags: int, topic: bytes, payload: bytes) -> int:
+        """Take a message and return its record number; it is *not yet durable*.
+
+        Numbers rise by one with every call. The caller acknowledges the message to its peer
+        only once ``on_durable`` reported that number or a later one. Never raises for a full
+        disk: the message waits in memory, unacknowledged, and ``is_congested`` turns true.
+        """
+
+    def on_durable(self, listener: Callable[[int], None]) -> None:
+        """Call ``listener(number)`` after each commit: every record up to ``number`` is on disk."""
+
+    def on_relief(self, listener: Callable[[], None]) -> None:
+        """Call ``listener()`` each time congestion has ended, so that reading may go on."""
+
+
+class Publisher(Protocol):
+    """How receipts, commands and configuration go down to a device: a source, seen from below."""
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Send at QoS 0 to whoever is subscribed; a peer that cannot take it loses it.
+
+        Receipts are coalesced and repeated by the next one, so a lost one does no harm.
+        """
+
+
+class Source(Publisher, Protocol):
+    """Where messages come from. ``run`` is one task of the intake process."""
+
+    async def run(self) -> None:
+        """Receive until cancelled; reconnects as often as it takes, with full jitter.
+
+        PUBACKs go out in the order the messages came in, each after ``Intake.on_durable``
+        named its record. What was not acknowledged before a lost connection or a crash must
+        come again from the peer. When ``Intake.is_congested`` the source stops reading its
+        sockets (back pressure), it never drops.
+
+        Raises:
+            OSError: a listener cannot bind its address.
+        """
+
+
+class Route(NamedTuple):
+    """What the registry says of the device a message belongs to."""
+
+    device_index: int  # dense, from 0, never reused
+    sector: str
+    is_registered: bool  # False: auto-enrolled, graded so
+
+
+class DeviceDirectory(Protocol):
+    """The part of the registry that the pipeline needs: names to indexes."""
+
+    def route(self, org: str, sector: str, device: str) -> Route:
+        """Return the route of a device, enrolling it where that is allowed.
+
+        Raises:
+            RejectedError: ``identity`` or ``unregistered``.
+        """
+
+
+class StoreWriter(Protocol):
+    """The processor's side of the store. One instance, one thread.
+
+    Between two checkpoints ``write`` may be called any number of times. After a crash
+    ``open`` has already removed every row whose ``record`` is at or past the position of the
+    last checkpoint, so processing the journal again from there stores each reading once.
+    """
+
+    def write(
+        self,
+        batches: Sequence[ReadingBatch],
+        events: Sequence[Event],
+        quarantined: Sequence[Quarantined],
+    ) -> None:
+        """Make rows visible to readers; returns when they are committed (FULL).
+
+        Raises:
+            JournalFullError: the disk is full; nothing of this call is visible, call again.
+        """
+
+    def find_times(self, profile: str, device_index: int, times_ms: IntArray) -> IntArray:
+        """Return which of ``times_ms`` already have a reading of this device and profile.
+
+        The slow path of the ledger: only for readings without sequence number that are not
+        newer than the newest of their device.
+        """
+
+
+class JournalReading(Protocol):
+    """A reader of a journal with a place of its own."""
+
+    @property
+    def position(self) -> Position:
+        """Where the next ``read`` begins."""
+
+    def read(self, limit: int, up_to: int) -> tuple[Sequence[Record], Sequence[Quarantined]]:
+        """Return at most ``limit`` records with numbers ≤ ``up_to`` and move on.
+
+        Damaged stretches come as quarantine entries with what is left of their bytes, one for
+        each record number that is lost, and do not stop the reader.
+        """
+
+
+class Sink(Protocol):
+    """A database that takes lines. Never called concurrently with itself; keeper process."""
+
+    name: str
+
+    async def connect(self) -> None:
+        """Create the database where that is possible, write the canary point and read it back.
+
+        Raises:
+            SinkUnavailableError, SinkDeniedError: as ``write``.
+        """
+
+    async def write(self, lines: Sequence[bytes]) -> None:
+        """Write all lines or raise.
+
+        Raises:
+            SinkUnavailableError: keep the batch; honour ``retry_after_s``.
+            SinkDeniedError: 401, 403, 404: keep everything, alarm, at most one try in 30 s.
+            SinkRefusedError: the content is wrong (400, 413, 422): the drain bisects.
+        """
+
+    async def started_at(self) -> str | None:
+        """Return a token that changes when the server restarts, None where it has none."""
+
+    async def close(self) -> None:
+        """Close connections; nothing is called afterwards."""
+
+
+class Decode(Protocol):
+    """One payload format. Pure: no clock, socket or file."""
+
+    def __call__(self, record: Record, route: Route, lane: str, out: "Collecting") -> None:
+        """Add the readings of one message to ``out``, all of them or none.
+
+        Raises:
+            RejectedError: the payload cannot be read; ``out`` is unchanged.
+        """
+
+
+class Collecting(Protocol):
+    """Gathers decoded rows of many messages into columns."""
+
+    def add_rows(
+        self,
+        header: "RowsHeader",
+        rows: Sequence[Sequence[float | None]],
+    ) -> None:
+        """Add rows ``[dt_ms, value…, status]`` of one message; widths already checked."""
+
+    def add_event(self, event: Event) -> None:
+        """Add an event or a state message."""
+
+
+class RowsHeader(NamedTuple):
+    """What the rows of one message have in common."""
+
+    profile: str
+    device_index: int
+    log: int
+    boot: int  # -1 where the device counts no boots
+    seq: int  # of the first row; NO_SEQ where the device sends none
+    time_ms: int  # base; 0 = the device has no clock
+    lane: str
+    record: int
+    received_ms: int
+    is_registered: bool
+    max_age_ms: int  # 0 = the configuration's [validation] max_age
+
+
+Tap = Callable[[Iterable[Record]], None]

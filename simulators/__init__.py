@@ -1,0 +1,1 @@
+"""Simulators: fleets, load and faults. Never imports ``gateway``."""
