@@ -184,6 +184,32 @@ class ReadingBatch:
         )
 
 
+@dataclass(slots=True)
+class DecodedBatch:
+    """What the decoders hand to ``screen``: readings and what only the wire knew of them.
+
+    Quality is RAW and reasons are 0 throughout; arrays have the length of ``readings``.
+    """
+
+    readings: ReadingBatch
+    boot: IntArray  # -1 where the device counts no boots
+    is_backlog: BoolArray  # came on lane b
+    is_registered: BoolArray
+    is_stamped: BoolArray  # the device had no clock, ``time_ms`` comes from the receive time
+    max_age_ms: IntArray  # 0 = the configuration's default
+
+    def take(self, index: IntArray | BoolArray) -> "DecodedBatch":
+        """Return the readings that ``index`` (positions or mask) selects, in its order."""
+        return DecodedBatch(
+            self.readings.take(index),
+            self.boot[index],
+            self.is_backlog[index],
+            self.is_registered[index],
+            self.is_stamped[index],
+            self.max_age_ms[index],
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened once: a device's own word (lane e, s) or a finding of ours."""

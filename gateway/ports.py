@@ -92,24 +92,110 @@ class DeviceDirectory(Protocol):
         """
 
 
+class DeviceRow(NamedTuple):
+    """A device as the state file keeps it; ``index`` is dense, from 0, never reused."""
+
+    index: int
+    org: str
+    sector: str
+    device: str
+    is_registered: int
+    first_seen_ms: int
+
+
+class StreamRow(NamedTuple):
+    """The ledger's knowledge of one log of one device; ``epoch`` rises when it counts anew."""
+
+    device_index: int
+    log: int
+    epoch: int
+    boot: int
+    first: int  # lowest sequence number expected
+    high_water: int  # everything from ``first`` up to here is in the gateway
+    last_time_ms: int
+    ranges: str  # JSON [[from, to], …] seen above high_water or below first, inclusive, sorted
+
+
+class LatestRow(NamedTuple):
+    """The newest good reading of a device and profile, and the validator's memory of it."""
+
+    device_index: int
+    profile: str
+    time_ms: int
+    received_ms: int
+    log: int
+    seq: int
+    status: int
+    quality: int
+    reasons: int
+    values: bytes  # float64 little endian, scaled units, one per column
+    memory: bytes  # what ``validate`` wants back after a restart; opaque here
+
+
+class CountRow(NamedTuple):
+    """The accounts of one device, in readings and in messages."""
+
+    device_index: int
+    stored: int
+    duplicate: int
+    quarantined: int
+    messages_stored: int
+    messages_duplicate: int
+    messages_quarantined: int
+    last_received_ms: int
+    state: str  # "online" | "lost" | "" unknown, from lane s
+
+
+class Totals(NamedTuple):
+    """The accounts of the gateway; device −1 holds what belongs to no device."""
+
+    received_messages: int  # = highest journal record number known, minus requeued ones
+    stored: int
+    duplicate: int
+    quarantined: int
+    messages_stored: int
+    messages_duplicate: int
+    messages_quarantined: int
+
+    @property
+    def pending_messages(self) -> int:
+        """Messages in the journal that the pipeline has not yet reached."""
+        done = self.messages_stored + self.messages_duplicate + self.messages_quarantined
+        return self.received_messages - done
+
+
+class Checkpoint(NamedTuple):
+    """What commits together, after the rows: cursor, ledger, counters and all that is dirty."""
+
+    position: Position
+    totals: Totals
+    devices: Sequence[DeviceRow]
+    streams: Sequence[StreamRow]
+    latest: Sequence[LatestRow]
+    counts: Sequence[CountRow]
+
+
 class StoreWriter(Protocol):
     """The processor's side of the store. One instance, one thread.
 
-    Between two checkpoints ``write`` may be called any number of times. After a crash
-    ``open`` has already removed every row whose ``record`` is at or past the position of the
+    Between two checkpoints ``write`` may be called any number of times. After a crash the
+    opening has already removed every row whose ``record`` is at or past the position of the
     last checkpoint, so processing the journal again from there stores each reading once.
     """
 
-    def write(
-        self,
-        batches: Sequence[ReadingBatch],
-        events: Sequence[Event],
-        quarantined: Sequence[Quarantined],
-    ) -> None:
-        """Make rows visible to readers; returns when they are committed (FULL).
+    def write(self, batches: Sequence[ReadingBatch], events: Sequence[Event]) -> None:
+        """Make rows visible to readers; returns when they are committed (synchronous=FULL).
 
         Raises:
-            JournalFullError: the disk is full; nothing of this call is visible, call again.
+            JournalFullError: the disk is full. Nothing is lost: the caller tries again, and
+                rows that are already visible from a torn attempt do not come twice.
+        """
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Commit the cursor and everything dirty, after the rows written so far.
+
+        Raises:
+            JournalFullError: the disk is full; call again.
         """
 
     def find_times(self, profile: str, device_index: int, times_ms: IntArray) -> IntArray:
