@@ -93,9 +93,9 @@ class DeviceDirectory(Protocol):
 
 
 class DeviceRow(NamedTuple):
-    """A device as the state file keeps it; ``index`` is dense, from 0, never reused."""
+    """A device as the state file keeps it; its index is dense, from 0, never reused."""
 
-    index: int
+    device_index: int
     org: str
     sector: str
     device: str
