@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from gateway.errors import JournalFullError
 from gateway.link import Link
-from gateway.model import Quarantined, ReadingBatch, Record, RecordFlag
+from gateway.model import REQUEUE_NUMBER_BYTES, Quarantined, ReadingBatch, Record, RecordFlag
 from gateway.pipeline import Outcome, Pipeline
 from gateway.ports import JournalReading, StoreWriter
 from gateway.stats import Stats
@@ -27,7 +27,6 @@ MAX_BATCH = 20_000  # at 60,000 messages/s three steps a second, well inside 500
 LINGER_S = 0.04  # gathers single readings into one page; a tenth of the promised 500 ms
 CHECKPOINT_S = 0.5
 RETRY_S = 0.25
-NUMBER_BYTES = 8  # a requeued payload is led by the record number it had
 
 
 class QuarantineStore(Protocol):
@@ -156,12 +155,12 @@ class Processor:
         ]
 
     def _unpack_one(self, record: Record) -> Record:
-        number = int.from_bytes(record.payload[:NUMBER_BYTES], "big")
+        number = int.from_bytes(record.payload[:REQUEUE_NUMBER_BYTES], "big")
         entry = self._rooms.quarantine.get(number)
         if entry is not None:
             self._rooms.pipeline.requeued(entry)
             self._rooms.quarantine.mark_requeued(number, by=record.number)
-        return record._replace(payload=record.payload[NUMBER_BYTES:])
+        return record._replace(payload=record.payload[REQUEUE_NUMBER_BYTES:])
 
     def _checkpoint(self) -> None:
         if not self._is_dirty:

@@ -44,14 +44,13 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _tap(options: argparse.Namespace) -> int:
-    seen = 0
-    for message in listen(settings_of(options), {"do": "tap", "filter": options.filter}):
+    request = {"do": "tap", "filter": options.filter}
+    for seen, message in enumerate(listen(settings_of(options), request), 1):
         if options.json:
             print_json(message)
         else:
             payload = message.get("payload") or f"base64:{message['payload_base64']}"
             print(f"{message['topic']}  {payload}", flush=True)
-        seen += 1
         if seen == options.count:
             break
     return 0
