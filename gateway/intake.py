@@ -6,6 +6,7 @@ that a mended mapping can still be applied to the last minutes (``infragate repl
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
@@ -86,6 +87,7 @@ class IntakeProcess:
         self._writer: asyncio.StreamWriter | None = None
         self._links: set[asyncio.Task[None]] = set()
         self._marks: deque[tuple[float, int]] = deque(maxlen=KEPT_MARKS)
+        self._heard = asyncio.Event()
         self._processed = 1  # the processor has checkpointed everything below this number
 
     async def run(self) -> None:
@@ -102,9 +104,11 @@ class IntakeProcess:
         await self._rooms.commit.close()
         end = self._rooms.journal.durable
         self._send({"durable": end, "stop": True})
-        deadline_s = asyncio.get_running_loop().time() + DRAIN_S
-        while self._processed <= end and asyncio.get_running_loop().time() < deadline_s:
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while self._processed <= end:
+                    self._heard.clear()
+                    await self._heard.wait()
 
     def attach(self, sock: socket.socket) -> None:
         """Take the link of a processor that has just been started."""
@@ -164,6 +168,7 @@ class IntakeProcess:
     def _hear(self, message: dict[str, Any]) -> None:
         if "keep" in message:
             self._processed = int(message["keep"])
+            self._heard.set()
             self._marks.append((asyncio.get_running_loop().time(), self._processed))
         for topic, payload in message.get("receipts", ()):
             for publisher in self._rooms.publishers:

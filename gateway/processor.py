@@ -71,7 +71,7 @@ class Processor:
         receipt_s: float,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        save_stats: Callable[[Stats], None] = lambda _stats: None,
+        save_stats: Callable[[], None] = lambda: None,
     ) -> None:
         self._rooms = rooms
         self._link = link
@@ -98,7 +98,7 @@ class Processor:
                 self._sleep(rest_s)
         self._checkpoint()
         self._send_receipts()
-        self._save_stats(self._rooms.stats)
+        self._save_stats()
 
     def _is_done(self) -> bool:
         return self._stops and self._rooms.journal.position.number > self._durable
@@ -117,7 +117,7 @@ class Processor:
             self._send_receipts()
             self._receipts_due_s = now_s + self._receipt_s
         if now_s >= self._stats_due_s:
-            self._save_stats(self._rooms.stats)
+            self._save_stats()
             self._stats_due_s = now_s + 1.0
 
     def _step(self) -> bool:

@@ -8,15 +8,18 @@ second gateway must never meet the processor of the first.
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
+from gateway.errors import GatewayError
 from gateway.stats import Stats
 
 logger = logging.getLogger(__name__)
@@ -25,6 +28,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FIRST_PAUSE_S = 0.2
 LAST_PAUSE_S = 10.0
 STABLE_S = 30.0  # a child that lived this long starts again without a pause
+LOCK_WAIT_S = 5.0  # the kernel needs a moment to end the children of a killed gateway
 STOP_S = 3.5  # Ctrl-C ends the whole within 5 s
 
 
@@ -41,6 +45,31 @@ def die_with_parent(parent_pid: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # it died before we asked
         raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a data directory: two gateways on one would each undo the other's work.
+
+    Raises:
+        GatewayError: another process has held it for ``LOCK_WAIT_S``.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as handle:
+        deadline_s = time.monotonic() + LOCK_WAIT_S
+        while not _try_lock(handle):
+            if time.monotonic() > deadline_s:
+                raise GatewayError(f"another gateway runs on {file.parent}")
+            time.sleep(0.02)
+        yield
+
+
+def _try_lock(handle: TextIO) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 class Children:
