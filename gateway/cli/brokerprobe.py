@@ -7,12 +7,12 @@ subscriber returns. Mosquitto's default drops all but 1,000 of them without a wo
 import secrets
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.config import BrokerSource
 
@@ -98,18 +98,28 @@ class _Probe:
             raise TimeoutError(text)
 
     def _on_connect(
-        self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any
+        self,
+        _client: mqtt.Client,
+        _data: object,
+        _flags: object,
+        reason: ReasonCode,
+        *_properties: object,
     ) -> None:
         if not reason.is_failure:
             self._connected.set()
 
     def _on_subscribe(
-        self, _client: Any, _data: Any, _mid: int, reasons: list[Any], _properties: Any
+        self,
+        _client: mqtt.Client,
+        _data: object,
+        _mid: int,
+        reasons: list[ReasonCode],
+        *_properties: object,
     ) -> None:
         self.granted = [reason.value for reason in reasons]
         self._subscribed.set()
 
-    def _on_message(self, _client: Any, _data: Any, _message: mqtt.MQTTMessage) -> None:
+    def _on_message(self, _client: mqtt.Client, _data: object, _message: mqtt.MQTTMessage) -> None:
         self.received += 1
         if self.received == QUEUE_MESSAGES:
             self.enough.set()
