@@ -43,8 +43,10 @@ def probe(section: BrokerSource) -> Iterator[tuple[str, str, str]]:
         yield (
             "fail",
             f"{name} queue",
-            f"kept {kept} of {QUEUE_MESSAGES} messages for an absent client and dropped the rest: "
-            "raise max_queued_messages (Mosquitto) or max_mqueue_len (EMQX)",
+            (
+                f"kept {kept} of {QUEUE_MESSAGES} messages for an absent client and dropped the rest: "
+                "raise max_queued_messages (Mosquitto) or max_mqueue_len (EMQX)"
+            ),
         )
 
 
