@@ -44,7 +44,7 @@ def probe(section: BrokerSource) -> Iterator[tuple[str, str, str]]:
             "fail",
             f"{name} queue",
             (
-                f"kept {kept} of {QUEUE_MESSAGES} messages for an absent client and dropped the rest: "
+                f"kept {kept} of {QUEUE_MESSAGES} messages for an absent client, dropped the rest: "
                 "raise max_queued_messages (Mosquitto) or max_mqueue_len (EMQX)"
             ),
         )
