@@ -14,7 +14,6 @@ from gateway.journal.layout import BODY, FIXED_BYTES, FRAME, HEADER_BYTES, MAX_L
 from gateway.journal.segments import lock_folder, sync_folder
 from gateway.journal.tail import Tail
 
-
 # looked up once: append runs for every message
 _pack_body = BODY.pack
 _pack_frame = FRAME.pack
