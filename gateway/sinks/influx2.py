@@ -6,7 +6,7 @@ with SYNCHRONOUS each call says what became of it, and the drain does the rest.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -111,7 +111,7 @@ class Influx2Sink(CanarySink):
         if not error.status:  # no answer came
             return SinkUnavailableError(str(error.reason))
         body = error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
-        headers = error.headers  # case-insensitive, None where no answer came
+        headers: Mapping[str, str] | None = error.headers  # None where no answer came
         retry_after = headers.get("Retry-After") if headers is not None else None
         meaning = error_of(int(error.status), body, retry_after, self._clock())
         return meaning or SinkUnavailableError(f"HTTP {error.status}: {error.reason}")
