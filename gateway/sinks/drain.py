@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from gateway.config.sections import SinkSection, duration_ms
 from gateway.errors import SinkDeniedError, SinkRefusedError, SinkUnavailableError
@@ -23,10 +23,13 @@ from gateway.stats import Stats
 
 _LOG = logging.getLogger(__name__)
 
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+
 _IDLE_S = 0.2  # between looks at an outbox that is empty
 _DENIED_S = 30.0  # reliability.md row 27: at most one try in 30 s
 _BACKOFF_S = (0.5, 30.0)  # first and longest; full jitter below them
-_RESTART_CHECK_MS = 5000  # well below what VictoriaMetrics forgets, against the replay window
+_RESTART_CHECK_MS = 15_000  # as often as Prometheus would ask; a fraction of the replay window
 _SAVE_MS = 1000  # a cursor that lags only repeats writes; spares flash an fsync per page
 _STOP_S = 1.5  # to save and close when cancelled
 
@@ -51,7 +54,7 @@ class Outside(NamedTuple):
     # Called in the event loop before the cursor moves past the lines; may be called with the
     # same lines again after a crash or a replay. OSError: tried again.
     refused: Callable[[str, Sequence[RefusedLine]], None]
-    rng: Callable[[], float] = random.random  # in [0, 1), for jitter
+    rng: Callable[[], float] = random.random  # noqa: S311  # in [0, 1), for jitter
 
 
 class Drain:
@@ -82,15 +85,18 @@ class Drain:
         self._is_connected = False
         self._failures = 0
         self._checked_ms = 0  # when the server's start was last asked for
+        self._check_ms = min(_RESTART_CHECK_MS, pace.replay_window_ms // 4)
         self._saved_ms = 0
         self._is_saved = True
+        self._is_at_end = False  # of the outbox, at the last look
 
     async def run(self) -> None:
         """Write until cancelled; ends within two seconds of that, cursor saved."""
         try:
-            await asyncio.to_thread(self._feed.seek, self._cursor.position)
+            await _in_thread(self._feed.seek, self._cursor.position)
             while True:
-                await asyncio.sleep(await self._turn())
+                pause_s = await self._turn()
+                await asyncio.sleep(pause_s)
         finally:
             await self._stop()
 
@@ -113,12 +119,12 @@ class Drain:
     async def _turn(self) -> float:
         """Do one thing and return how long to sleep after it."""
         try:
+            await self._fill()
             if not self._is_connected:
                 await self._sink.connect()
                 self._is_connected = True
-                self._checked_ms = 0
-            await self._look_for_restart()
-            has_written = await self._write_some()
+            if not await self._has_rewound():
+                await self._write_load()
             self._failures = 0
         except SinkUnavailableError as error:
             return self._pause("unavailable", error, error.retry_after_s or 0.0)
@@ -128,7 +134,7 @@ class Drain:
             return self._pause("disk", error, 0.0)
         finally:
             self._publish()
-        return 0.0 if has_written else _IDLE_S
+        return _IDLE_S if self._load is None and self._is_at_end else 0.0
 
     def _pause(self, kind: str, error: Exception, least_s: float) -> float:
         first, longest = _BACKOFF_S
@@ -136,45 +142,53 @@ class Drain:
         self._failures += 1
         if kind == "unavailable":
             self._checked_ms = 0  # it may have restarted: ask before writing on
+        elif kind == "denied":
+            self._is_connected = False  # the database may have to be made anew
         self._outside.stats.count("infragate_sink_errors_total", sink=self.name, kind=kind)
         level = logging.ERROR if kind != "unavailable" else logging.WARNING
         _LOG.log(level, "sink %s %s: %s", self.name, kind, error)
         return least_s + jitter_s
 
-    async def _look_for_restart(self) -> None:
+    async def _has_rewound(self) -> bool:
+        """Ask from time to time when the server started, go back if that was since."""
         now_ms = self._outside.clock()
-        if abs(now_ms - self._checked_ms) < _RESTART_CHECK_MS:
-            return
+        if abs(now_ms - self._checked_ms) < self._check_ms:
+            return False
         token = await self._sink.started_at()
         self._checked_ms = now_ms
         if token is None or token == self._cursor.token:
-            return
-        if self._cursor.token is not None:
-            _LOG.warning("sink %s: its server restarted, sending again", self.name)
-            self._outside.stats.count("infragate_sink_replays_total", sink=self.name)
+            return False
+        is_restart = self._cursor.token is not None
+        if is_restart:
+            _LOG.warning("sink %s: its server restarted, the last minutes go again", self.name)
+            self._count("infragate_sink_replays_total", 1)
             self._cursor.rewind()
             self._load = None
-            await asyncio.to_thread(self._feed.seek, self._cursor.position)
+            self._is_connected = False  # the canary again: it may have lost more than minutes
+            await _in_thread(self._feed.seek, self._cursor.position)
         self._cursor.token = token
         await self._save()
+        return is_restart
 
-    async def _write_some(self) -> bool:
+    async def _fill(self) -> None:
         if self._load is None:
-            load = await asyncio.to_thread(self._feed.read, self._pace.batch)
-            if not load.records:
-                await self._save_if_due()
-                return False
-            self._load, self._sent = load, 0
+            load = await _in_thread(self._feed.read, self._pace.batch)
+            self._is_at_end = not load.records
+            if load.records:
+                self._load, self._sent = load, 0
+
+    async def _write_load(self) -> None:
         load = self._load
-        while self._sent < len(load.lines):
-            await self._write_batch(load.lines[self._sent : self._sent + self._batch])
-        self._hand_over(load.lost)
-        self._count("infragate_sink_empty_total", load.empty)
-        self._cursor.advance(load.end, self._outside.clock(), self._pace.replay_window_ms)
-        self._load = None
-        self._is_saved = False
-        await self._save_if_due()
-        return True
+        if load is not None:
+            while self._sent < len(load.lines):
+                await self._write_batch(load.lines[self._sent : self._sent + self._batch])
+            self._hand_over(load.lost)
+            self._count("infragate_sink_empty_total", load.empty)
+            self._cursor.advance(load.end, self._outside.clock(), self._pace.replay_window_ms)
+            self._load = None
+            self._is_saved = False
+        if not self._is_saved and abs(self._outside.clock() - self._saved_ms) >= _SAVE_MS:
+            await self._save()
 
     async def _write_batch(self, lines: Sequence[bytes]) -> None:
         try:
@@ -207,13 +221,9 @@ class Drain:
         gauge("infragate_sink_pending_records", self.pending, sink=self.name)
         gauge("infragate_sink_up", float(self._failures == 0), sink=self.name)
 
-    async def _save_if_due(self) -> None:
-        if not self._is_saved and abs(self._outside.clock() - self._saved_ms) >= _SAVE_MS:
-            await self._save()
-
     async def _save(self) -> None:
         keep_from = self._cursor.replay_from().number
-        await asyncio.to_thread(save_cursor, self._file, self._cursor)
+        await _in_thread(save_cursor, self._file, self._cursor)
         self._is_saved = True
         self._saved_ms = self._outside.clock()
         self._keep_from = keep_from
@@ -234,5 +244,18 @@ class Drain:
             return load_cursor(self._file)
         except ValueError as error:
             # everything that is still in the outbox goes again, which changes nothing
-            _LOG.error("sink %s: starts at the oldest record: %s", self.name, error)  # noqa: TRY400
+            _LOG.error("sink %s: starts at the oldest record: %s", self.name, error)
             return Cursor()
+
+
+async def _in_thread(work: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
+    """Run in a thread what blocks like a disk; when cancelled, wait for it first.
+
+    Else a cursor would be saved twice at once, or a file closed that is being read.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

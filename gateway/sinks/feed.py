@@ -3,9 +3,10 @@
 A record's topic is the name of the profile, its payload a page (``store.pages``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gateway.errors import SinkUnavailableError
 from gateway.journal import JournalReader
 from gateway.model import Position, Record
 from gateway.sinks.readings import ReadingEncoder
@@ -65,11 +66,20 @@ class Feed:
 
         Raises:
             OSError: the outbox cannot be read.
+            SinkUnavailableError: a device is not in the names yet; nothing is skipped.
         """
-        reader = self._reader
-        if reader is None:
+        if self._reader is None:
             raise ValueError("seek first")
-        load = Load(reader.position)
+        start = self._reader.position
+        try:
+            return self._read(self._reader, Load(start), batch)
+        except (OSError, LookupError) as error:
+            self.seek(start)  # what was read is lost with the load: read it again
+            if isinstance(error, LookupError):
+                raise SinkUnavailableError(f"a device has no name yet: {error}") from error
+            raise
+
+    def _read(self, reader: JournalReader, load: Load, batch: int) -> Load:
         up_to = self._durable()
         while len(load.lines) < batch and load.records < _MOST_RECORDS:
             records, damaged = reader.read(_RECORDS_AT_ONCE, up_to)
@@ -103,8 +113,3 @@ class Feed:
         for index, readings, reason in encoded.unwritable:
             words = f"{readings} readings of device {index}: {reason}"
             load.lost.append(RefusedLine(b"", words))
-
-
-def batches(lines: Sequence[bytes], size: int) -> list[Sequence[bytes]]:
-    """Cut lines into batches of at most ``size``."""
-    return [lines[start : start + size] for start in range(0, len(lines), size)]
