@@ -1,0 +1,89 @@
+"""``python -m simulators fleet|load``: devices with physics, or as much load as possible."""
+
+import argparse
+import asyncio
+import json
+import resource
+import signal
+import sys
+from pathlib import Path
+
+from simulators.fleet import Fleet, Plan
+from simulators.shelf import Shelf
+from simulators.target import add_target_options, target_of
+
+PROGRESS_S = 10.0
+SHORTEST_MS = 100  # the ticker of a fleet does not go faster
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one simulator; exit code 2 for a wrong command line."""
+    parser = argparse.ArgumentParser(prog="simulators", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_fleet(commands.add_parser("fleet", help="meters and detectors with believable readings"))
+    options = parser.parse_args(arguments)
+    _raise_file_limit()
+    try:
+        return asyncio.run(_run_fleet(options))
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _add_fleet(parser: argparse.ArgumentParser) -> None:
+    add_target_options(parser)
+    parser.add_argument("--meters", type=int, default=20, metavar="N")
+    parser.add_argument("--detectors", type=int, default=10, metavar="N")
+    parser.add_argument("--interval-s", type=float, help="default: 1800 meters, 30 detectors")
+    parser.add_argument("--seed", type=int, default=1, help="names the whole city")
+    parser.add_argument("--org", default="demo")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="go on where the last run was")
+    how_long = parser.add_mutually_exclusive_group(required=True)
+    how_long.add_argument("--seconds", type=float)
+    how_long.add_argument("--forever", action="store_true")
+    parser.add_argument("--json", action="store_true", help="report as JSON in the last line")
+
+
+async def _run_fleet(options: argparse.Namespace) -> int:
+    interval_ms = None if options.interval_s is None else round(options.interval_s * 1000)
+    if options.meters + options.detectors < 1 or (
+        interval_ms is not None and interval_ms < SHORTEST_MS
+    ):
+        raise ValueError("a fleet needs a node, and an interval of at least 0.1 s")
+    plan = Plan(options.meters, options.detectors, interval_ms, options.seed, options.org)
+    shelf = None if options.state is None else Shelf(options.state)
+    fleet = Fleet(plan, target_of(options), shelf)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if options.seconds is not None:
+        loop.call_later(options.seconds, stop.set)
+    progress = asyncio.create_task(_show_progress(fleet))
+    await fleet.run(stop)
+    progress.cancel()
+    report = fleet.report()
+    fleet.close()
+    if shelf is not None:
+        shelf.close()
+    print(json.dumps(report) if options.json else _in_words(report), flush=True)
+    return 0 if report["connected"] else 1
+
+
+async def _show_progress(fleet: Fleet) -> None:
+    while True:
+        await asyncio.sleep(PROGRESS_S)
+        print(_in_words(fleet.report()), file=sys.stderr, flush=True)
+
+
+def _in_words(report: dict[str, int | float]) -> str:
+    return "  ".join(f"{name} {value:,}" for name, value in report.items())
+
+
+def _raise_file_limit() -> None:
+    """A connection is a file: take what the system grants without asking."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
