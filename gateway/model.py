@@ -172,7 +172,7 @@ class ReadingBatch:
         """Return the readings that ``index`` (positions or mask) selects, in its order."""
         return self._pick(index)
 
-    def slice(self, start: int, stop: int) -> "ReadingBatch":
+    def part(self, start: int, stop: int) -> "ReadingBatch":
         """Return the readings from ``start`` to before ``stop``; views, not copies."""
         return self._pick(slice(start, stop))
 

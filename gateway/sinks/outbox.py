@@ -50,7 +50,7 @@ class Outbox:
         if self._journal.pending_count == 0:
             for batch in batches:
                 for first in range(0, len(batch), MAX_ROWS):
-                    page = encode_page(batch.slice(first, first + MAX_ROWS))
+                    page = encode_page(batch.part(first, first + MAX_ROWS))
                     self._journal.append(self._clock(), 0, 0, batch.profile.encode(), page)
         _write(self._folder / "durable", self._journal.commit())
 
