@@ -10,21 +10,26 @@ from gateway.errors import JournalFullError
 from tests.journal_tools import append, open_journal
 
 
+def report(*words: object) -> None:
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     journal = open_journal(Path(sys.argv[1]))
-    print("open", journal.durable, flush=True)
+    report("open", journal.durable)
     for turn in range(int(sys.argv[2])):
         append(journal, 1 + turn % 9)
         try:
             journal.commit()
         except JournalFullError:
-            print("full", journal.durable, flush=True)
+            report("full", journal.durable)
             journal.commit()
-        print("durable", journal.durable, flush=True)
+        report("durable", journal.durable)
         if turn % 10 == 9:
             journal.delete_before(journal.durable - 20)
     journal.close()
-    print("closed", flush=True)
+    report("closed")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from typing_extensions import override
 
 from gateway.journal import Journal, JournalReader, verify
 from gateway.model import Position, Record
@@ -90,13 +91,16 @@ class JournalMachine(RuleBasedStateMachine):
         assert self.journal.next_number == len(self.model) + 1
         pending = self.model[self.durable :]
         assert self.journal.pending_count == len(pending)
-        assert self.journal.pending_bytes == sum(32 + len(r.topic) + len(r.payload) for r in pending)
+        assert self.journal.pending_bytes == sum(
+            32 + len(r.topic) + len(r.payload) for r in pending
+        )
         files = list(self.folder.glob("*.journal"))
         assert self.journal.size_bytes == sum(file.stat().st_size for file in files)
 
     def check(self, start: int, limit: int, records: list[Record]) -> None:
         assert records == self.model[start : min(start + limit, self.durable)]
 
+    @override
     def teardown(self) -> None:
         self.journal.close()
         self.staying.close()

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.errors import GatewayError, JournalFullError
 from gateway.journal import JournalReader, verify
-from gateway.model import Position
+from gateway.model import Position, Record
 from tests.journal_tools import append, expected, open_journal, payload_of, read_all
 
 
@@ -92,14 +92,12 @@ def test_a_record_that_can_never_fit_is_refused_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("segment_bytes", [500, 3000, 1 << 20])
-def test_the_limit_holds_and_deletion_always_makes_room(
-    tmp_path: Path, segment_bytes: int
-) -> None:
+def test_the_limit_holds_and_deletion_always_makes_room(tmp_path: Path, segment_bytes: int) -> None:
     limit = 8000
     journal = open_journal(tmp_path, segment_bytes=segment_bytes, max_bytes=limit)
     append(journal, 200)
     reader = JournalReader(tmp_path, Position())
-    got = []
+    got: list[Record] = []
     for _ in range(200):
         try:
             journal.commit()
