@@ -1,10 +1,11 @@
 """What the endpoints share: the sight of a request, and answers written by msgspec."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from gateway.api.problems import ProblemError
 from gateway.ports import DeviceRow
@@ -56,3 +57,33 @@ def profile_of(sight: Sight, row: DeviceRow, name: str | None) -> Profile:
         return find_profile(sight, names[0])
     detail = f"say which profile of {row.device}: {', '.join(names) or 'it has sent no reading'}"
     raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, "profile")
+
+
+class Choice(NamedTuple):
+    """Which readings: of one profile, of one device or of all."""
+
+    profile: Profile
+    device_index: int | None
+    names: Mapping[int, str]  # by device index
+
+
+def choose(
+    sight: Seeing,
+    device: Annotated[str | None, Query(max_length=64)] = None,
+    profile: Annotated[
+        str | None, Query(max_length=32, description="may be left out if the device has one only")
+    ] = None,
+) -> Choice:
+    """Return which readings are asked for."""
+    if device is not None:
+        row = find_device(sight, device)
+        return Choice(
+            profile_of(sight, row, profile), row.device_index, {row.device_index: row.device}
+        )
+    if profile is None:
+        detail = "say which device, which profile, or both"
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, "device")
+    return Choice(find_profile(sight, profile), None, sight.fleet().names)
+
+
+Choosing = Annotated[Choice, Depends(choose)]

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from gateway.api.accounting import AccountingBody, to_accounting
 from gateway.api.answers import Seeing, find_device, find_profile, to_answer
-from gateway.api.params import DEFAULT_LIMIT, After, Limit, from_token, to_token
+from gateway.api.params import Paging, from_token, to_token
 from gateway.model import Quality
 from gateway.ports import LatestRow, StreamRow
 from gateway.profiles import Profile
@@ -80,7 +80,6 @@ class LatestBody(BaseModel):
 class DeviceBody(DeviceLine):
     """Everything known of a device."""
 
-    registry: dict[str, Any] | None
     accounting: AccountingBody
     ledger: list[LogBody]
     latest: list[LatestBody]
@@ -166,22 +165,26 @@ def to_latests(sight: Sight, devices: Iterable[Device], profile: str | None) -> 
     ]
 
 
+def cut(found: Iterable[Device], limit: int) -> tuple[list[Device], str | None]:
+    """Return the first devices, and the token of the page behind them."""
+    devices = list(islice(found, limit + 1))
+    return devices[:limit], to_token(devices[limit - 1].name) if len(devices) > limit else None
+
+
 @router.get("/devices", response_model=DevicesBody)
-def list_devices(  # noqa: PLR0913  # one parameter for each filter of the contract
+def list_devices(
     sight: Seeing,
+    page: Paging,
     org: Annotated[str, Query(max_length=64)] = "",
     sector: Annotated[Sector | None, Query()] = None,
     state: Annotated[State | None, Query()] = None,
     q: Annotated[str, Query(max_length=64, description="part of the id")] = "",
-    limit: Limit = DEFAULT_LIMIT,
-    after: After = None,
 ) -> Response:
     """Return devices by id, those that every filter lets through."""
-    begin = from_token(after) if after else ""
+    begin = from_token(page.after) if page.after else ""
     found = sight.fleet().select(q=q, org=org, sector=sector or "", state=state or "", after=begin)
-    page = list(islice(found, limit + 1))
-    following = to_token(page[limit - 1].name) if len(page) > limit else None
-    return to_answer({"devices": [to_line(one) for one in page[:limit]], "next": following})
+    lines, following = cut(found, page.limit)
+    return to_answer({"devices": [to_line(one) for one in lines], "next": following})
 
 
 @router.get("/devices/{device}", response_model=DeviceBody)
@@ -193,7 +196,6 @@ def read_device(sight: Seeing, device: Annotated[str, Path(max_length=64)]) -> R
     return to_answer(
         {
             **to_line(found),
-            "registry": sight.registered(device),
             "accounting": to_accounting(found.counts),
             "ledger": [to_log(stream) for stream in streams],
             "latest": to_latests(sight, [found], None),
@@ -204,10 +206,9 @@ def read_device(sight: Seeing, device: Annotated[str, Path(max_length=64)]) -> R
 @router.get("/latest", response_model=LatestsBody)
 def read_latest(
     sight: Seeing,
+    page: Paging,
     profile: Annotated[str | None, Query(max_length=32)] = None,
     device: Annotated[str | None, Query(max_length=64)] = None,
-    limit: Limit = DEFAULT_LIMIT,
-    after: After = None,
 ) -> Response:
     """Return the newest good reading of each device and profile; ``limit`` counts devices."""
     if profile is not None:
@@ -217,9 +218,8 @@ def read_latest(
         return to_answer({"latest": to_latests(sight, [found], profile), "next": None})
     chosen = (
         one
-        for one in sight.fleet().select(after=from_token(after) if after else "")
+        for one in sight.fleet().select(after=from_token(page.after) if page.after else "")
         if any(profile in {None, row.profile} for row in one.latest)
     )
-    page = list(islice(chosen, limit + 1))
-    following = to_token(page[limit - 1].name) if len(page) > limit else None
-    return to_answer({"latest": to_latests(sight, page[:limit], profile), "next": following})
+    shown, following = cut(chosen, page.limit)
+    return to_answer({"latest": to_latests(sight, shown, profile), "next": following})

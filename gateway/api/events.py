@@ -1,5 +1,6 @@
 """``GET /events``: what happened once, as the device said it or as the gateway found it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -7,15 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from gateway.api.answers import Seeing, find_device, to_answer
-from gateway.api.params import (
-    DEFAULT_LIMIT,
-    After,
-    From,
-    Limit,
-    To,
-    page_of_store,
-    parse_window,
-)
+from gateway.api.params import Paging, Spanning, page_of_store
 from gateway.model import Event
 from gateway.views.engineering import time_text
 
@@ -64,23 +57,21 @@ def to_event(event: Event, device: str | None) -> dict[str, object]:
 
 
 @router.get("/events", response_model=EventsBody)
-def read_events(  # noqa: PLR0913  # one parameter for each filter
+def read_events(
     sight: Seeing,
+    span: Spanning,
+    page: Paging,
     device: Annotated[str | None, Query(max_length=64)] = None,
     kind: Annotated[str | None, Query(max_length=32)] = None,
-    from_: From = None,
-    to: To = None,
-    limit: Limit = DEFAULT_LIMIT,
-    after: After = None,
 ) -> Response:
     """Return events by time, `from` inclusive, `to` exclusive."""
-    from_ms, to_ms = parse_window(from_, to, sight.clock())
+    from_ms, to_ms = span.resolve(sight.clock())
+    index: int | None = None
+    names: Mapping[int, str] = sight.fleet().names
     if device is not None:
         row = find_device(sight, device)
-        names, index = {row.device_index: row.device}, row.device_index
-    else:
-        names, index = {row.device_index: row.device for row in sight.store.devices()}, None
+        index, names = row.device_index, {row.device_index: row.device}
     with page_of_store():
-        found, following = sight.store.events(from_ms, to_ms, index, kind, limit, after)
+        found, following = sight.store.events(from_ms, to_ms, index, kind, page.limit, page.after)
     events = [to_event(event, names.get(event.device_index)) for event in found]
     return to_answer({"events": events, "next": following})

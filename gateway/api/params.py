@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
+from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.routing import APIRoute
 
 from gateway.api.problems import ProblemError
@@ -23,21 +24,63 @@ MAX_TIME_MS = 253_402_300_800_000  # year 10000, where RFC 3339 ends
 _UNIX_MS = re.compile(r"-?\d{1,15}\Z")
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)\Z")  # "+07:00" in a query string not percent-encoded
 
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="rows of one page")]
-After = Annotated[
-    str | None, Query(max_length=512, description="`next` of the page before; opaque")
-]
-From = Annotated[
-    str | None,
-    Query(
-        alias="from",
-        max_length=64,
-        description="first time, inclusive: RFC 3339, a date, or Unix ms; default `to` − 24 h",
+
+class Page(NamedTuple):
+    """Which part of a long answer."""
+
+    limit: int
+    after: str | None
+
+
+class Span(NamedTuple):
+    """Which time, as asked for."""
+
+    begin: str | None
+    end: str | None
+
+    def resolve(self, now_ms: int, zone: tzinfo = UTC) -> tuple[int, int]:
+        """Return [from, to) in Unix ms: by default the last 24 hours, the present included."""
+        end_ms = now_ms + 1 if self.end is None else parse_time_ms("to", self.end, zone)
+        if self.begin is None:
+            begin_ms = max(0, end_ms - DAY_MS)
+        else:
+            begin_ms = parse_time_ms("from", self.begin, zone)
+        if begin_ms >= end_ms:
+            raise bad("from", "from must be before to")
+        return begin_ms, end_ms
+
+
+def page_of(
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="rows of one page")] = (
+        DEFAULT_LIMIT
     ),
-]
-To = Annotated[
-    str | None, Query(max_length=64, description="end, exclusive; default the present moment")
-]
+    after: Annotated[
+        str | None, Query(max_length=512, description="`next` of the page before; opaque")
+    ] = None,
+) -> Page:
+    """Return which page is asked for."""
+    return Page(limit, after)
+
+
+def span_of(
+    from_: Annotated[
+        str | None,
+        Query(
+            alias="from",
+            max_length=64,
+            description="first time, inclusive: RFC 3339, a date or Unix ms; default to − 24 h",
+        ),
+    ] = None,
+    to: Annotated[
+        str | None, Query(max_length=64, description="end, exclusive; default the present")
+    ] = None,
+) -> Span:
+    """Return which time is asked for."""
+    return Span(from_, to)
+
+
+Paging = Annotated[Page, Depends(page_of)]
+Spanning = Annotated[Span, Depends(span_of)]
 
 
 def bad(parameter: str, detail: str) -> ProblemError:
@@ -70,17 +113,6 @@ def parse_time_ms(parameter: str, text: str, zone: tzinfo = UTC) -> int:
     return time_ms
 
 
-def parse_window(
-    from_: str | None, to: str | None, now_ms: int, zone: tzinfo = UTC
-) -> tuple[int, int]:
-    """Return [from, to) in Unix ms: by default the last 24 hours, the present ms included."""
-    to_ms = parse_time_ms("to", to, zone) if to is not None else now_ms + 1
-    from_ms = parse_time_ms("from", from_, zone) if from_ is not None else max(0, to_ms - DAY_MS)
-    if from_ms >= to_ms:
-        raise bad("from", "from must be before to")
-    return from_ms, to_ms
-
-
 def to_token(text: str) -> str:
     """Return a page token: opaque, safe in a URL."""
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode("ascii")
@@ -109,7 +141,8 @@ def refuse_unknown(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return
-    known = {field.alias for field in route.dependant.query_params}
+    fields = get_flat_dependant(route.dependant, skip_repeats=True).query_params
+    known = {field.alias for field in fields}
     for name in request.query_params:
         if name not in known:
             raise bad(name, f"no such parameter; there are: {', '.join(sorted(known)) or 'none'}")

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from gateway.api.answers import Seeing, find_device, profile_of, to_answer
-from gateway.api.params import DAY_MS, MAX_LIMIT, From, To, bad, parse_window, parse_zone
+from gateway.api.params import DAY_MS, MAX_LIMIT, Spanning, bad, parse_zone
 from gateway.model import ReadingBatch
 from gateway.views.daily import Day, DayTally, local_days
 from gateway.views.sight import Sight
@@ -50,17 +50,16 @@ def pages(sight: Sight, profile: str, device_index: int, day: Day) -> Iterator[R
 
 
 @router.get("/quality", response_model=QualityBody)
-def read_quality(  # noqa: PLR0913  # one parameter for each of the contract
+def read_quality(
     sight: Seeing,
     device: Annotated[str, Query(max_length=64)],
+    span: Spanning,
     profile: Annotated[str | None, Query(max_length=32)] = None,
-    from_: From = None,
-    to: To = None,
     tz: Annotated[str, Query(max_length=64, description="zone whose days are meant")] = "UTC",
 ) -> Response:
     """Return completeness and the share of each grade, per local day."""
     zone, now_ms = parse_zone(tz), sight.clock()
-    from_ms, to_ms = parse_window(from_, to, now_ms, zone)
+    from_ms, to_ms = span.resolve(now_ms, zone)
     if to_ms - from_ms > MAX_DAYS * DAY_MS:
         raise bad("from", f"at most {MAX_DAYS} days at once")
     row = find_device(sight, device)

@@ -6,20 +6,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from gateway.api.answers import Seeing, find_device, find_profile, profile_of, to_answer
-from gateway.api.params import (
-    DEFAULT_LIMIT,
-    After,
-    From,
-    Limit,
-    To,
-    page_of_store,
-    parse_window,
-)
+from gateway.api.answers import Choosing, Seeing, to_answer
+from gateway.api.params import Paging, Spanning, page_of_store
 from gateway.api.parquet import to_parquet
-from gateway.api.problems import ProblemError
 from gateway.api.table import Table, to_csv, to_ndjson, to_structs, to_table
-from gateway.profiles import Profile
 
 router = APIRouter(tags=["readings"])
 
@@ -53,42 +43,25 @@ class ReadingsBody(BaseModel):
     response_model=ReadingsBody,
     responses={200: {"content": {media: {} for media, _ in WRITERS.values()}}},
 )
-def read_readings(  # noqa: PLR0913  # one parameter for each of the contract
+def read_readings(
     sight: Seeing,
-    device: Annotated[str | None, Query(max_length=64)] = None,
-    profile: Annotated[
-        str | None, Query(max_length=32, description="may be left out if the device has only one")
-    ] = None,
-    from_: From = None,
-    to: To = None,
-    limit: Limit = DEFAULT_LIMIT,
-    after: After = None,
+    choice: Choosing,
+    span: Spanning,
+    page: Paging,
+    *,
     format_: Annotated[Format, Query(alias="format")] = "json",
     lineage: Annotated[
-        bool, Query(description="also what a better reading replaced, and where rows came from")
+        bool, Query(description="also what a better reading hides, and where rows came from")
     ] = False,
 ) -> Response:
-    """Return readings by time, `from` inclusive, `to` exclusive, best reading of each time."""
-    from_ms, to_ms = parse_window(from_, to, sight.clock())
-    chosen, names = _choose(sight, device, profile)
-    index = next(iter(names)) if device is not None else None
+    """Return readings by time, `from` inclusive, `to` exclusive, the best of each time."""
+    from_ms, to_ms = span.resolve(sight.clock())
+    profile, index, names = choice
     with page_of_store():
         batch, following = sight.store.readings(
-            chosen.name, index, from_ms, to_ms, limit, after, lineage=lineage
+            profile.name, index, from_ms, to_ms, page.limit, page.after, lineage=lineage
         )
-    return _write(to_table(chosen, batch, names, lineage=lineage), format_, following)
-
-
-def _choose(
-    sight: Seeing, device: str | None, profile: str | None
-) -> tuple[Profile, dict[int, str]]:
-    if device is not None:
-        row = find_device(sight, device)
-        return profile_of(sight, row, profile), {row.device_index: row.device}
-    if profile is None:
-        raise ProblemError(422, "say which device, which profile, or both", "device")
-    names = {row.device_index: row.device for row in sight.store.devices()}
-    return find_profile(sight, profile), names
+    return _write(to_table(profile, batch, names, lineage=lineage), format_, following)
 
 
 def _write(table: Table, format_: Format, token: str | None) -> Response:

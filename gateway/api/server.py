@@ -1,6 +1,7 @@
 """Runs the web process: uvicorn with bounds, the board mounted where one is given."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -49,7 +50,7 @@ class PatientProtocol(H11Protocol):
         super().data_received(data)
         is_websocket = self.transport.get_protocol() is not self
         if self.cycle is not before or is_websocket:
-            self._head_timer = _stop(self._head_timer)
+            self._stop_head_timer()
         elif self._head_timer is None and self.conn.their_state is h11.IDLE:
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.abort)
 
@@ -63,19 +64,24 @@ class PatientProtocol(H11Protocol):
     def resume_writing(self) -> None:
         """Stop that time."""
         super().resume_writing()
-        self._stall_timer = _stop(self._stall_timer)
+        self._stop_stall_timer()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop both."""
-        self._head_timer = _stop(self._head_timer)
+        self._stop_head_timer()
         super().connection_lost(exc)
-        self._stall_timer = _stop(self._stall_timer)
+        self._stop_stall_timer()
 
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
-def _stop(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
 
 class _Server(uvicorn.Server):
@@ -86,10 +92,10 @@ class _Server(uvicorn.Server):
         self._streams = streams
 
     @override
-    async def shutdown(self, sockets: Sequence[object] | None = None) -> None:  # type: ignore[override]
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye to streams, then as uvicorn does."""
         self._streams.closing.set()
-        await super().shutdown(sockets)  # type: ignore[arg-type]
+        await super().shutdown(sockets)
 
 
 def build_server(app: FastAPI, http: HttpSection) -> uvicorn.Server:

@@ -64,6 +64,7 @@ def to_event(name: str, content: object) -> bytes:
 
 async def _events(sight: Sight, streams: Streams) -> AsyncIterator[bytes]:
     streams.count += 1
+    closing = asyncio.ensure_future(streams.closing.wait())
     try:
         yield b"retry: 2000\n\n"
         changes = await run_sync(Changes, sight)
@@ -72,12 +73,10 @@ async def _events(sight: Sight, streams: Streams) -> AsyncIterator[bytes]:
             yield to_event("accounting", to_accounting(fleet.totals))
             if latest := await run_sync(changes.take):
                 yield to_event("latest", latest)
-            try:
-                async with asyncio.timeout(PERIOD_S):
-                    await streams.closing.wait()
-            except TimeoutError:
-                continue
+            # wait() leaves the period or the end, whichever comes first, without raising
+            await asyncio.wait([closing], timeout=PERIOD_S)
     finally:
+        closing.cancel()
         streams.count -= 1
 
 

@@ -20,14 +20,17 @@ class AccountLine:
         with ui.element("section").classes("account"):
             with ui.element("div").classes("equation"):
                 for term, sign in (*TERMS, ("pending", "")):
-                    with ui.element("div").classes(f"term {term}"):
-                        self._numbers[term] = ui.label("–").classes("number")
-                        ui.label(words[term]).classes("caption")
-                    if sign:
-                        ui.label(sign).classes("sign")
+                    self._draw_term(term, sign)
             with ui.element("div").classes("verdict"):
                 self._mark = ui.label().classes("balance")
                 self._messages = ui.label().classes("caption")
+
+    def _draw_term(self, term: str, sign: str) -> None:
+        with ui.element("div").classes(f"term {term}"):
+            self._numbers[term] = ui.label("–").classes("number")
+            ui.label(self._words[term]).classes("caption")
+        if sign:
+            ui.label(sign).classes("sign")
 
     def show(self, totals: Totals) -> None:
         """Show the account and whether it balances."""

@@ -85,7 +85,7 @@ class Board:
         """Read the store once and show what changed; elements stay, only their texts change."""
         try:
             fleet = await run_sync(self._sight.fleet)
-            found, _ = await run_sync(self._sight.quarantine.list, QuarantineList.ROWS)
+            total, found = await run_sync(self._sight.quarantine_tail)
             await self._detail.refresh(fleet)
         except (sqlite3.Error, OSError) as error:
             if not self._stale.visible:
@@ -96,7 +96,7 @@ class Board:
         self._account.show(fleet.totals)
         self._fleet.show(fleet)
         self._table.show(fleet)
-        self._quarantine.show(found)
+        self._quarantine.show(total, found)
 
     async def _choose(self, device: str) -> None:
         self._detail.choose(device)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from nicegui import ui
 
-from gateway.board.words import size_text
-from gateway.model import Quarantined
+from gateway.board.words import grouped, size_text
+from gateway.quarantine import Entry
 from gateway.views.engineering import time_text
 from gateway.views.text import readable
 
@@ -16,26 +16,26 @@ download>{{ props.row.payload }}</a></q-td>"""
 class QuarantineList:
     """What waits for a person."""
 
-    ROWS = 20
-
     def __init__(self, words: Mapping[str, str]) -> None:
         self._words = words
         columns = [
             {"name": name, "field": name, "label": words[name], "align": "left"}
             for name in ("time", "reason", "topic", "detail", "size", "payload")
-            if name in words
         ]
         with ui.element("section").classes("card quarantine"):
             with ui.element("div").classes("filters"):
                 ui.label(words["quarantine"]).classes("heading")
+                self._count = ui.label().classes("caption")
                 ui.label(words["quarantine_what"]).classes("caption")
             self._clean = ui.label(words["clean"]).classes("hint")
             self._table = ui.table(columns=columns, rows=[], row_key="id", pagination=0)
             self._table.props("flat dense hide-bottom wrap-cells")
             self._table.add_slot("body-cell-payload", PAYLOAD_CELL)
 
-    def show(self, found: Sequence[Quarantined]) -> None:
-        """Show the messages, newest first."""
+    def show(self, total: int, found: Sequence[Entry]) -> None:
+        """Show how many there are, and the newest first."""
+        shown = self._words["shown"].format(count=len(found)) if total > len(found) else ""
+        self._count.set_text(" · ".join(filter(None, (grouped(total) if total else "", shown))))
         rows = [
             {
                 "id": one.record,
@@ -43,7 +43,7 @@ class QuarantineList:
                 "reason": one.reason,
                 "topic": readable(one.topic),
                 "detail": one.detail,
-                "size": size_text(len(one.payload)),
+                "size": size_text(one.size),
                 "payload": self._words["download"],
             }
             for one in found

@@ -115,7 +115,13 @@ class StreamTable:
         """Yield what changed since the last call, and forget that it changed."""
         yield from self._forgotten
         self._forgotten.clear()
-        for slot in np.flatnonzero(self.is_dirty[: self.size]).tolist():
+        dirty = np.flatnonzero(self.is_dirty[: self.size])
+        is_odd = self.is_odd[dirty] | self.has_older[dirty]
+        plain = dirty[~is_odd]
+        columns = (self.device, self.log, self.epoch, self.boot, self.first, self.top)
+        lists = [column[plain].tolist() for column in (*columns, self.last_time_ms)]
+        yield from (StreamRow._make((*values, "[]")) for values in zip(*lists, strict=True))
+        for slot in dirty[is_odd].tolist():
             device, log = int(self.device[slot]), int(self.log[slot])
             yield from (row_of(device, log, epoch) for epoch in self.load(slot).epochs)
         self.is_dirty[: self.size] = False

@@ -7,11 +7,14 @@ from pathlib import Path
 from gateway.config import Settings
 from gateway.ports import DeviceRow, LatestRow
 from gateway.profiles import Profiles, load_profiles
-from gateway.quarantine import QuarantineReader
+from gateway.quarantine import Entry, QuarantineReader
 from gateway.stats import Sample, load_samples
 from gateway.store.reader import StoreReader
 from gateway.views.fleet import Device, Fleet, build_fleet, join, no_counts
 from gateway.views.pulse import Pulse
+from gateway.views.tail import QuarantineTail
+
+SHOWN_ENTRIES = 20  # a wall shows what is new; the API pages through all
 
 
 class Sight:
@@ -34,6 +37,7 @@ class Sight:
         self._latest: dict[tuple[int, str], LatestRow] = {}
         self._change = 0
         self._fleet = Pulse(self._look)
+        self._tail = Pulse(QuarantineTail(self.quarantine, SHOWN_ENTRIES).look)
 
     def fleet(self) -> Fleet:
         """Return the fleet, about a second old at most."""
@@ -50,6 +54,10 @@ class Sight:
         latest = self.store.latest(device_index=row.device_index)
         at = (self.clock(), self.profiles)
         return join(row, own or no_counts(row.device_index), latest, at)
+
+    def quarantine_tail(self) -> tuple[int, list[Entry]]:
+        """Return how many messages are in quarantine, and the newest of them."""
+        return self._tail.see()
 
     def samples(self) -> list[Sample]:
         """Return what the other processes last said of themselves."""
