@@ -23,7 +23,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from gateway.config.sections import ListenerSource
-from gateway.model import Event, IntArray, Position, Quarantined, ReadingBatch, Record
+from gateway.model import Event, FloatArray, IntArray, Position, Quarantined, ReadingBatch, Record
 
 
 class Intake(Protocol):
@@ -328,6 +328,11 @@ class Collecting(Protocol):
         rows: Sequence[Sequence[float | None]],
     ) -> None:
         """Add rows ``[dt_ms, value…, status]`` of one message; widths already checked."""
+
+    def add_columns(
+        self, header: "RowsHeader", dt_ms: IntArray, values: FloatArray, status: IntArray
+    ) -> None:
+        """Add the rows of one message as arrays; ``values`` has shape (rows, columns)."""
 
     def add_event(self, event: Event) -> None:
         """Add an event or a state message."""
