@@ -178,9 +178,7 @@ def list_devices(  # noqa: PLR0913  # one parameter for each filter of the contr
 ) -> Response:
     """Return devices by id, those that every filter lets through."""
     begin = from_token(after) if after else ""
-    found = sight.fleet().select(
-        q=q, org=org, sector=sector or "", state=state or "", after=begin
-    )
+    found = sight.fleet().select(q=q, org=org, sector=sector or "", state=state or "", after=begin)
     page = list(islice(found, limit + 1))
     following = to_token(page[limit - 1].name) if len(page) > limit else None
     return to_answer({"devices": [to_line(one) for one in page[:limit]], "next": following})

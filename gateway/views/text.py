@@ -7,7 +7,9 @@ def readable(raw: bytes) -> str:
     A backslash is doubled, so that two topics never look alike.
     """
     text = raw.decode("utf-8", "surrogateescape").replace("\\", "\\\\")
-    return "".join(character if character.isprintable() else _escape(character) for character in text)
+    return "".join(
+        character if character.isprintable() else _escape(character) for character in text
+    )
 
 
 def _escape(character: str) -> str:
