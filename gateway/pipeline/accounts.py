@@ -80,7 +80,8 @@ class Accounts:
         Every record before it has one fate, save those that were requeued: so many there were.
         """
         for row in rows:
-            self._lines[self._line(row.device_index)] = row[1:-1]
+            line = self._line(row.device_index)  # may put a longer array in place
+            self._lines[line] = row[1:-1]
             if row.state:
                 self._states[row.device_index] = row.state
         self._is_dirty[:] = False
