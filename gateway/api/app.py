@@ -24,7 +24,7 @@ from gateway.api import (
 )
 from gateway.api.guard import Guard
 from gateway.api.params import refuse_unknown
-from gateway.api.problems import Problem, install_problems
+from gateway.api.problems import Problem, describe_problems, install_problems
 from gateway.config import Settings
 from gateway.profiles import Profiles
 from gateway.views.sight import Sight
@@ -77,6 +77,7 @@ def create_app(
         versioned.include_router(room.router)
     app.include_router(versioned)
     install_problems(app)
+    describe_problems(app)
     app.add_middleware(Guard, token=token.reveal() if token is not None else None)
     return app
 

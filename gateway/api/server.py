@@ -115,6 +115,7 @@ def build_server(app: FastAPI, http: HttpSection) -> uvicorn.Server:
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
         access_log=False,
+        log_level="warning",
         log_config=None,  # logging belongs to the application that starts us
     )
     return _Server(config, app.state.streams)
