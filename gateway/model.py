@@ -170,6 +170,13 @@ class ReadingBatch:
 
     def take(self, index: IntArray | BoolArray) -> "ReadingBatch":
         """Return the readings that ``index`` (positions or mask) selects, in its order."""
+        return self._pick(index)
+
+    def part(self, start: int, stop: int) -> "ReadingBatch":
+        """Return the readings from ``start`` to before ``stop``; views, not copies."""
+        return self._pick(slice(start, stop))
+
+    def _pick(self, index: IntArray | BoolArray | slice) -> "ReadingBatch":
         return ReadingBatch(
             self.profile,
             self.device_index[index],

@@ -21,9 +21,11 @@ only once the whole payload is known to be good.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
+from gateway.config.sections import Mapping as MappingSection
 from gateway.decode import documents
 from gateway.decode.block import FIRST_BYTE, BlockFormat
 from gateway.decode.collect import Collector
+from gateway.decode.mapping import CompiledMapping
 from gateway.decode.rows import RowsFormat
 from gateway.decode.wire import MAX_PAYLOAD_BYTES, reject
 from gateway.errors import RejectedError
@@ -74,6 +76,7 @@ class Decoders:
     def __init__(
         self,
         profiles: Profiles,
+        mappings: Sequence[MappingSection] = (),
         *,
         formats: Mapping[int, Decode] | None = None,
         foreign: Sequence[Foreign] = (),
@@ -83,15 +86,20 @@ class Decoders:
 
         Args:
             profiles: all profiles that rows may name.
+            mappings: the configuration's, in its order.
             formats: further formats of lanes t and b by first byte; they win over our own.
-            foreign: formats with topics of their own, in order of precedence.
+            foreign: formats with topics of their own; a mapping comes before all of them.
             source_max_age_ms: what each source's ``max_age`` says, 0 = the default.
+
+        Raises:
+            ConfigError: names the mapping and the key.
         """
-        rows = RowsFormat(profiles, source_max_age_ms)
+        ages = source_max_age_ms
+        rows = RowsFormat(profiles, ages)
         readings: dict[int, Decode] = {
             **dict.fromkeys(_JSON_STARTS, rows.from_json),
             **dict.fromkeys(_CBOR_MAPS, rows.from_cbor),
-            FIRST_BYTE: BlockFormat(profiles, source_max_age_ms),
+            FIRST_BYTE: BlockFormat(profiles, ages),
             **(formats or {}),
         }
         texts: dict[int, Decode] = {
@@ -105,7 +113,8 @@ class Decoders:
             Lane.STATE: texts,
             Lane.REPLY: texts,
         }
-        self._foreign = tuple(foreign)
+        mapped = (CompiledMapping(mapping, profiles, ages) for mapping in mappings)
+        self._foreign: tuple[Foreign, ...] = (*mapped, *foreign)
         self._native: dict[bytes, _Native] = {}
         self._takers: dict[bytes, Foreign] = {}
 
@@ -120,9 +129,10 @@ class Decoders:
         if len(payload) > MAX_PAYLOAD_BYTES:
             reject(QuarantineReason.TOO_LARGE, f"{len(payload)} bytes")
         if native is None:
-            native = self._resolve(record.topic, directory)
+            taker = self._takers.get(record.topic)
+            native = None if taker else self._resolve(record.topic, directory)
             if native is None:
-                self._taker(record.topic).decode(record, directory, out)
+                (taker or self._taker(record.topic)).decode(record, directory, out)
                 return
         reader = native.readers.get(payload[0]) if payload else None
         if reader is None:
@@ -147,9 +157,6 @@ class Decoders:
         return native
 
     def _taker(self, topic: bytes) -> Foreign:
-        taker = self._takers.get(topic)
-        if taker is not None:
-            return taker
         try:
             text = topic.decode()
         except UnicodeDecodeError:
