@@ -136,7 +136,7 @@ class Gatehouse:
         return {row.device_index: row for row in self.store.everything().counts}
 
 
-def rows_message(  # noqa: PLR0917
+def rows_message(
     seq: int,
     time_ms: int,
     rows: Sequence[Sequence[float | None]] = ((0, 1000, 0, 100, 2300, 50, 900, 0),),

@@ -159,9 +159,7 @@ def test_sending_everything_again_stores_nothing_twice(
     house = Gatehouse()
     house.run(records)
     before = house.store.readings()
-    late = [
-        record._replace(number=len(records) + 1 + i, flags=5) for i, record in enumerate(again)
-    ]
+    late = [record._replace(number=len(records) + 1 + i, flags=5) for i, record in enumerate(again)]
     house.run(late)
     assert house.store.readings() == before
     house.checkpoint(2 * len(records) + 1)
