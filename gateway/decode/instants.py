@@ -88,9 +88,9 @@ class _LocalTime:
         except ValueError as error:
             reject(QuarantineReason.TIME, f"time {value[:64]!r}: {error}")
         offset = moment.utcoffset()
-        wall_ms = (moment.replace(tzinfo=None) - _EPOCH) // _MS
         if offset is not None:
-            return wall_ms - offset // _MS
+            return (moment.replace(tzinfo=None) - _EPOCH - offset) // _MS
+        wall_ms = (moment - _EPOCH) // _MS
         return wall_ms if self._is_utc else self._resolve(moment, wall_ms, received_ms, before_ms)
 
     def _resolve(self, moment: datetime, wall_ms: int, received_ms: int, before_ms: int) -> int:

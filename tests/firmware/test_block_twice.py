@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fieldnode.core import block
 
+from fieldnode.core import block
 from tests.unit.decode.support import decode_one
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ def test_a_thousand_blocks_are_the_same_bytes_in_both_interpreters(tmp_path: Pat
         check=True,
     ).stdout.split()
     scope: dict[str, object] = {"__name__": "blocks"}
-    exec(compile(_PROGRAM, "blocks", "exec"), scope)  # noqa: S102  # our own text, above
+    exec(compile(_PROGRAM, "blocks", "exec"), scope)  # our own text, above
     here = list(scope["blocks"](_COUNT))  # type: ignore[operator]
     assert len(there) == _COUNT
     assert there == [encoded.hex() for encoded, _ in here]

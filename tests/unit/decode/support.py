@@ -1,7 +1,6 @@
 """What the tests of the decoders share."""
 
 import json
-from collections.abc import Sequence
 
 from gateway.decode import Collector, Decoders
 from gateway.errors import RejectedError
@@ -35,7 +34,7 @@ def record(payload: bytes, topic: bytes = TOPIC, number: int = 1) -> Record:
     return Record(number, RECEIVED_MS, 0, 1, topic, payload)
 
 
-def message(rows: Sequence[Sequence[object]] = (ROW,), **keys: object) -> bytes:
+def message(rows: object = (ROW,), **keys: object) -> bytes:
     return json.dumps({"p": "em1", "t": BASE_MS, "r": rows, **keys}).encode()
 
 

@@ -6,10 +6,10 @@ import struct
 
 import numpy as np
 import pytest
-from fieldnode.core import block
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fieldnode.core import block
 from gateway.model import DecodedBatch
 from tests.unit.decode.support import BASE_MS, RECEIVED_MS, decode_one, why_rejected
 
@@ -55,7 +55,8 @@ def _assert_same(one: DecodedBatch, other: DecodedBatch) -> None:
 
 @given(rows=_ROWS, has_clock=st.booleans())
 def test_a_block_is_exactly_the_rows_that_json_would_have_said(
-    rows: list[Row], has_clock: bool
+    rows: list[Row],
+    has_clock: bool,  # noqa: FBT001  # drawn by hypothesis
 ) -> None:
     wide = [[dt, *values, status] for dt, values, status in rows]
     keys = {"p": "em1", "log": 7, "b": 17, "n": 48213, "t": BASE_MS if has_clock else 0, "r": wide}

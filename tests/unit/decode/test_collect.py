@@ -18,6 +18,21 @@ _MESSAGE = st.tuples(
 )  # fmt: skip
 
 
+_HEADER = RowsHeader(
+    profile="x",
+    device_index=3,
+    log=7,
+    boot=1,
+    seq=NO_SEQ,
+    time_ms=1,
+    lane="t",
+    record=1,
+    received_ms=9_000,
+    is_registered=True,
+    max_age_ms=60,
+)
+
+
 @given(messages=st.lists(_MESSAGE, min_size=1, max_size=6))
 def test_every_way_of_adding_gives_what_a_plain_loop_would(
     messages: list[tuple[list[tuple[int, int | None, int | None]], bool, int, int, str]],
@@ -25,7 +40,7 @@ def test_every_way_of_adding_gives_what_a_plain_loop_would(
     out = Collector()
     wanted = []
     for number, (rows, as_columns, seq, base_ms, lane) in enumerate(messages):
-        header = RowsHeader("x", 3, 7, 1, seq, base_ms, lane, number, 9_000, True, 60)
+        header = _HEADER._replace(seq=seq, time_ms=base_ms, lane=lane, record=number)
         if as_columns:
             out.add_columns(
                 header,
@@ -62,7 +77,7 @@ def test_every_way_of_adding_gives_what_a_plain_loop_would(
 def test_profiles_are_kept_apart_and_asking_twice_changes_nothing() -> None:
     out = Collector()
     for profile, width in (("a", 1), ("b", 2), ("a", 1)):
-        header = RowsHeader(profile, 0, 0, -1, NO_SEQ, 1, "t", 1, 1, False, 0)
+        header = _HEADER._replace(profile=profile)
         out.add_rows(header, [[0, *[1] * width, 0]])
     for _ in range(2):
         assert [(x.readings.profile, len(x.readings)) for x in out.batches()] == [

@@ -90,8 +90,22 @@ def test_json_and_cbor_say_the_same_to_the_last_bit(
 
 @pytest.mark.parametrize(
     "bad",
-    ["NaN", "Infinity", "-Infinity", "1e999", '"812"', "true", "812.5", "8.0", "1e2", "[1]", "{}"]
-    + [str(2**53 + 1), str(-(2**53) - 1), "9" * 5000],
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e999",
+        '"812"',
+        "true",
+        "812.5",
+        "8.0",
+        "1e2",
+        "[1]",
+        "{}",
+        str(2**53 + 1),
+        str(-(2**53) - 1),
+        "9" * 5000,
+    ],
 )
 def test_a_value_is_an_integer_that_float64_holds_exactly(bad: str) -> None:
     payload = message().replace(b"812", bad.encode())
@@ -179,8 +193,12 @@ def test_cbor_of_indefinite_length_is_read() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["c24105", "c074323031332d30332d32315432303a30343a30305a", "d81c80", "d81d00", "d9010280"]
-    + [
+    [
+        "c24105",
+        "c074323031332d30332d32315432303a30343a30305a",
+        "d81c80",
+        "d81d00",
+        "d9010280",
         "d9d9f701",
         "d8630a",
         "81" * 60,
