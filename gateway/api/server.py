@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Sequence
 
 import h11
@@ -123,8 +124,8 @@ def build_server(app: FastAPI, http: HttpSection) -> uvicorn.Server:
 
 def serve(
     settings: Settings,
-    profiles: Profiles,
-    clock: Callable[[], int],
+    profiles: Profiles | None = None,
+    clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     mounts: Sequence[Mount] = (),
 ) -> int:
     """Serve until SIGTERM or SIGINT; ``mounts`` add pages, such as ``board.mount``."""
