@@ -163,7 +163,7 @@ def declared(schema: dict[str, Any], name: str, where: str) -> dict[str, Any]:
 
 
 def fits(schema: dict[str, Any], value: Any) -> bool:
-    kinds = {
+    kinds: dict[str, Any] = {
         "string": str, "integer": int, "number": (int, float), "boolean": bool,
         "array": list, "object": dict, "null": type(None), "none of these": (),
     }  # fmt: skip
