@@ -98,9 +98,9 @@ class _Server(uvicorn.Server):
     @override
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM and SIGINT; uvicorn would raise them anew at the end, and a stop
-        that was asked for would look like a crash to the supervisor.
-        """
+        """Stop at SIGTERM and SIGINT."""
+        # uvicorn's own raises them anew at the end: a stop that was asked for would then look
+        # like a crash to the supervisor
         numbers = (signal.SIGTERM, signal.SIGINT)
         before = [signal.signal(number, self.handle_exit) for number in numbers]
         try:
