@@ -12,14 +12,12 @@ from gateway.api.problems import ProblemError
 from gateway.api.table import safe_cell
 from gateway.board.words import ENGLISH, VIETNAMESE, age_text, grouped
 from gateway.ports import CountRow, DeviceRow, LatestRow, Totals
-from gateway.profiles import load_profiles
 from gateway.views.accounts import accounts_of
 from gateway.views.daily import local_days
 from gateway.views.fleet import DeviceState, join
 from gateway.views.pulse import Pulse
 from tests.support.stores import NOW_MS
 
-PROFILES = load_profiles()
 counts = st.integers(0, 1 << 40)
 
 
@@ -141,7 +139,7 @@ def test_a_device_is_lost_after_two_intervals_or_by_its_will(
     heard = 0 if age_ms is None else NOW_MS - age_ms
     latest = [LatestRow(0, "tl1", heard, heard, 0, 1, 0, 1, 0, b"", b"")] if heard else []
     count = CountRow(0, 1, 0, 0, 1, 0, 0, heard, said)
-    assert join(row, count, latest, (NOW_MS, PROFILES)).state is state
+    assert join(row, count, latest, (NOW_MS, {"tl1": 30_000})).state is state
 
 
 def test_a_look_is_shared_while_it_is_fresh_and_costs_a_fifth_of_the_time() -> None:
