@@ -195,7 +195,8 @@ def _row(entry: Quarantined) -> tuple[object, ...]:
         entry.source,
         entry.topic,
         entry.reason,
-        entry.detail,
+        # It may quote a payload, and with it half a surrogate pair that SQLite cannot keep.
+        entry.detail.encode("utf-8", "backslashreplace").decode("utf-8"),
         entry.device_index,
         entry.readings,
         len(entry.payload),

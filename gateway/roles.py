@@ -165,8 +165,7 @@ def _drains(settings: Settings, outbox: Path, stats: Stats) -> list[Drain]:
 
 def _run_web(settings: Settings, _fd: int) -> int:
     mounts = [board.mount] if settings.http is not None and settings.http.board else []
-    serve(settings, mounts=mounts, clock=now_ms)
-    return 0
+    return serve(settings, load_all_profiles(settings), now_ms, mounts)
 
 
 ROLES: dict[str, Callable[[Settings, int], int]] = {

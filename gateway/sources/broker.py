@@ -1,7 +1,6 @@
 """A source that is the client of a broker; see ``ports.Source``."""
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,12 +11,10 @@ from gateway.ports import Intake
 from gateway.sources.backoff import Backoff
 from gateway.sources.broker_hello import Farewell, login_of, tls_of
 from gateway.sources.broker_link import Link, LinkContext
+from gateway.sources.broker_standing import Standing
 from gateway.stats import Stats
 
-logger = logging.getLogger(__name__)
-
 CONNECT_TIMEOUT_S = 10.0  # from the first SYN to the CONNACK; TLS on a Pi takes 1
-SAME_LOG_S = 10.0  # the same failure is said again after so long, with the number of attempts
 
 
 class BrokerClient:
@@ -39,7 +36,6 @@ class BrokerClient:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._section = section
-        self._stats = stats
         self._clock = clock
         self._sleep = sleep
         self._tls = tls_of(section)
@@ -48,9 +44,7 @@ class BrokerClient:
         self._backoff = Backoff(rng or random.SystemRandom())
         self._link: Link | None = None
         self._granted: Mapping[str, int] = {}
-        self._times_up = 0
-        self._last_reason, self._said_at_s, self._attempts = "", 0.0, 0
-        self._gauge(is_up=False)
+        self._standing = Standing(section, stats, clock)
         intake.on_durable(self._acknowledge)
         intake.on_relief(self._relieve)
 
@@ -63,7 +57,7 @@ class BrokerClient:
         """See ``ports.Source``."""
         while True:
             farewell, lasted_s = await self._serve_once()
-            self._say(farewell)
+            self._standing.say(farewell)
             if farewell.is_refused:
                 await self._sleep(self._backoff.refused_s())
             else:
@@ -77,13 +71,13 @@ class BrokerClient:
             if farewell is not None:
                 return farewell, 0.0
             up_at_s = self._clock()
-            self._note_up(link)
+            self._standing.come_up(is_resumed=link.up.result())
             farewell = await link.gone
             return farewell, self._clock() - up_at_s
         finally:
             self._link = None
             link.close()
-            self._gauge(is_up=False)
+            self._standing.come_down()
             self._granted = link.filters.granted
 
     async def _connect(self, link: Link) -> Farewell | None:
@@ -107,28 +101,3 @@ class BrokerClient:
     def _relieve(self) -> None:
         if self._link is not None:
             self._link.relieve()
-
-    def _note_up(self, link: Link) -> None:
-        is_resumed, source = link.up.result(), self._section.client_id
-        self._gauge(is_up=True)
-        if self._times_up:
-            self._stats.count("infragate_source_reconnects_total", source=source)
-        if self._times_up and not is_resumed:
-            # devices send again what was not receipted, so this is a delay and no loss
-            self._stats.count("infragate_source_sessions_lost_total", source=source)
-            logger.warning("source=%s the broker has forgotten our session", source)
-        self._times_up += 1
-        self._last_reason, self._attempts = "", 0
-        logger.info("source=%s connected url=%s", source, self._section.url)
-
-    def _gauge(self, *, is_up: bool) -> None:
-        self._stats.gauge("infragate_source_connected", is_up, source=self._section.client_id)
-
-    def _say(self, farewell: Farewell) -> None:
-        self._attempts += 1
-        now_s, reason = self._clock(), farewell.reason
-        if reason != self._last_reason or now_s - self._said_at_s >= SAME_LOG_S:
-            level = logging.ERROR if farewell.is_refused else logging.WARNING
-            source, url = self._section.client_id, self._section.url
-            logger.log(level, "source=%s url=%s attempt=%d %s", source, url, self._attempts, reason)
-            self._last_reason, self._said_at_s = reason, now_s
