@@ -31,7 +31,6 @@ class QuarantineLine(BaseModel):
     sha256: str
     device: str | None
     readings: int
-    requeued: str | None
 
 
 class QuarantineBody(BaseModel):

@@ -1,8 +1,11 @@
 """Runs the web process: uvicorn with bounds, the board mounted where one is given."""
 
 import asyncio
+import signal
 import socket
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import h11
 import uvicorn
@@ -33,6 +36,8 @@ class PatientProtocol(H11Protocol):
     Uvicorn bounds only the idle time between two requests.
     """
 
+    head_timeout_s = HEAD_TIMEOUT_S
+    stall_timeout_s = STALL_TIMEOUT_S
     _head_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
 
@@ -40,7 +45,7 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the peer a time to finish its first request."""
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, transport.abort)
+        self._head_timer = self.loop.call_later(self.head_timeout_s, transport.abort)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -51,13 +56,13 @@ class PatientProtocol(H11Protocol):
         if self.cycle is not before or is_websocket:
             self._stop_head_timer()
         elif self._head_timer is None and self.conn.their_state is h11.IDLE:
-            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.abort)
+            self._head_timer = self.loop.call_later(self.head_timeout_s, self.transport.abort)
 
     @override
     def pause_writing(self) -> None:
         """Start the time in which the peer must take what waits for it."""
         super().pause_writing()
-        self._stall_timer = self.loop.call_later(STALL_TIMEOUT_S, self.transport.abort)
+        self._stall_timer = self.loop.call_later(self.stall_timeout_s, self.transport.abort)
 
     @override
     def resume_writing(self) -> None:
@@ -89,6 +94,20 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
         super().__init__(config)
         self._streams = streams
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGTERM and SIGINT."""
+        # uvicorn's own raises them anew at the end: a stop that was asked for would then look
+        # like a crash to the supervisor
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        before = [signal.signal(number, self.handle_exit) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -123,8 +142,8 @@ def build_server(app: FastAPI, http: HttpSection) -> uvicorn.Server:
 
 def serve(
     settings: Settings,
-    profiles: Profiles,
-    clock: Callable[[], int],
+    profiles: Profiles | None = None,
+    clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     mounts: Sequence[Mount] = (),
 ) -> int:
     """Serve until SIGTERM or SIGINT; ``mounts`` add pages, such as ``board.mount``."""

@@ -42,8 +42,7 @@ def newest_text(device: Device, profiles: Mapping[str, Profile]) -> str:
     pairs = sorted(
         zip(profile.columns, values, strict=False), key=lambda pair: pair[0].kind is Kind.REGISTER
     )
-    # a pair is not torn apart at the end of a line
-    return " \u2003".join(
+    return "\u2003".join(
         f"{column.name}\u00a0{value_text(to_number(column, value), column.scale, column.unit)}"
         for column, value in pairs[:SHOWN_VALUES]
     )

@@ -37,6 +37,7 @@ class Sight:
         self.registry = Registry.load(file) if (file := settings.registry.file) else None
         self.store = StoreReader(self.data_dir, self.profiles)
         self.quarantine = QuarantineReader(self.data_dir)
+        self._intervals_ms = {name: 1000 * one.interval_s for name, one in profiles.items()}
         # kept from look to look, as only what changed is read; the registry bounds the devices
         self._latest: dict[tuple[int, str], LatestRow] = {}
         self._change = 0
@@ -56,7 +57,7 @@ class Sight:
         counts = self.store.counts()
         own = next((c for c in counts if c.device_index == row.device_index), None)
         latest = self.store.latest(device_index=row.device_index)
-        at = (self.clock(), self.profiles)
+        at = (self.clock(), self._intervals_ms)
         return join(row, own or no_counts(row.device_index), latest, at)
 
     def quarantine_tail(self) -> tuple[int, list[Entry]]:
@@ -76,4 +77,4 @@ class Sight:
         self._change = change
         self._latest.update(((row.device_index, row.profile), row) for row in changed)
         rows = (self.store.devices(), self.store.counts())
-        return build_fleet((self.clock(), self.profiles), totals, rows, self._latest.values())
+        return build_fleet((self.clock(), self._intervals_ms), totals, rows, self._latest.values())
