@@ -64,7 +64,8 @@ Hence the rule for readers: **the name of a segment ends the one before it**. Wh
 that number in the older segment is the leftover of a failed commit.
 
 On opening, the last segment is read; what follows its last valid record is a torn write and cut
-off. A damaged record before a valid one stays for the readers to report.
+off. A damaged record before a valid one stays for the readers to report: after a power cut it may
+be a part of the last commit that nobody was told of, but that cannot be known.
 
 Reading
 =======
