@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import SinkRefusedError
@@ -167,5 +167,7 @@ def test_a_refused_point_is_handled_like_one_the_server_refuses() -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
+@example(2.0**-24)  # 5.960464477539063e-08: shortest digits, but not the nearest sixteen
+@example(-0.0)
 def test_a_float_reads_back_to_the_last_bit(value: float) -> None:
     assert float(format_float(value)).hex() == value.hex()
