@@ -120,13 +120,13 @@ class ColumnReader:
         return np.concatenate([none, *self._times]), np.concatenate([np.empty(0), *self._values])
 
     def _add(self, batch: ReadingBatch) -> None:
-        usable = batch.take(~np.isin(batch.quality, UNUSABLE))
-        self._count += len(usable)
+        self._count += len(batch)
         if self._count > MAX_ROWS:
             raise bad("from", f"more than {MAX_ROWS} readings: ask for a shorter time")
-        self._times.append(usable.time_ms)
-        column = self._profile.columns[self._place]
-        self._values.append(engineer(column, usable.values[:, self._place]))
+        self._times.append(batch.time_ms)
+        values = engineer(self._profile.columns[self._place], batch.values[:, self._place])
+        # an unusable reading still ends the time of the one before it: no value, but a place
+        self._values.append(np.where(np.isin(batch.quality, UNUSABLE), np.nan, values))
 
 
 @router.get("/aggregate", response_model=AggregateBody)
