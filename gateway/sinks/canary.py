@@ -53,7 +53,7 @@ class CanarySink(Sink, abc.ABC):
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 attempts = itertools.count()
-                while await self._canary(time_ms, next(attempts)) != value:
+                while await self._canary(time_ms, next(attempts)) != value:  # noqa: ASYNC110
                     await asyncio.sleep(_READ_BACK_S)
         except SinkRefusedError as error:
             raise SinkUnavailableError(f"the canary point cannot be read: {error}") from error

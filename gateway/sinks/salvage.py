@@ -20,6 +20,9 @@ Probe = Callable[[], Awaitable[None]]
 # With more bad lines than this in a batch (a whole one beyond the retention, say), halving all
 # of it (2 requests a line) is cheaper than 14 a line.
 _MANY = 8
+# A database that refuses for days (its retention is shorter than our lag) must not fill the disk:
+# a quarter of a million lines, and as many in the file before. The readings are in the store.
+_MAX_REFUSED_BYTES = 64 << 20
 _QUOTED_CHARACTERS = 200  # of a line; servers and status.py cut what they quote
 
 
@@ -127,7 +130,10 @@ def keep_refused(folder: Path, sink: str, lines: Sequence[RefusedLine]) -> None:
         OSError: they are not kept; the drain tries again before it moves on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"refused-{sink}.jsonl").open("ab") as file:
+    path = folder / f"refused-{sink}.jsonl"
+    if path.exists() and path.stat().st_size > _MAX_REFUSED_BYTES:
+        path.replace(path.with_suffix(".1.jsonl"))
+    with path.open("ab") as file:
         for line in lines:
             entry = {"reason": line.reason, "line_base64": base64.b64encode(line.line).decode()}
             file.write(json.dumps(entry).encode() + b"\n")
