@@ -39,9 +39,7 @@ def publish_while(devices: list[Device], until_s: float, numbers: dict[str, int]
         time.sleep(len(devices) / RATE_PER_S)
 
 
-def drive(
-    gateway: Gateway, devices: list[Device], kills: int, rng: random.Random
-) -> list[float]:
+def drive(gateway: Gateway, devices: list[Device], kills: int, rng: random.Random) -> list[float]:
     """Kill the gateway again and again under load; return how long each return took."""
     numbers = {device.name: 0 for device in devices}
     recoveries_s = []
@@ -56,7 +54,9 @@ def drive(
     return recoveries_s
 
 
-def judge(gateway: Gateway, devices: list[Device], obligations: Callable[[Device], set[int]]) -> None:
+def judge(
+    gateway: Gateway, devices: list[Device], obligations: Callable[[Device], set[int]]
+) -> None:
     gateway.settle(60)
     for device in devices:
         check_stored(gateway, device, obligations(device))

@@ -74,8 +74,11 @@ def test_a_household_recorded_by_minute_gives_the_known_energy(tmp_path: Path) -
             "/api/v1/readings?device=house-1&profile=em1"
             "&from=2007-02-22T22:50:00Z&to=2007-02-22T23:05:00Z"
         )
-        flagged = [r["time"][11:16] for r in evening["readings"] if "null_value" in r["reasons"]
-                   and r["p"] is None]
+        flagged = [
+            r["time"][11:16]
+            for r in evening["readings"]
+            if "null_value" in r["reasons"] and r["p"] is None
+        ]
         assert flagged == ["22:58", "22:59"]
         assert all(r["quality"] == 10 for r in evening["readings"] if r["p"] is None)
 
@@ -154,9 +157,7 @@ def test_vendor_payloads_without_mappings_are_quarantined_byte_for_byte(tmp_path
         entries = page["quarantine"]
         assert len(entries) == 408
         sent = sorted((topic, payload) for topic, payload in messages)
-        kept = sorted(
-            (entry["topic"], fetch(gateway, entry["id"])) for entry in entries
-        )
+        kept = sorted((entry["topic"], fetch(gateway, entry["id"])) for entry in entries)
         assert kept == sent
         assert {entry["reason"] for entry in entries} == {"unmapped"}
 
