@@ -87,8 +87,7 @@ class Connection(Wire):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for a CONNECT, but not for long."""
-        transport = cast("asyncio.Transport", transport)  # uvloop's is one by behaviour only
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own is not a subclass
         self._look_s = self.hub.now_s + _CONNECT_TIMEOUT_S
         self.hub.wheel.add(self._look_s, self)
         self.hub.arrive(self)
@@ -96,7 +95,8 @@ class Connection(Wire):
     @override
     def data_received(self, data: bytes) -> None:
         """Take what came; the first wrong byte ends the connection."""
-        self._heard_s = self.hub.now_s
+        if self.version:  # before CONNECT a byte now and then does not count
+            self._heard_s = self.hub.now_s
         try:
             for item in self._parser.feed(data):
                 if self.is_over:
@@ -235,7 +235,7 @@ class Connection(Wire):
         ends = [ms for ms in (not_after_ms, terms.identity.not_after_ms) if ms]
         self.expires_ms = min(ends, default=0)
         self._will, self._limit_bytes = terms.will, terms.max_packet_bytes
-        self._silence_s = terms.silence_s
+        self._silence_s, self._heard_s = terms.silence_s, hub.now_s
         self._parser.max_packet_bytes = hub.shelf.section.max_packet_bytes
         hub.enter(self, self.client_id)
         self._look_s = hub.now_s + min(self._silence_s + 1, _LOOK_AGAIN_S)
@@ -285,15 +285,11 @@ class Connection(Wire):
             return 0
         if now_s < self._look_s:  # the CONNECT has set another time
             return 0
-        if not self.version:
-            self.hub.counts["silent"] += 1
-            self.end(Code.KEEPALIVE_TIMEOUT, with_will=False)
-            return 0
         if self._paused:  # what we do not read we cannot hear
             self._heard_s = now_s
-        due_s = self._heard_s + self._silence_s + 1
+        due_s = self._heard_s + (self._silence_s + 1 if self.version else _CONNECT_TIMEOUT_S)
         if now_s >= due_s:
-            self.hub.counts["timeouts"] += 1
+            self.hub.counts["timeouts" if self.version else "silent"] += 1
             self.end(Code.KEEPALIVE_TIMEOUT, with_will=True)
             return 0
         self._look_s = min(due_s, now_s + _LOOK_AGAIN_S)
