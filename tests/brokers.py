@@ -1,6 +1,7 @@
 """A real Mosquitto on a free loopback port, which a test may kill and start again."""
 
 import contextlib
+import getpass
 import signal
 import socket
 import subprocess
@@ -46,7 +47,13 @@ class Mosquitto:
     def start(self) -> None:
         """Start and wait until it listens."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        lines = ("per_listener_settings false", f"listener {self.port} 127.0.0.1", *_SETTINGS)
+        # started by root it would become a user who cannot read a test's folder
+        lines = (
+            f"user {getpass.getuser()}",
+            "per_listener_settings false",
+            f"listener {self.port} 127.0.0.1",
+            *_SETTINGS,
+        )
         config = self.folder / "mosquitto.conf"
         config.write_text("\n".join((*lines, *self.settings, "")), "utf-8")
         with (self.folder / "mosquitto.log").open("ab") as log:
