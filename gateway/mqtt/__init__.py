@@ -37,7 +37,14 @@ from gateway.mqtt.packets import (
     Will,
 )
 from gateway.mqtt.parser import KnownTopics, Parser, Role
-from gateway.mqtt.properties import NO_PROPERTIES, Prop, Properties, int_of, text_of
+from gateway.mqtt.properties import (
+    NO_PROPERTIES,
+    Prop,
+    Properties,
+    PropertyValue,
+    int_of,
+    text_of,
+)
 
 __all__ = [
     "CONNACK_V311",
@@ -65,6 +72,7 @@ __all__ = [
     "PingResp",
     "Prop",
     "Properties",
+    "PropertyValue",
     "Publish",
     "Role",
     "SubAck",

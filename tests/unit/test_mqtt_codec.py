@@ -335,7 +335,8 @@ def test_a_broken_opening_is_refused_with_its_reason(data: bytes, code: Code) ->
 
 
 def test_what_came_before_an_error_is_delivered_first() -> None:
-    parser, found = parser_for(Role.SERVER, V311), []
+    parser = parser_for(Role.SERVER, V311)
+    found: list[list[Publish] | Packet] = []
     good = (1, 2, b"a/b", b"payload")
     with pytest.raises(ProtocolError):
         found.extend(parser.feed(encode_publish(good, V311) + b"\x36\x00"))

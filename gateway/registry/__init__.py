@@ -1,0 +1,11 @@
+"""The registry: which devices may send, and where each of them was at any time.
+
+A reading belongs to the transformer or road section its device hung on *when it was taken*, so
+every fact has a period. ``Registry`` is the checked file, ``Directory`` what the pipeline asks.
+"""
+
+from gateway.registry.directory import Directory
+from gateway.registry.entries import Device, Node, NodeKind
+from gateway.registry.registry import Registry, Standing
+
+__all__ = ["Device", "Directory", "Node", "NodeKind", "Registry", "Standing"]
