@@ -53,7 +53,6 @@ def to_line(entry: Entry, device: str | None) -> dict[str, object]:
         "sha256": entry.sha256,
         "device": device,
         "readings": entry.readings,
-        "requeued": time_text(entry.requeued_ms) if entry.requeued_ms is not None else None,
     }
 
 

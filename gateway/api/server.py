@@ -2,9 +2,7 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import h11
 import uvicorn
@@ -16,6 +14,7 @@ from gateway.api.app import create_app
 from gateway.api.stream import Streams
 from gateway.config import Settings
 from gateway.config.sections import HttpSection, split_address
+from gateway.profiles import Profiles
 
 GRACE_S = 2  # stop within 3 s: systemd and the supervisor wait no longer
 MAX_CONNECTIONS = 512  # 64 streams, some hundred boards; each idle one costs 30 kB
@@ -116,6 +115,7 @@ def build_server(app: FastAPI, http: HttpSection) -> uvicorn.Server:
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
         access_log=False,
+        log_level="warning",
         log_config=None,  # logging belongs to the application that starts us
     )
     return _Server(config, app.state.streams)
@@ -123,13 +123,14 @@ def build_server(app: FastAPI, http: HttpSection) -> uvicorn.Server:
 
 def serve(
     settings: Settings,
-    data_dir: Path | None = None,
+    profiles: Profiles,
+    clock: Callable[[], int],
     mounts: Sequence[Mount] = (),
-    clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-) -> None:
+) -> int:
     """Serve until SIGTERM or SIGINT; ``mounts`` add pages, such as ``board.mount``."""
-    http = settings.http or HttpSection()
-    app = create_app(settings, data_dir, clock)
+    app = create_app(settings, None, clock, profiles)
     for mount in mounts:
         mount(app)
-    build_server(app, http).run()
+    server = build_server(app, settings.http or HttpSection())
+    server.run()
+    return 0 if server.started else 1

@@ -172,7 +172,10 @@ class Ledger:
             if slot is None:
                 mark = first_marks.get((key[0], key[1]))
                 # the first number of an unknown stream is its base, unless the device said so
-                first = mark.first if mark is not None and mark.record <= record else max(seq, 0)
+                if mark is not None and mark.record <= record:
+                    boot, first = -1, mark.first  # noqa: PLW2901  # a mark knows of no boot
+                else:
+                    first = max(seq, 0)
                 slot = made[key[0], key[1]] = self._table.create(key[0], key[1], boot, first)
             slots[place] = slot
         return slots

@@ -149,10 +149,10 @@ class Stream:
         proves nothing, and only a restart at 0 or 1 counts.
         """
         epoch = self.current
-        if not epoch.seen or seq > epoch.top or time_ms <= epoch.last_time_ms:
+        if seq > epoch.top or not NO_TIME < epoch.last_time_ms < time_ms:
             return False
         restarts = seq <= FIRST_NUMBERS
-        if boot >= 0:
+        if boot >= 0 and epoch.boot >= 0:
             return boot != epoch.boot and (restarts or not is_stamped)
         if is_stamped:
             return restarts and epoch.top - seq >= BLIND_RESET_DISTANCE

@@ -83,7 +83,7 @@ class Influx2Sink(CanarySink):
             await self._call(lambda: api.create_bucket(bucket_name=self._bucket, org=self._org))
 
     @override
-    async def _canary(self, time_ms: int) -> float | None:
+    async def _canary(self, time_ms: int, attempt: int) -> float | None:
         start_ns = time_ms * _NS_PER_MS
         flux = (
             f"from(bucket: {json.dumps(self._bucket)})"

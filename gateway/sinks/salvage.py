@@ -4,7 +4,11 @@ One bad line in 5,000 costs at most 14 further requests (13 halvings and the res
 server does not quote the line it refuses. Writing a line twice does no harm: it is the same point.
 """
 
+import base64
+import json
+import os
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from gateway.errors import SinkRefusedError
@@ -114,3 +118,18 @@ class _Search:
 def _quotes(error: SinkRefusedError, line: bytes) -> bool:
     text = " ".join(line.decode("utf-8", "replace").split())
     return text[:_QUOTED_CHARACTERS] in str(error)
+
+
+def keep_refused(folder: Path, sink: str, lines: Sequence[RefusedLine]) -> None:
+    """Append refused lines to ``folder/refused-<sink>.jsonl``, byte for byte, and sync.
+
+    Raises:
+        OSError: they are not kept; the drain tries again before it moves on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"refused-{sink}.jsonl").open("ab") as file:
+        for line in lines:
+            entry = {"reason": line.reason, "line_base64": base64.b64encode(line.line).decode()}
+            file.write(json.dumps(entry).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())

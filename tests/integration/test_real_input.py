@@ -49,7 +49,7 @@ def number(text: str) -> float | None:
 def test_a_household_recorded_by_minute_gives_the_known_energy(tmp_path: Path) -> None:
     assert SHARED is not None
     messages: list[tuple[str, str | bytes]] = []
-    with (SHARED / "meters" / "uci_household_2007-02.csv").open() as file:
+    with (SHARED / "data" / "meters" / "uci_household_2007-02.csv").open() as file:
         for line in csv.DictReader(file):
             names = ("global_active_power", "voltage", "global_intensity")
             body: dict[str, Any] = {name: number(line[name]) for name in names}
@@ -58,16 +58,16 @@ def test_a_household_recorded_by_minute_gives_the_known_energy(tmp_path: Path) -
     port = free_port()
     with running(tmp_path, listener(port), extra=UCI_MAPPING) as gateway:
         publish(port, messages)
-        accounts = gateway.settle(60)
+        accounts = gateway.settle(60, messages=40_320)
         assert accounts["stored"] == 40_320
         window = "device=house-1&profile=em1&column=p&from=2007-02-01&to=2007-03-01"
         total = gateway.get(f"/api/v1/aggregate?{window}&fn=integral")
-        assert total["values"][0]["value"] / 1000 == pytest.approx(941.4814, abs=5e-5)
+        assert total["buckets"][0]["value"] / 1000 == pytest.approx(941.4814, abs=5e-5)
         daily = gateway.get(f"/api/v1/aggregate?{window}&fn=integral&every=1d")
-        kwh = [round(value["value"] / 1000, 4) for value in daily["values"]]
+        kwh = [round(value["value"] / 1000, 4) for value in daily["buckets"]]
         assert kwh[:4] == [30.4127, 27.7956, 67.162, 59.9323]
         demand = gateway.get(f"/api/v1/aggregate?{window}&fn=mean&every=15m")
-        highest = max(demand["values"], key=lambda value: value["value"] or 0)
+        highest = max(demand["buckets"], key=lambda value: value["value"] or 0)
         assert round(highest["value"] / 1000, 4) == 8.2311
         assert highest["time"].startswith("2007-02-22T21:00:00")
         evening = gateway.get(
@@ -86,7 +86,7 @@ def test_a_household_recorded_by_minute_gives_the_known_energy(tmp_path: Path) -
 def test_fourteen_thousand_radar_vehicles_keep_their_speeds(tmp_path: Path) -> None:
     assert SHARED is not None
     rows = []
-    file = SHARED / "traffic" / "moers-radar" / "roemerstrasse-415_T30_2016-10-24.txt"
+    file = SHARED / "data" / "traffic" / "moers-radar" / "roemerstrasse-415_T30_2016-10-24.txt"
     for line in file.read_text("latin-1").splitlines():
         if line.strip():
             at, _, speed, length, direction = line.strip().split(";")
@@ -105,7 +105,7 @@ def test_fourteen_thousand_radar_vehicles_keep_their_speeds(tmp_path: Path) -> N
             body = {"p": "pv1", "n": first, "t": part[0][0], "r": packed}
             messages.append(("tg/1/moers/transport/radar-415/t", json.dumps(body)))
         publish(port, messages)
-        assert gateway.settle()["stored"] == 14_152
+        assert gateway.settle(messages=142)["stored"] == 14_152
         speeds = [
             reading["speed"]
             for reading in gateway.get(
@@ -120,7 +120,7 @@ def test_fourteen_thousand_radar_vehicles_keep_their_speeds(tmp_path: Path) -> N
 
 def profile_of(gateway: Any, name: str) -> dict[str, Any]:
     catalog = gateway.get("/api/v1/catalog")
-    return next(profile for profile in catalog["profiles"] if profile["name"] == name)
+    return next(data for data in catalog["datasets"] if data["profile"] == name)
 
 
 def pack(
@@ -138,7 +138,9 @@ def test_vendor_payloads_without_mappings_are_quarantined_byte_for_byte(tmp_path
     assert SHARED is not None
     rows = [
         json.loads(line)
-        for line in (SHARED / "devices" / "payloads_dev.jsonl").read_text("utf-8").splitlines()
+        for line in (SHARED / "data" / "devices" / "payloads_dev.jsonl")
+        .read_text("utf-8")
+        .splitlines()
     ]
     assert len(rows) == 408
     messages = []
@@ -149,7 +151,7 @@ def test_vendor_payloads_without_mappings_are_quarantined_byte_for_byte(tmp_path
     port = free_port()
     with running(tmp_path, listener(port)) as gateway:
         publish(port, messages)
-        accounts = gateway.settle()
+        accounts = gateway.settle(messages=408)
         assert accounts["quarantined"] == 408
         assert accounts["stored"] == 0
         entries = []

@@ -92,12 +92,13 @@ class Gateway:
             assert part["received"] == total, accounts
         return accounts
 
-    def settle(self, timeout_s: float = 30) -> dict[str, Any]:
-        """Wait until nothing is pending, and return the accounts."""
+    def settle(self, timeout_s: float = 30, *, messages: int = 0) -> dict[str, Any]:
+        """Wait until ``messages`` were received and nothing is pending; return the accounts."""
 
         def is_settled() -> dict[str, Any] | None:
             accounts = self.accounting()
-            return accounts if accounts["pending"] == 0 else None
+            has_all = accounts["messages"]["received"] >= messages
+            return accounts if has_all and accounts["pending"] == 0 else None
 
         return dict(wait_until(is_settled, timeout_s, "settled"))
 

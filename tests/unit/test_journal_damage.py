@@ -7,7 +7,7 @@ from zlib import crc32
 import pytest
 
 from gateway.errors import JournalDamagedError
-from gateway.journal import JournalReader, verify
+from gateway.journal import Journal, JournalReader, last_number, verify
 from gateway.journal.layout import HEADER, HEADER_BYTES
 from gateway.model import Position, QuarantineReason
 from tests.faults import quick_or_soak
@@ -236,3 +236,30 @@ def test_a_newer_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(JournalDamagedError, match="layout 2"):
         verify(tmp_path)
     assert file.read_bytes() == data
+
+
+def test_what_a_failed_commit_left_behind_is_not_read_again(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder, not_before in ((old, 1), (new, 8)):
+        journal = Journal.open(
+            folder,
+            segment_bytes=1 << 20,
+            max_bytes=1 << 30,
+            clock=lambda: 0,
+            not_before=not_before,
+            random_bits=lambda: 0x1234_5678_9ABC_DEF0,
+        )
+        for number in range(not_before, 11):
+            journal.append(number, 0, 0, folder.name.encode(), b"")
+        journal.commit()
+        journal.close()
+    # 8 to 10 were written, their fdatasync failed, and other messages came after a restart
+    (new / f"{8:020d}.journal").rename(old / f"{8:020d}.journal")
+    for limit in (1, 3, 100):
+        records, damaged = read_all(old, 10, limit=limit)
+        assert [record.topic for record in records] == [b"old"] * 7 + [b"new"] * 3
+        assert [record.number for record in records] == list(range(1, 11))
+        assert not damaged
+    report = verify(old)
+    assert (report.records, report.last, report.damaged) == (10, 10, ())
+    assert last_number(old) == 10
