@@ -5,12 +5,11 @@ import getpass
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pytest
 
 _START_S = 10.0
 _POLL_S = 0.02
@@ -88,10 +87,13 @@ class Mosquitto:
         return True
 
 
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    """A running broker that lets everybody in."""
-    broker = Mosquitto(tmp_path / "mosquitto")
-    broker.start()
-    yield broker
-    broker.kill()
+@contextlib.contextmanager
+def mosquitto(port: int | None = None) -> Iterator[Mosquitto]:
+    """Run a broker that lets everybody in."""
+    with tempfile.TemporaryDirectory() as folder:
+        broker = Mosquitto(Path(folder), port=port or free_port())
+        broker.start()
+        try:
+            yield broker
+        finally:
+            broker.kill()

@@ -21,14 +21,21 @@ from gateway.sources.broker_link import OUTBOX_BYTES
 from gateway.sources.paho_client import PahoClient
 from gateway.sources.reconnect import Surroundings
 from gateway.stats import Stats
-from tests.brokers import Mosquitto, mosquitto
+from tests.brokers import Mosquitto
+from tests.brokers import mosquitto as run_mosquitto
 from tests.intakes import MemoryIntake
 from tests.proxy import Proxy
 
-__all__ = ["mosquitto"]
 pytestmark = pytest.mark.servers
 
 COMMIT_S = 0.005
+
+
+@pytest.fixture
+def mosquitto() -> Iterator[Mosquitto]:
+    """A broker that a test may kill."""
+    with run_mosquitto() as broker:
+        yield broker
 
 
 class Make:
