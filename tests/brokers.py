@@ -1,15 +1,15 @@
 """A real Mosquitto on a free loopback port, which a test may kill and start again."""
 
 import contextlib
+import getpass
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pytest
 
 _START_S = 10.0
 _POLL_S = 0.02
@@ -46,7 +46,13 @@ class Mosquitto:
     def start(self) -> None:
         """Start and wait until it listens."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        lines = ("per_listener_settings false", f"listener {self.port} 127.0.0.1", *_SETTINGS)
+        # started by root it would become a user who cannot read a test's folder
+        lines = (
+            f"user {getpass.getuser()}",
+            "per_listener_settings false",
+            f"listener {self.port} 127.0.0.1",
+            *_SETTINGS,
+        )
         config = self.folder / "mosquitto.conf"
         config.write_text("\n".join((*lines, *self.settings, "")), "utf-8")
         with (self.folder / "mosquitto.log").open("ab") as log:
@@ -81,10 +87,13 @@ class Mosquitto:
         return True
 
 
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    """A running broker that lets everybody in."""
-    broker = Mosquitto(tmp_path / "mosquitto")
-    broker.start()
-    yield broker
-    broker.kill()
+@contextlib.contextmanager
+def mosquitto(port: int | None = None) -> Iterator[Mosquitto]:
+    """Run a broker that lets everybody in."""
+    with tempfile.TemporaryDirectory() as folder:
+        broker = Mosquitto(Path(folder), port=port or free_port())
+        broker.start()
+        try:
+            yield broker
+        finally:
+            broker.kill()
