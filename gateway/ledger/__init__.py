@@ -126,6 +126,14 @@ class Ledger:
         """Take a device's word that first … last will never come."""
         self.screen([], marks=[Mark(0, device_index, log, first, last)])
 
+    def believe(self, batch: DecodedBatch) -> None:
+        """Learn the times of readings that came back from quarantine; their numbers are known."""
+        rows, table = batch.readings, self._table
+        slots = table.find(rows.device_index, rows.log)
+        is_known = slots >= 0
+        np.maximum.at(table.last_time_ms, slots[is_known], rows.time_ms[is_known])
+        table.is_dirty[slots[is_known]] = True
+
     def receipts(self) -> list[Receipt]:
         """Return a receipt for every log that was heard of since the last call.
 
