@@ -5,8 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.model import Quality, ReadingBatch, Reason
+from gateway.ports import LatestRow
 from gateway.validate import Status, Validator
 from gateway.validate.rules import Rules, verdict_on_fall
 from tests.readings import NAN, PROFILES, T0_MS, Given, decoded
@@ -26,12 +29,12 @@ def validator() -> Validator:
 def meter(place: int, register: float, power: float = 100, **more: Any) -> Given:
     """Return the reading of half hour number ``place``; gauges differ so that nothing is stuck."""
     values = (register, 0, power, 2300 + place % 7, 50, 900)
-    given = Given(values, T0_MS + place * HALF_HOUR)
-    return given._replace(**more)
+    one = Given(values, T0_MS + place * HALF_HOUR)
+    return one._replace(**more)
 
 
-def grade(validator: Validator, *given: Given, profile: str = "em1") -> ReadingBatch:
-    batch = decoded(profile, *given)
+def grade(validator: Validator, *rows: Given, profile: str = "em1") -> ReadingBatch:
+    batch = decoded(profile, *rows)
     batch.readings.quality[:] = np.where(batch.is_backlog, Quality.RECOVERED, Quality.VALID)
     return validator.grade(batch)
 
@@ -42,12 +45,12 @@ def verdicts(rows: ReadingBatch) -> list[tuple[Quality, Reason]]:
 
 
 def run(
-    validator: Validator, *given: Given, split: bool, profile: str = "em1"
+    validator: Validator, *rows: Given, split: bool, profile: str = "em1"
 ) -> list[tuple[Quality, Reason]]:
     """Grade in one batch, or one reading a batch: the verdicts must be the same."""
     if not split:
-        return verdicts(grade(validator, *given, profile=profile))
-    parts = [grade(validator, one, profile=profile) for one in given]
+        return verdicts(grade(validator, *rows, profile=profile))
+    parts = [grade(validator, one, profile=profile) for one in rows]
     return [verdict for part in parts for verdict in verdicts(part)]
 
 
@@ -62,8 +65,8 @@ def test_a_register_that_rises_is_valid(validator: Validator, *, split: bool) ->
 
 @splits
 def test_a_register_that_falls_has_failed(validator: Validator, *, split: bool) -> None:
-    given = meter(0, 1000), meter(1, 900), meter(2, 950)
-    assert run(validator, *given, split=split) == [
+    rows = meter(0, 1000), meter(1, 900), meter(2, 950)
+    assert run(validator, *rows, split=split) == [
         GOOD,
         (Quality.FAILED, Reason.REGISTER_BACKWARDS),
         GOOD,
@@ -72,14 +75,14 @@ def test_a_register_that_falls_has_failed(validator: Validator, *, split: bool) 
 
 @splits
 def test_a_register_that_goes_round_is_valid(validator: Validator, *, split: bool) -> None:
-    given = meter(0, 999_999_990), meter(1, 40)
-    assert run(validator, *given, split=split) == [GOOD, (Quality.VALID, Reason.ROLLOVER)]
+    rows = meter(0, 999_999_990), meter(1, 40)
+    assert run(validator, *rows, split=split) == [GOOD, (Quality.VALID, Reason.ROLLOVER)]
 
 
 @splits
 def test_a_register_that_begins_anew_is_valid(validator: Validator, *, split: bool) -> None:
-    given = meter(0, 100_000), meter(1, 999), meter(2, 1010)
-    assert run(validator, *given, split=split) == [
+    rows = meter(0, 100_000), meter(1, 999), meter(2, 1010)
+    assert run(validator, *rows, split=split) == [
         GOOD,
         (Quality.VALID, Reason.REGISTER_RESET),
         GOOD,
@@ -88,8 +91,8 @@ def test_a_register_that_begins_anew_is_valid(validator: Validator, *, split: bo
 
 @splits
 def test_a_fall_with_a_new_boot_is_a_reset(validator: Validator, *, split: bool) -> None:
-    given = meter(0, 1000, boot=3), meter(1, 900, boot=4), meter(2, 800, boot=4)
-    assert [reasons for _, reasons in run(validator, *given, split=split)] == [
+    rows = meter(0, 1000, boot=3), meter(1, 900, boot=4), meter(2, 800, boot=4)
+    assert [reasons for _, reasons in run(validator, *rows, split=split)] == [
         Reason(0),
         Reason.REGISTER_RESET,
         Reason.REGISTER_BACKWARDS,
@@ -122,8 +125,8 @@ def test_an_exchange_in_the_registry_explains_any_register(*, split: bool) -> No
         return device == 7
 
     validator = Validator(PROFILES, exchanged)
-    given = [meter(0, 5000, device=d) for d in (7, 8)] + [meter(1, 4000, device=d) for d in (7, 8)]
-    assert run(validator, *given, split=split)[2:] == [
+    rows = [meter(0, 5000, device=d) for d in (7, 8)] + [meter(1, 4000, device=d) for d in (7, 8)]
+    assert run(validator, *rows, split=split)[2:] == [
         (Quality.VALID, Reason.METER_EXCHANGE),
         (Quality.FAILED, Reason.REGISTER_BACKWARDS),
     ]
@@ -137,8 +140,8 @@ def test_more_energy_than_the_power_limit_allows_is_suspect(
     validator: Validator, *, split: bool
 ) -> None:
     # 30 kW for half an hour is 15,000 Wh, and a tenth more: 16,500; two digits of slack
-    given = meter(0, 1000), meter(1, 17_502), meter(2, 17_502 + 16_503)
-    assert run(validator, *given, split=split) == [
+    rows = meter(0, 1000), meter(1, 17_502), meter(2, 17_502 + 16_503)
+    assert run(validator, *rows, split=split) == [
         GOOD,
         GOOD,
         (Quality.SUSPECT, Reason.CAPABILITY),
@@ -185,8 +188,8 @@ def test_runs_of_many_devices_do_not_mix(validator: Validator) -> None:
 def test_two_values_at_one_time_conflict_and_the_later_one_is_marked(
     validator: Validator, *, split: bool
 ) -> None:
-    given = meter(0, 1000), meter(0, 1001, seq=1), meter(0, 1000, seq=2), meter(1, 1002)
-    assert run(validator, *given, split=split) == [
+    rows = meter(0, 1000), meter(0, 1001, seq=1), meter(0, 1000, seq=2), meter(1, 1002)
+    assert run(validator, *rows, split=split) == [
         GOOD,
         (Quality.VALID, Reason.CONFLICT),
         GOOD,
@@ -204,8 +207,8 @@ def test_the_device_may_say_what_is_wrong(validator: Validator) -> None:
         Status.RECOVERED_VALUE,
         Status.POWER_DOWN,
     ]
-    given = [meter(n, 1000 + n, status=int(bit)) for n, bit in enumerate(status)]
-    assert verdicts(grade(validator, *given)) == [
+    rows = [meter(n, 1000 + n, status=int(bit)) for n, bit in enumerate(status)]
+    assert verdicts(grade(validator, *rows)) == [
         (Quality.SUSPECT, Reason.DEVICE_STATUS),
         (Quality.SUSPECT, Reason.DEVICE_STATUS | Reason.TIME_SYNC),
         (Quality.FAILED, Reason.DEVICE_STATUS),
@@ -224,16 +227,16 @@ def test_nothing_flowing_in_an_outage_is_a_measurement(validator: Validator) -> 
 
 
 def test_a_column_may_be_missing_but_not_all(validator: Validator) -> None:
-    given = Given((1000, NAN, 100, 2300, 50, 900)), Given((NAN,) * 6, T0_MS + 1)
-    assert verdicts(grade(validator, *given)) == [
+    rows = Given((1000, NAN, 100, 2300, 50, 900)), Given((NAN,) * 6, T0_MS + 1)
+    assert verdicts(grade(validator, *rows)) == [
         (Quality.VALID, Reason.NULL_VALUE),
         (Quality.MISSING, Reason.NULL_VALUE),
     ]
 
 
 def test_readings_without_clock_or_registration_say_so(validator: Validator) -> None:
-    given = meter(0, 1000, is_stamped=True), meter(1, 1001, is_registered=False)
-    assert verdicts(grade(validator, *given)) == [
+    rows = meter(0, 1000, is_stamped=True), meter(1, 1001, is_registered=False)
+    assert verdicts(grade(validator, *rows)) == [
         (Quality.SUSPECT, Reason.NO_CLOCK),
         (Quality.VALID, Reason.UNREGISTERED),
     ]
@@ -305,3 +308,43 @@ def test_speed_of_a_batch(validator: Validator, devices: int, rows: int) -> None
         spent_us.append((time.perf_counter() - start) / len(batch.boot) * 1e6)
         assert (graded.quality == Quality.VALID).all()
     print(f"validate, {rows} rows a device: {min(spent_us):.3f} µs a reading")  # noqa: T201
+
+
+READINGS = st.lists(
+    st.tuples(
+        st.integers(0, 2),  # device
+        st.sampled_from([0, 1, 1, 1, 2]),  # steps of time since the one before
+        st.sampled_from([0, 5, 5, 1000, 200_000, 999_999_999]),  # register
+        st.sampled_from([0, 77, 77, 77, NAN]),  # power
+        st.sampled_from([3, 3, 3, 4]),  # boot
+        st.booleans(),  # the batch ends here, and the process is killed after its checkpoint
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(READINGS)
+def test_batches_and_restarts_do_not_change_the_grades_of_readings_in_order(
+    steps: list[tuple[int, int, int, float, int, bool]],
+) -> None:
+    clock = dict.fromkeys(range(3), T0_MS)
+    given_rows: list[Given] = []
+    for device, step, register, power, boot, _ in steps:
+        clock[device] += step * HALF_HOUR
+        values = (register, 0, power, 2300, 50, 900)
+        given_rows.append(Given(values, clock[device], device=device, boot=boot))
+    whole = verdicts(grade(Validator(PROFILES, never_exchanged), *given_rows)) if steps else []
+    saved: dict[int, LatestRow] = {}
+    validator, waiting, cut = Validator(PROFILES, never_exchanged), [], []
+    for one, (*_, ends) in zip(given_rows, steps, strict=True):
+        waiting.append(one)
+        if ends:
+            cut += verdicts(grade(validator, *waiting))
+            saved |= {row.device_index: row for row in validator.latest_rows()}
+            validator = Validator(PROFILES, never_exchanged)
+            validator.restore(saved.values())
+            waiting = []
+    if waiting:
+        cut += verdicts(grade(validator, *waiting))
+    assert cut == whole
