@@ -15,6 +15,7 @@ IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+REQUEUE_NUMBER_BYTES = 8  # a requeued payload is led by the record number it had, big endian
 NO_SEQ = -1  # a reading without sequence number: its identity is (device, profile, time)
 
 
@@ -169,6 +170,13 @@ class ReadingBatch:
 
     def take(self, index: IntArray | BoolArray) -> "ReadingBatch":
         """Return the readings that ``index`` (positions or mask) selects, in its order."""
+        return self._pick(index)
+
+    def part(self, start: int, stop: int) -> "ReadingBatch":
+        """Return the readings from ``start`` to before ``stop``; views, not copies."""
+        return self._pick(slice(start, stop))
+
+    def _pick(self, index: IntArray | BoolArray | slice) -> "ReadingBatch":
         return ReadingBatch(
             self.profile,
             self.device_index[index],

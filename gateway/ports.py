@@ -16,9 +16,13 @@ recovery: the journal drops its torn tail, the store drops what lies past the la
 and the processor goes on from there. Everything after the journal is a function of it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import ssl
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from gateway.config.sections import ListenerSource
 from gateway.model import Event, FloatArray, IntArray, Position, Quarantined, ReadingBatch, Record
 
 
@@ -70,6 +74,61 @@ class Source(Publisher, Protocol):
 
         Raises:
             OSError: a listener cannot bind its address.
+        """
+
+
+class ClientRole(StrEnum):
+    """What a client of the listener may do."""
+
+    DEVICE = "device"  # its own lanes
+    CONCENTRATOR = "concentrator"  # its own lanes and those of the devices under it
+    MONITOR = "monitor"  # reads everything at QoS 0, writes nothing
+    ANONYMOUS = "anonymous"  # loopback only: the topic is the identity, reads everything
+
+
+class Identity(NamedTuple):
+    """Who is at the other end of a connection."""
+
+    device: str  # "" for an anonymous client
+    role: ClientRole
+    org: str = ""
+    sector: str = ""
+    under: frozenset[str] = frozenset()  # of a concentrator: "device" or "sector/device"
+    credential: int = 0  # the one it came with; others of the same device may outlive it
+    not_after_ms: int = 0  # 0 = no end
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client shows of itself; the password is kept out of every ``repr``."""
+
+    username: str | None = None
+    password: bytes | None = field(default=None, repr=False)
+    common_name: str | None = None  # of a client certificate that TLS has verified
+    fingerprint: bytes = b""  # SHA-256 of that certificate
+    psk_identity: str | None = None  # TLS has verified that the client has this one's key
+
+
+class Authenticator(Protocol):
+    """Who may connect to a listener. Called in the event loop, so it never waits for a network."""
+
+    def authenticate(self, credentials: Credentials) -> Identity | None:
+        """Return who this is, None where it is nobody who may come in."""
+
+    def changed(self) -> Collection[str]:
+        """Return the devices whose credentials changed since the last call (about once a second).
+
+        The listener then asks ``is_current`` for each of their connections.
+        """
+
+    def is_current(self, identity: Identity) -> bool:
+        """Return whether the credential behind an identity is still good."""
+
+    def server_context(self, section: ListenerSource) -> ssl.SSLContext | None:
+        """Return the TLS side of a listener, None where it has none.
+
+        Raises:
+            ConfigError: a file is missing or wrong, or PSK is not possible here.
         """
 
 

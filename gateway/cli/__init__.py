@@ -1,0 +1,41 @@
+"""The command ``infragate``: arguments in, exit code out; the only rooms that print.
+
+Exit codes: 0 done, 1 failed, 2 misuse or a wrong configuration. Each module here adds its own
+commands by ``add_to(commands)``.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+
+from gateway import __version__
+from gateway.cli import bench, device, doctor, export, look, quarantine, replay, run
+from gateway.errors import ConfigError, GatewayError
+
+MODULES = (run, look, quarantine, device, export, replay, doctor, bench)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="infragate",
+        description="Every reading of a meter or a traffic sensor, unharmed and accounted for.",
+    )
+    parser.add_argument("--version", action="version", version=f"infragate {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in MODULES:
+        module.add_to(commands)
+    options = parser.parse_args(arguments)
+    # `infragate … | head` must end quietly, as every other filter does
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        return int(options.do(options))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except GatewayError as error:
+        print(f"infragate: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,138 @@
+"""``bench``: one table from one run on this machine, with a real Mosquitto.
+
+Every figure comes from outside the gateway: the load generator's clocks, the API's accounts,
+/proc. Rates are *to the store*: from the first publish until the accounts show every reading.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway.cli.benchrig import Load, Rig
+from gateway.cli.common import Commands, add_command, add_json, print_json
+from gateway.errors import GatewayError
+
+SHOW_WHOLE = 1000  # larger figures need no decimals
+
+
+class Figure(NamedTuple):
+    """One line of the table."""
+
+    key: str
+    text: str
+    target: str
+
+
+FIGURES = (
+    Figure(
+        "messages_per_s", "single-reading messages/s to the store, behind Mosquitto", "≥ 60,000"
+    ),
+    Figure("readings_per_s", "readings/s to the store in batches of 60", "≥ 400,000"),
+    Figure("gateway_cpu_us_per_message", "gateway CPU per single-reading message, µs", "≤ 1.5 x"),
+    Figure("broker_cpu_us_per_message", "Mosquitto CPU per the same message, µs", ""),
+    Figure("listener_messages_per_s", "messages/s on the listener, 200 connections", "≥ 100,000"),
+    Figure("listener_puback_p50_ms", "publish → PUBACK at 10,000/s on the listener, p50, ms", ""),
+    Figure(
+        "listener_puback_p99_ms", "publish → PUBACK at 10,000/s on the listener, p99, ms", "< 20"
+    ),
+    Figure("queryable_p50_ms", "publish → queryable at 10,000/s, p50, ms", ""),
+    Figure("queryable_p99_ms", "publish → queryable at 10,000/s, p99, ms", "< 500"),
+    Figure("receipt_p99_ms", "publish → receipt at 10,000/s, p99, ms", "< 1,500"),
+    Figure("rss_mb", "memory of intake, processor and keeper, MB", "< 200"),
+    Figure("web_rss_mb", "memory of the web process, MB", ""),
+    Figure("bytes_per_reading", "bytes per reading on disk, as written", ""),
+)
+
+
+def add_to(commands: Commands) -> None:
+    """Add this command."""
+    parser = add_command(commands, "bench", _bench, "Measure this machine; one table, one run.")
+    parser.add_argument("--seconds", type=float, default=8, metavar="S", help="of each load")
+    add_json(parser)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    if shutil.which("mosquitto") is None and not Path("/usr/sbin/mosquitto").exists():
+        raise GatewayError("mosquitto is not installed: `make servers` installs it (needs root)")
+    results: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="infragate-bench-") as folder:
+        for number, scenario in enumerate((_singles, _batches, _listener, _latency)):
+            home = Path(folder) / str(number)
+            home.mkdir()
+            print(f"{scenario.__doc__}", file=sys.stderr, flush=True)
+            results |= scenario(home, options.seconds)
+    if options.json:
+        print_json(results)
+    else:
+        _print_table(results)
+    return 0
+
+
+def _singles(home: Path, seconds: float) -> dict[str, float]:
+    """Single readings as fast as they go, through Mosquitto."""
+    with Rig(home, behind_broker=True) as rig:
+        run = rig.run(Load(devices=2000, connections=20, rate="max", batch=1, seconds=seconds))
+        return {
+            "messages_per_s": run.readings / run.took_s,
+            "gateway_cpu_us_per_message": run.gateway_cpu_s / run.messages * 1e6,
+            "broker_cpu_us_per_message": run.broker_cpu_s / run.messages * 1e6,
+            "rss_mb": rig.rss_bytes(web=False) / 1e6,
+            "web_rss_mb": rig.rss_bytes(web=True) / 1e6,
+            "bytes_per_reading": rig.store_bytes() / run.readings,
+            **{
+                f"{name}_cpu_us_per_message": s / run.messages * 1e6
+                for name, s in run.roles_s.items()
+            },
+        }
+
+
+def _batches(home: Path, seconds: float) -> dict[str, float]:
+    """Batches of 60 as fast as they go, through Mosquitto."""
+    with Rig(home, behind_broker=True) as rig:
+        run = rig.run(Load(devices=2000, connections=20, rate="max", batch=60, seconds=seconds))
+        return {
+            "readings_per_s": run.readings / run.took_s,
+            "gateway_cpu_us_per_reading": run.gateway_cpu_s / run.readings * 1e6,
+        }
+
+
+def _listener(home: Path, seconds: float) -> dict[str, float]:
+    """200 pipelined connections straight on the listener."""
+    with Rig(home, behind_broker=False) as rig:
+        run = rig.run(Load(devices=2000, connections=200, rate="max", batch=1, seconds=seconds))
+        return {
+            "listener_messages_per_s": run.report["messages_per_s"],
+            "listener_stored_per_s": run.readings / run.took_s,
+        }
+
+
+def _latency(home: Path, seconds: float) -> dict[str, float]:
+    """10,000 messages a second on the listener."""
+    with Rig(home, behind_broker=False) as rig:
+        run = rig.run(Load(devices=2000, connections=200, rate="10000", batch=1, seconds=seconds))
+        return {
+            "listener_puback_p50_ms": run.report["puback_p50_ms"],
+            "listener_puback_p99_ms": run.report["puback_p99_ms"],
+            "queryable_p50_ms": run.report["queryable_p50_ms"],
+            "queryable_p99_ms": run.report["queryable_p99_ms"],
+            "receipt_p99_ms": run.report["receipt_p99_ms"],
+        }
+
+
+def _print_table(results: dict[str, float]) -> None:
+    table = Table(title="infragate bench", title_justify="left")
+    for heading in ("what", "measured", "to reach"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for figure in FIGURES:
+        value = results[figure.key]
+        shown = f"{value:,.0f}" if value >= SHOW_WHOLE else f"{value:,.2f}"
+        table.add_row(figure.text, shown, figure.target)
+    ratio = results["gateway_cpu_us_per_message"] / results["broker_cpu_us_per_message"]
+    table.add_row("gateway CPU ÷ Mosquitto CPU per message", f"{ratio:.2f}", "≤ 1.5")
+    Console().print(table)

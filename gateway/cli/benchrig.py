@@ -1,0 +1,187 @@
+"""A broker, a gateway and a load generator as child processes, watched through /proc."""
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from gateway.cli import procfs
+from gateway.errors import GatewayError
+
+READY_S = 20
+SETTLE_S = 60
+POLL_S = 0.05
+
+MOSQUITTO_CONF = """\
+listener {port} 127.0.0.1
+allow_anonymous true
+persistence false
+max_queued_messages 0
+max_inflight_messages 0
+set_tcp_nodelay true
+"""
+BROKER_SOURCE = (
+    '[[source]]\ntype = "broker"\nurl = "mqtt://127.0.0.1:{port}"\nclient_id = "bench"\n'
+)
+LISTENER_SOURCE = '[[source]]\ntype = "listener"\nlisten = "127.0.0.1:{port}"\n'
+LISTENER_LIMITS = "max_rate_per_device = 1000000\n"
+CONFIG = """\
+[gateway]
+data_dir = "data"
+{source}
+[registry]
+auto_enrol = true
+[http]
+listen = "127.0.0.1:{http_port}"
+"""
+
+
+class Load(NamedTuple):
+    """What the generator shall do."""
+
+    devices: int
+    connections: int
+    rate: str
+    batch: int
+    seconds: float
+
+
+class Run(NamedTuple):
+    """What came of it."""
+
+    report: dict[str, Any]  # the generator's own
+    messages: int
+    readings: int
+    took_s: float  # first publish → everything in the store
+    gateway_cpu_s: float  # intake, processor, keeper and web together
+    roles_s: dict[str, float]
+    broker_cpu_s: float
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Rig:
+    """Starts everything on entering, stops it on leaving."""
+
+    def __init__(self, home: Path, *, behind_broker: bool) -> None:
+        self._home = home
+        self._behind_broker = behind_broker
+        self._mqtt_port, self._http_port = _free_port(), _free_port()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        """Start broker and gateway and wait until both answer."""
+        if self._behind_broker:
+            conf = self._home / "mosquitto.conf"
+            conf.write_text(MOSQUITTO_CONF.format(port=self._mqtt_port))
+            binary = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+            self._start("broker", [binary, "-c", str(conf)])
+            time.sleep(0.3)
+        source = BROKER_SOURCE if self._behind_broker else LISTENER_SOURCE + LISTENER_LIMITS
+        config = self._home / "infragate.toml"
+        config.write_text(
+            CONFIG.format(source=source.format(port=self._mqtt_port), http_port=self._http_port)
+        )
+        self._start("gateway", [sys.executable, "-m", "gateway", "run", "-c", str(config)])
+        self._wait_ready()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop what was started."""
+        for process in reversed(self._processes.values()):
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def run(self, load: Load) -> Run:
+        """Run one load and wait until the store has all of it."""
+        stored_before = self._accounts()["stored"]
+        pids = procfs.tree(self._processes["gateway"].pid)
+        before = {pid: procfs.cpu_s([pid]) for pid in pids}
+        broker_before_s = self._broker_cpu_s()
+        began_s = time.monotonic()
+        report = self._generate(load)
+        messages = int(report["messages_sent"])
+        readings = messages * load.batch
+        took_s = self._settled_s(stored_before + readings) - began_s - report.get("connect_s", 0.0)
+        roles_s: dict[str, float] = {}
+        for pid in pids:
+            roles_s[procfs.name_of(pid)] = procfs.cpu_s([pid]) - before[pid]
+        broker_cpu_s = self._broker_cpu_s() - broker_before_s
+        return Run(report, messages, readings, took_s, sum(roles_s.values()), roles_s, broker_cpu_s)
+
+    def rss_bytes(self, *, web: bool) -> int:
+        """Return the memory of the web process, or of all others."""
+        pids = procfs.tree(self._processes["gateway"].pid)
+        return procfs.rss_bytes([pid for pid in pids if (procfs.name_of(pid) == "web") == web])
+
+    def store_bytes(self) -> int:
+        """Return what the store takes on disk, after SQLite moved its log into the files."""
+        return sum(file.stat().st_size for file in (self._home / "data" / "store").glob("*.sqlite"))
+
+    def _start(self, name: str, command: list[str]) -> None:
+        with (self._home / f"{name}.log").open("wb") as log:
+            self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
+
+    def _broker_cpu_s(self) -> float:
+        broker = self._processes.get("broker")
+        return 0.0 if broker is None else procfs.cpu_s([broker.pid])
+
+    def _generate(self, load: Load) -> dict[str, Any]:
+        command = [sys.executable, "-m", "simulators", "load", "--json"]
+        command += ["--mqtt", f"mqtt://127.0.0.1:{self._mqtt_port}"]
+        command += ["--api", f"http://127.0.0.1:{self._http_port}"]
+        for name, value in load._asdict().items():
+            command += [f"--{name}", str(value)]
+        done = subprocess.run(  # noqa: S603  # our own generator
+            command, capture_output=True, text=True, check=False, timeout=load.seconds * 3 + 60
+        )
+        if done.returncode:
+            raise GatewayError(f"the load generator failed: {done.stderr.strip()[-500:]}")
+        report: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        return report
+
+    def _settled_s(self, wanted: int) -> float:
+        deadline_s = time.monotonic() + SETTLE_S
+        accounts = self._accounts()
+        while time.monotonic() < deadline_s:
+            if accounts["stored"] >= wanted:
+                return time.monotonic()
+            time.sleep(POLL_S)
+            accounts = self._accounts()
+        raise GatewayError(f"{wanted} readings were not stored in {SETTLE_S} s: {accounts}")
+
+    def _accounts(self) -> dict[str, Any]:
+        url = f"http://127.0.0.1:{self._http_port}/api/v1/accounting"
+        with urllib.request.urlopen(url, timeout=5) as answer:  # loopback
+            accounts: dict[str, Any] = json.load(answer)
+            return accounts
+
+    def _wait_ready(self) -> None:
+        deadline_s = time.monotonic() + READY_S
+        url = f"http://127.0.0.1:{self._http_port}/readyz"
+        while time.monotonic() < deadline_s:
+            with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2):
+                return
+            time.sleep(POLL_S)
+        log = (self._home / "gateway.log").read_text("utf-8", "replace")
+        raise GatewayError(f"the gateway did not become ready: {log[-800:]}")

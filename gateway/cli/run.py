@@ -1,0 +1,104 @@
+"""``run``, ``demo``, ``check`` and the roles that a running gateway starts for itself."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+
+from gateway import app, roles
+from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
+from gateway.config import load_settings
+from gateway.supervisor import die_with_parent
+
+DEMO_CONFIG = """\
+# Written by `infragate demo`; run it again and it goes on where it was.
+[gateway]
+data_dir = "."
+[[source]]
+type = "listener"
+listen = "127.0.0.1:{mqtt_port}"
+[registry]
+auto_enrol = true
+[http]
+listen = "127.0.0.1:{port}"
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add these commands."""
+    run = add_command(commands, "run", _run, "Run the gateway until SIGTERM or Ctrl-C.")
+    add_config(run)
+    check = add_command(
+        commands, "check", _check, "Check the configuration and every file that it names."
+    )
+    add_config(check)
+    add_json(check)
+    demo = add_command(
+        commands, "demo", _demo, "Everything on this machine: devices, gateway, board. No root."
+    )
+    demo.add_argument("--meters", type=int, default=200, metavar="N")
+    demo.add_argument("--detectors", type=int, default=40, metavar="N")
+    demo.add_argument("--minutes", type=float, default=0, metavar="M", help="stop after M minutes")
+    demo.add_argument("--data", type=Path, default=Path("var/demo"), metavar="DIR")
+    demo.add_argument("--port", type=int, default=8080, metavar="P", help="of the board")
+    demo.add_argument("--mqtt-port", type=int, default=1883, metavar="Q")
+    demo.add_argument("--no-fleet", action="store_true", help="bring your own devices")
+    role = commands.add_parser("_role")  # started by a running gateway only
+    role.set_defaults(do=_role)
+    role.add_argument("name", choices=sorted(roles.ROLES))
+    role.add_argument("--fd", type=int, default=-1)
+    role.add_argument("--parent", type=int, required=True)
+    add_config(role)
+
+
+def _run(options: argparse.Namespace) -> int:
+    return app.run_gateway(settings_of(options), options.config)
+
+
+def _check(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
+    findings = roles.check(settings)
+    if options.json:
+        print_json({"ok": True, **findings})
+    else:
+        print(f"{options.config}: good")
+        for what, found in findings.items():
+            print(f"  {what}: {found}")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    data_dir = options.data.resolve()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    config = data_dir / "demo.toml"
+    config.write_text(DEMO_CONFIG.format(mqtt_port=options.mqtt_port, port=options.port), "utf-8")
+    helpers = [] if options.no_fleet else [_fleet_command(options, data_dir)]
+    print(
+        f"\n  infragate demo\n"
+        f"  board    http://127.0.0.1:{options.port}\n"
+        f"  API      http://127.0.0.1:{options.port}/api/v1/openapi.json\n"
+        f"  devices  mqtt://127.0.0.1:{options.mqtt_port} (loopback only, no TLS, no passwords)\n"
+        f"  data     {data_dir}\n"
+        f"  Ctrl-C ends it; the next start goes on from here.\n",
+        flush=True,
+    )
+    return app.run_gateway(
+        load_settings(config), config, helpers=helpers, run_s=options.minutes * 60 or None
+    )
+
+
+def _fleet_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "simulators", "fleet", "--forever", "--interval-s", "5"),
+        *("--mqtt", f"mqtt://127.0.0.1:{options.mqtt_port}"),
+        *("--meters", str(options.meters), "--detectors", str(options.detectors)),
+        *("--state", str(data_dir / "fleet")),
+    ]
+
+
+def _role(options: argparse.Namespace) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the intake, which stops us
+    die_with_parent(options.parent)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    return roles.run_role(options.name, settings_of(options), options.fd)

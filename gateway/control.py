@@ -1,0 +1,120 @@
+"""The control socket: how ``infragate tap``, ``status`` and ``requeue`` reach the intake.
+
+A Unix socket in the data directory, readable by its owner only. A request is one line of JSON
+``{"do": name, …}``; the answer is one line, or for ``tap`` as many as come until either hangs up.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from gateway.ports import Intake
+from gateway.topics import filter_matches
+
+MAX_REQUEST_BYTES = 1 << 20
+MAX_TAP_QUEUE = 1000  # a slow terminal loses samples, it never holds the intake up
+
+Handler = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Taps:
+    """Copies of passing messages for whoever looks on."""
+
+    def __init__(self) -> None:
+        self._taps: dict[asyncio.Queue[bytes], str] = {}
+
+    def __bool__(self) -> bool:
+        """Return whether anyone looks on; the hot path asks nothing else."""
+        return bool(self._taps)
+
+    def see(self, topic: bytes, payload: bytes) -> None:
+        """Offer one message to all onlookers."""
+        name = topic.decode("utf-8", "replace")
+        line = b""
+        for queue, wanted in self._taps.items():
+            if filter_matches(wanted, name) and not queue.full():
+                line = line or _tap_line(name, payload)
+                queue.put_nowait(line)
+
+    async def watch(self, wanted: str) -> AsyncIterator[bytes]:
+        """Yield matching messages as lines of JSON until the caller stops."""
+        queue: asyncio.Queue[bytes] = asyncio.Queue(MAX_TAP_QUEUE)
+        self._taps[queue] = wanted
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            del self._taps[queue]
+
+
+def _tap_line(topic: str, payload: bytes) -> bytes:
+    try:
+        shown = {"topic": topic, "payload": payload.decode("utf-8")}
+    except UnicodeDecodeError:
+        shown = {"topic": topic, "payload_base64": base64.b64encode(payload).decode()}
+    return json.dumps(shown, ensure_ascii=False).encode() + b"\n"
+
+
+class WatchedIntake:
+    """See ``ports.Intake``: the same, with onlookers."""
+
+    def __init__(self, intake: Intake, taps: Taps) -> None:
+        self._intake = intake
+        self._taps = taps
+        self.on_durable = intake.on_durable
+        self.on_relief = intake.on_relief
+
+    @property
+    def is_congested(self) -> bool:
+        """See ``ports.Intake``."""
+        return self._intake.is_congested
+
+    def append(self, source: int, flags: int, topic: bytes, payload: bytes) -> int:
+        """See ``ports.Intake``."""
+        if self._taps:
+            self._taps.see(topic, payload)
+        return self._intake.append(source, flags, topic, payload)
+
+
+class ControlServer:
+    """Answers requests; every handler is a plain function that must not block."""
+
+    def __init__(self, path: Path, handlers: dict[str, Handler], taps: Taps) -> None:
+        self._path = path
+        self._handlers = handlers
+        self._taps = taps
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        self._path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(
+            self._serve, str(self._path), limit=MAX_REQUEST_BYTES
+        )
+        self._path.chmod(0o600)
+        async with server:
+            await server.serve_forever()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, ValueError):
+            request = json.loads(await reader.readline() or b"{}")
+            if request.get("do") == "tap":
+                await self._serve_tap(request, writer)
+            else:
+                writer.write(json.dumps(self._answer(request)).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        handler = self._handlers.get(str(request.get("do")))
+        if handler is None:
+            return {"error": f"unknown request; known: {', '.join(sorted(self._handlers))}"}
+        return handler(request)
+
+    async def _serve_tap(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        async for line in self._taps.watch(str(request.get("filter", "#"))):
+            writer.write(line)
+            await writer.drain()

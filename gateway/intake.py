@@ -1,0 +1,204 @@
+"""The loop of the intake process: sources and journal, receipts down, the processor's other end.
+
+The processor may die and come again; the intake goes on journalling meanwhile. Journal segments
+are deleted once the processor has checkpointed past them and ``journal_keep`` has gone by, so
+that a mended mapping can still be applied to the last minutes (``infragate replay``).
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from gateway.errors import GatewayError
+from gateway.link import MAX_LINE_BYTES
+from gateway.model import REQUEUE_NUMBER_BYTES, Quarantined, RecordFlag
+from gateway.ports import Intake, Publisher, Source
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 1.0
+KEPT_MARKS = 1000  # one per second at most; more than journal_keep needs at its default
+SPACE_SHARE = 0.9  # of journal_max_bytes: from here on processed segments go at once
+DRAIN_S = 3.0  # how long a stop waits for the processor to reach the journal's end
+
+
+class CommittingIntake(Intake, Protocol):
+    """An intake that runs and ends: ``sources.intake.GroupCommit``."""
+
+    async def run(self) -> None:
+        """Commit until cancelled."""
+
+    async def close(self) -> None:
+        """Commit what is left."""
+
+
+class JournalFiles(Protocol):
+    """What the intake asks of its journal besides appending."""
+
+    @property
+    def durable(self) -> int:
+        """The last record number on disk."""
+
+    @property
+    def size_bytes(self) -> int:
+        """All segments together."""
+
+    def delete_before(self, number: int) -> int:
+        """Delete whole segments below ``number``."""
+
+
+class Listed(Protocol):
+    """One line of the quarantine's list."""
+
+    @property
+    def record(self) -> int:
+        """Its id."""
+
+
+class QuarantineView(Protocol):
+    """Read access to quarantined messages."""
+
+    def list(self, limit: int, after: int = 0, reason: str | None = None) -> Sequence[Listed]:
+        """Return entries with ids above ``after``, in the order of ids."""
+
+    def get(self, record: int, /) -> Quarantined | None:
+        """Return one entry."""
+
+
+class IntakeRooms(NamedTuple):
+    """What the intake works with; ``app`` puts it together."""
+
+    commit: CommittingIntake
+    journal: JournalFiles
+    sources: Sequence[Source]
+    publishers: Sequence[Publisher]  # where receipts go: each broker once
+    quarantine: QuarantineView
+
+
+class IntakeProcess:
+    """Runs in the event loop of the main process."""
+
+    def __init__(
+        self, rooms: IntakeRooms, *, keep_s: float, max_bytes: int, save_stats: Callable[[], None]
+    ) -> None:
+        self._rooms = rooms
+        self._keep_s = keep_s
+        self._max_bytes = max_bytes
+        self._save_stats = save_stats
+        self._writer: asyncio.StreamWriter | None = None
+        self._links: set[asyncio.Task[None]] = set()
+        self._marks: deque[tuple[float, int]] = deque(maxlen=KEPT_MARKS)
+        self._heard = asyncio.Event()
+        self._processed = 1  # the processor has checkpointed everything below this number
+
+    async def run(self) -> None:
+        """Work until cancelled, then let go of the sources and commit what they left."""
+        self._rooms.commit.on_durable(self._tell_durable)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._rooms.commit.run(), name="group-commit")
+            group.create_task(self._tick(), name="tick")
+            for index, source in enumerate(self._rooms.sources):
+                group.create_task(source.run(), name=f"source-{index}")
+
+    async def finish(self) -> None:
+        """Commit the rest and give the processor a moment to reach the end of the journal."""
+        await self._rooms.commit.close()
+        end = self._rooms.journal.durable
+        self._send({"durable": end, "stop": True})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while self._processed <= end:
+                    self._heard.clear()
+                    await self._heard.wait()
+
+    def attach(self, sock: socket.socket) -> None:
+        """Take the link of a processor that has just been started."""
+        task = asyncio.get_running_loop().create_task(self._talk(sock), name="processor-link")
+        self._links.add(task)
+        task.add_done_callback(self._links.discard)
+
+    def requeue(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Put quarantined messages into the journal again; their old fate is then reversed."""
+        numbers = [int(number) for number in request.get("ids") or []]
+        if request.get("reason"):
+            numbers += self._all_of(str(request["reason"]))
+        entries = [self._rooms.quarantine.get(number) for number in numbers]
+        found = [entry for entry in entries if entry is not None]
+        for entry in found:
+            self._rooms.commit.append(
+                entry.source,
+                RecordFlag.REQUEUED,
+                entry.topic,
+                entry.record.to_bytes(REQUEUE_NUMBER_BYTES, "big") + entry.payload,
+            )
+        return {"requeued": len(found), "unknown": len(numbers) - len(found)}
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``infragate status`` shows of this process."""
+        return {
+            "journal_bytes": self._rooms.journal.size_bytes,
+            "durable_record": self._rooms.journal.durable,
+            "processed_record": self._processed - 1,
+            "congested": self._rooms.commit.is_congested,
+            "processor": "attached" if self._writer is not None else "away",
+            "sources": len(self._rooms.sources),
+        }
+
+    def _all_of(self, reason: str) -> list[int]:
+        numbers: list[int] = []
+        while page := self._rooms.quarantine.list(1000, max(numbers, default=0), reason):
+            numbers += [entry.record for entry in page]
+        return numbers
+
+    async def _talk(self, sock: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=sock, limit=MAX_LINE_BYTES)
+        self._writer = writer
+        self._tell_durable(self._rooms.journal.durable)
+        try:
+            while line := await reader.readline():
+                self._hear(json.loads(line))
+        except (ConnectionError, ValueError) as error:
+            logger.warning("processor link broke: %s", error)
+        finally:
+            writer.close()
+            if self._writer is writer:
+                self._writer = None
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if "keep" in message:
+            self._processed = int(message["keep"])
+            self._heard.set()
+            self._marks.append((asyncio.get_running_loop().time(), self._processed))
+        for topic, payload in message.get("receipts", ()):
+            for publisher in self._rooms.publishers:
+                publisher.publish(topic, payload.encode(), retain=True)
+
+    def _tell_durable(self, number: int) -> None:
+        self._send({"durable": number})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(json.dumps(message).encode() + b"\n")
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._delete_old()
+            self._save_stats()
+
+    def _delete_old(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        is_short = self._rooms.journal.size_bytes > SPACE_SHARE * self._max_bytes
+        below = 0
+        while self._marks and (is_short or self._marks[0][0] < now_s - self._keep_s):
+            below = self._marks.popleft()[1]
+        if below:
+            try:
+                self._rooms.journal.delete_before(below)
+            except (OSError, GatewayError) as error:
+                logger.warning("journal segments could not be deleted: %s", error)

@@ -1,0 +1,90 @@
+"""The loop of the keeper process: what may wait. Merges, retention, sinks, outbox clean-up."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, Protocol
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 1.0
+RETENTION_EVERY_S = 3600.0
+IDLE_S = 5.0  # between merges when there was nothing to merge
+
+
+class Merging(Protocol):
+    """``store.Merger``."""
+
+    def merge_once(self, now_ms: int) -> bool:
+        """Do one bounded piece of work; return whether there was any."""
+
+    def retention(self, now_ms: int, keep_ms: int) -> int:
+        """Delete whole days older than ``keep_ms``; return how many."""
+
+
+class Draining(Protocol):
+    """``sinks.Drain``."""
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+
+    def keep_from(self) -> int:
+        """Return the oldest outbox record this sink may still need."""
+
+
+class KeeperRooms(NamedTuple):
+    """What the keeper works with; ``app`` puts it together."""
+
+    merger: Merging
+    drains: Sequence[Draining]
+
+
+class Keeper:
+    """One event loop; merges run in a thread so that they never hold a sink up."""
+
+    def __init__(
+        self,
+        rooms: KeeperRooms,
+        *,
+        keep_from: Callable[[int], None],
+        retention_ms: int,
+        clock: Callable[[], int],
+        save_stats: Callable[[], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._rooms = rooms
+        self._keep_from = keep_from
+        self._retention_ms = retention_ms
+        self._clock = clock
+        self._save_stats = save_stats
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._merge(), name="merge")
+            group.create_task(self._retain(), name="retention")
+            group.create_task(self._tick(), name="tick")
+            for index, drain in enumerate(self._rooms.drains):
+                group.create_task(drain.run(), name=f"sink-{index}")
+
+    async def _merge(self) -> None:
+        while True:
+            has_worked = await asyncio.to_thread(self._rooms.merger.merge_once, self._clock())
+            await self._sleep(TICK_S if has_worked else IDLE_S)
+
+    async def _retain(self) -> None:
+        while True:
+            gone = await asyncio.to_thread(
+                self._rooms.merger.retention, self._clock(), self._retention_ms
+            )
+            if gone:
+                logger.info("retention: days_deleted=%d", gone)
+            await self._sleep(RETENTION_EVERY_S)
+
+    async def _tick(self) -> None:
+        while True:
+            await self._sleep(TICK_S)
+            self._save_stats()
+            if self._rooms.drains:
+                self._keep_from(min(drain.keep_from() for drain in self._rooms.drains))

@@ -1,0 +1,212 @@
+"""The loop of the processor process: journal → pipeline → store, quarantine, outbox → receipts.
+
+Theory of operation
+    Everything here is a function of the journal. A *step* takes the records that became durable,
+    runs the pure pipeline and makes its outcome visible. A *checkpoint* commits the cursor, the
+    ledger and the counters, after the rows. What lies past the last checkpoint when the process
+    dies is removed at the next opening and made again from the journal.
+
+    The first steps after a start are small (5 messages, then twice as many each time) and each
+    is checkpointed, so that even a process that dies every few writes gets on.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from gateway.errors import JournalFullError
+from gateway.link import Link
+from gateway.model import REQUEUE_NUMBER_BYTES, Quarantined, ReadingBatch, Record, RecordFlag
+from gateway.pipeline import Outcome, Pipeline
+from gateway.ports import JournalReading, StoreWriter
+from gateway.stats import Stats
+
+FIRST_BATCH = 5
+MAX_BATCH = 20_000  # at 60,000 messages/s three steps a second, well inside 500 ms to queryable
+LINGER_S = 0.04  # gathers single readings into one page; a tenth of the promised 500 ms
+CHECKPOINT_S = 0.5
+RETRY_S = 0.25
+
+
+class QuarantineStore(Protocol):
+    """What the processor needs of ``gateway.quarantine.Quarantine``."""
+
+    def add(self, entries: Sequence[Quarantined]) -> None:
+        """Keep entries, once each however often they come."""
+
+    def get(self, number: int) -> Quarantined | None:
+        """Return an entry, also one that was requeued before."""
+
+    def mark_requeued(self, number: int, by: int) -> None:
+        """Hide an entry: record ``by`` carries its payload now."""
+
+    def remove(self, numbers: Iterable[int]) -> int:
+        """Forget entries."""
+
+
+class Outbox(Protocol):
+    """What the processor needs of the journal that feeds the sinks."""
+
+    def put(self, batches: Sequence[ReadingBatch]) -> None:
+        """Make batches durable for the sinks."""
+
+
+class Rooms(NamedTuple):
+    """What the processor works with; ``app`` puts it together."""
+
+    journal: JournalReading
+    pipeline: Pipeline
+    store: StoreWriter
+    quarantine: QuarantineStore
+    outbox: Outbox | None
+    topic_of: Callable[[int], str]  # of a device's receipts
+    stats: Stats
+    clock: Callable[[], int]  # Unix ms
+
+
+class Processor:
+    """One instance, one thread, one process."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        link: Link,
+        *,
+        receipt_s: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        save_stats: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._rooms = rooms
+        self._link = link
+        self._receipt_s = receipt_s
+        self._now = monotonic
+        self._sleep = sleep
+        self._save_stats = save_stats
+        self._durable = 0
+        self._batch = FIRST_BATCH
+        self._requeued: list[int] = []  # entries to forget once a checkpoint has taken them over
+        self._stops = False
+        self._is_dirty = False
+        self._checkpoint_due_s = self._receipts_due_s = self._stats_due_s = monotonic()
+
+    def run(self) -> None:
+        """Work until told to stop, or until the intake is gone; the last act is a checkpoint."""
+        while self._link.is_open and not self._is_done():
+            self._listen()
+            began_s = self._now()
+            while self._step():
+                self._keep_up()
+            self._keep_up()
+            rest_s = LINGER_S - (self._now() - began_s)
+            if rest_s > 0 and not self._stops:
+                self._sleep(rest_s)
+        self._checkpoint()
+        self._send_receipts()
+        self._save_stats()
+
+    def _is_done(self) -> bool:
+        return self._stops and self._rooms.journal.position.number > self._durable
+
+    def _listen(self) -> None:
+        until_s = 0.0 if self._is_dirty or self._stops else 0.25
+        for message in self._link.poll(until_s):
+            self._durable = max(self._durable, message.get("durable", 0))
+            self._stops = self._stops or message.get("stop", False)
+
+    def _keep_up(self) -> None:
+        now_s = self._now()
+        if self._is_dirty and now_s >= self._checkpoint_due_s:
+            self._checkpoint()
+        if now_s >= self._receipts_due_s:
+            self._send_receipts()
+            self._receipts_due_s = now_s + self._receipt_s
+        if now_s >= self._stats_due_s:
+            self._save_stats()
+            self._stats_due_s = now_s + 1.0
+
+    def _step(self) -> bool:
+        """Process one batch; return whether there may be more at once."""
+        if self._rooms.journal.position.number > self._durable:
+            return False
+        began_s = self._now()
+        records, damaged = self._rooms.journal.read(self._batch, self._durable)
+        if not records and not damaged:
+            return False
+        outcome = self._rooms.pipeline.run(self._unpack(records), damaged)
+        self._until_it_fits(lambda: self._make_visible(outcome))
+        self._is_dirty = True
+        self._count(outcome, records, self._now() - began_s)
+        if self._batch < MAX_BATCH:
+            self._batch = min(MAX_BATCH, self._batch * 2)
+            self._checkpoint()
+        return True
+
+    def _make_visible(self, outcome: Outcome) -> None:
+        self._rooms.store.write(outcome.readings, outcome.events)
+        if outcome.quarantined:
+            self._rooms.quarantine.add(outcome.quarantined)
+        if self._rooms.outbox is not None and outcome.readings:
+            self._rooms.outbox.put(outcome.readings)
+
+    def _unpack(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Give requeued records their own payload back and take their old fate off the books."""
+        if not any(record.flags & RecordFlag.REQUEUED for record in records):
+            return records
+        return [
+            self._unpack_one(record) if record.flags & RecordFlag.REQUEUED else record
+            for record in records
+        ]
+
+    def _unpack_one(self, record: Record) -> Record:
+        number = int.from_bytes(record.payload[:REQUEUE_NUMBER_BYTES], "big")
+        entry = self._rooms.quarantine.get(number)
+        if entry is not None:
+            self._rooms.pipeline.requeued(entry)
+            self._rooms.quarantine.mark_requeued(number, by=record.number)
+            self._requeued.append(number)
+        return record._replace(payload=record.payload[REQUEUE_NUMBER_BYTES:])
+
+    def _checkpoint(self) -> None:
+        if not self._is_dirty:
+            return
+        position = self._rooms.journal.position
+        checkpoint = self._rooms.pipeline.checkpoint(position)
+        # what the journal holds beyond the cursor is received already, and pending
+        totals = self._rooms.pipeline.totals(max(self._durable, position.number - 1))
+        checkpoint = checkpoint._replace(totals=totals)
+        self._until_it_fits(lambda: self._rooms.store.checkpoint(checkpoint))
+        self._rooms.quarantine.remove(self._requeued)
+        self._requeued.clear()
+        self._is_dirty = False
+        self._checkpoint_due_s = self._now() + CHECKPOINT_S
+        self._link.send({"keep": position.number})
+
+    def _send_receipts(self) -> None:
+        receipts = [
+            [self._rooms.topic_of(receipt.device_index), receipt.payload().decode()]
+            for receipt in self._rooms.pipeline.receipts()
+        ]
+        if receipts:
+            self._link.send({"receipts": receipts})
+
+    def _until_it_fits(self, write: Callable[[], None]) -> None:
+        """Retry at a full disk: the outcome is in memory, the messages are in the journal."""
+        while True:
+            try:
+                write()
+            except JournalFullError:
+                self._rooms.stats.count("infragate_disk_full_total")
+                self._sleep(RETRY_S)
+            else:
+                return
+
+    def _count(self, outcome: Outcome, records: Sequence[Record], took_s: float) -> None:
+        stats = self._rooms.stats
+        stats.observe("infragate_step_seconds", took_s)
+        if records:
+            waited_s = max(0.0, (self._rooms.clock() - records[0].received_ms) / 1000)
+            stats.observe("infragate_end_to_end_seconds", waited_s, len(records))
+        stats.gauge("infragate_batch_messages", len(records))
+        for entry in outcome.quarantined:
+            stats.count("infragate_quarantined_total", entry.readings, reason=entry.reason)

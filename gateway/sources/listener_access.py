@@ -1,0 +1,59 @@
+"""What an identity may write and read; pure, asked once for each topic of a connection."""
+
+from gateway.ports import ClientRole, Identity
+from gateway.topics import UP_LANES, parse_topic
+
+_DOWN_LANES = frozenset({"a", "c", "k"})
+_NATIVE_LEVELS = 6  # tg/1/<org>/<sector>/<device>/<lane>
+_MONITOR_FILTERS = 1000
+_DEVICE_FILTERS = 16  # three lanes, some spelled as several filters
+
+
+def _owns(identity: Identity, org: str, sector: str, device: str) -> bool:
+    if org != identity.org:
+        return False
+    if device == identity.device:
+        return sector == identity.sector
+    if f"{sector}/{device}" in identity.under:
+        return True
+    return sector == identity.sector and device in identity.under
+
+
+def may_publish(identity: Identity, topic: bytes) -> bool:
+    """Return whether a client may send on a topic."""
+    if identity.role is ClientRole.ANONYMOUS:
+        return True
+    name = parse_topic(topic)
+    if name is None or identity.role is ClientRole.MONITOR:
+        return False
+    is_up = name.lane in UP_LANES or name.lane == "r"
+    return is_up and _owns(identity, name.org, name.sector, name.device)
+
+
+def may_retain(identity: Identity, topic: bytes) -> bool:
+    """Return whether a client's retained message on this topic is kept for later subscribers.
+
+    Of the native topics only the state lane: receipts, commands and configuration are ours.
+    """
+    name = parse_topic(topic)
+    if name is None:
+        return identity.role is ClientRole.ANONYMOUS
+    return name.lane == "s"
+
+
+def may_subscribe(identity: Identity, topic_filter: str) -> bool:
+    """Return whether a client may have a filter."""
+    if identity.role in {ClientRole.MONITOR, ClientRole.ANONYMOUS}:
+        return True
+    levels = topic_filter.split("/")
+    if len(levels) < _NATIVE_LEVELS or levels[:2] != ["tg", "1"]:
+        return False
+    org, sector, device, lane = levels[2:_NATIVE_LEVELS]
+    return lane in _DOWN_LANES and _owns(identity, org, sector, device)
+
+
+def max_filters(identity: Identity) -> int:
+    """Return how many subscriptions one connection may hold, against a tree without end."""
+    if identity.role in {ClientRole.MONITOR, ClientRole.ANONYMOUS}:
+        return _MONITOR_FILTERS
+    return _DEVICE_FILTERS * (1 + len(identity.under))

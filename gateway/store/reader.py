@@ -1,0 +1,176 @@
+"""The web process's side of the store: read only, beside a writer and a merger at work."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gateway.model import Event, Position, ReadingBatch
+from gateway.ports import CountRow, DeviceRow, LatestRow, StreamRow, Totals
+from gateway.profiles import Profile
+from gateway.store import state
+from gateway.store.days import DAY_MS, DayFiles
+from gateway.store.pages import PageDamagedError, concat, decode_page, empty
+from gateway.store.select import Query, format_after, parse_key, select
+
+_PAGES = """SELECT data FROM page WHERE profile = ?
+AND device_lo <= ? AND device_hi >= ? AND t_lo < ? AND t_hi >= ?"""
+_EVENTS = """SELECT id, time_ms, received_ms, device_index, kind, code, detail, record FROM event
+WHERE time_ms >= ?1 AND time_ms < ?2 AND (time_ms, id) > (?3, ?4)
+AND (?5 IS NULL OR device_index = ?5) AND (?6 IS NULL OR kind = ?6)
+ORDER BY time_ms, id LIMIT ?7"""
+_ANY_DEVICE = (-(2**63), 2**63 - 1)
+_NOTHING_YET = state.Meta(0, Position(), Totals(0, 0, 0, 0, 0, 0, 0))
+# A month of one device asks for 31 files; more only makes old months quicker to open again.
+_OPEN_DAYS = 64
+
+Answer = TypeVar("Answer")
+
+
+class StoreReader:
+    """Answers from what is committed. Threads may share one; their queries take turns."""
+
+    def __init__(self, data_dir: Path, profiles: Mapping[str, Profile]) -> None:
+        self._data_dir = data_dir
+        self._profiles = profiles
+        self._days = DayFiles(data_dir, is_writer=False, bound=_OPEN_DAYS)
+        self._state: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+        self.damaged_pages = 0  # met so far; their readings are missing from the answers
+
+    def devices(self) -> list[DeviceRow]:
+        """Return all devices in the order of their index."""
+        return self._of_state(state.load_devices) or []
+
+    def device(self, name: str) -> DeviceRow | None:
+        """Return the device of that name; of several organisations the one first enrolled."""
+        rows = self._of_state(lambda file: state.load_devices(file, name))
+        return rows[0] if rows else None
+
+    def streams(self, device_index: int | None = None) -> list[StreamRow]:
+        """Return what the ledger knows of every log of a device, or of all."""
+        return self._of_state(lambda file: state.load_streams(file, device_index)) or []
+
+    def counts(self) -> list[CountRow]:
+        """Return the accounts of every device."""
+        return self._of_state(state.load_counts) or []
+
+    def accounting(self) -> Totals:
+        """Return the accounts of the gateway at the last checkpoint."""
+        return (self._of_state(state.load_meta) or _NOTHING_YET).totals
+
+    def position(self) -> Position:
+        """Return the cursor of the last checkpoint."""
+        return (self._of_state(state.load_meta) or _NOTHING_YET).position
+
+    def latest(
+        self, profile: str | None = None, device_index: int | None = None
+    ) -> list[LatestRow]:
+        """Return the newest good reading of every device and profile, or of some."""
+        return self._of_state(lambda file: state.load_latest(file, profile, device_index)) or []
+
+    def changed_since(self, token: int) -> tuple[list[LatestRow], int]:
+        """Return newest readings written after ``token``, and the next token; begin with 0."""
+        return self._of_state(lambda file: state.load_changed(file, token)) or ([], token)
+
+    def readings(  # noqa: PLR0913  # the question an API user asks, word for word
+        self,
+        profile: str,
+        device_index: int | None,
+        from_ms: int,
+        to_ms: int,
+        limit: int,
+        after: str | None = None,
+        *,
+        lineage: bool = False,
+    ) -> tuple[ReadingBatch, str | None]:
+        """Return readings in [from_ms, to_ms), sorted by (time, device, sequence number).
+
+        Args:
+            profile: a known profile.
+            device_index: of one device, None = of all.
+            from_ms: first time.
+            to_ms: end, not included.
+            limit: at most so many readings.
+            after: what the call before returned, to go on behind its last reading.
+            lineage: also readings that a better one of the same device and time hides.
+
+        Raises:
+            KeyError: no such profile.
+            ValueError: ``after`` is not from this method.
+        """
+        known = self._profiles[profile]
+        query = Query(known.shape, lineage, parse_key(after, 5), device_index, from_ms, to_ms)
+        if query.after:
+            query = query._replace(from_ms=max(from_ms, query.after[0]))
+        parts = [empty(profile, len(known.columns))]
+        missing = limit + 1  # one more tells whether there is a next page
+        for day in self._days.days(query.from_ms // DAY_MS, (to_ms - 1) // DAY_MS):
+            shown = select(self._pages(day, profile, query), query, missing)
+            if shown is not None:
+                parts.append(shown)
+                missing -= len(shown)
+            if missing <= 0:
+                break
+        batch = concat(parts)
+        if len(batch) <= limit:
+            return batch, None
+        batch = batch.take(np.arange(limit))
+        return batch, format_after(batch)
+
+    def events(
+        self,
+        from_ms: int,
+        to_ms: int,
+        device_index: int | None = None,
+        kind: str | None = None,
+        limit: int = 1000,
+        after: str | None = None,
+    ) -> tuple[list[Event], str | None]:
+        """Return events in [from_ms, to_ms), sorted by time; ``after`` as in ``readings``."""
+        time_ms, number = parse_key(after, 2) or (from_ms, -1)
+        place = (max(from_ms, time_ms), to_ms, time_ms, number, device_index, kind)
+        found: list[tuple[Any, ...]] = []
+        for day in self._days.days(place[0] // DAY_MS, (to_ms - 1) // DAY_MS):
+            found += self._of_day(day, _EVENTS, (*place, limit + 1 - len(found)))
+            if len(found) > limit:
+                break
+        events = [Event(*row[1:]) for row in found[:limit]]
+        if len(found) <= limit:
+            return events, None
+        return events, f"{found[limit - 1][1]}.{found[limit - 1][0]}"
+
+    def close(self) -> None:
+        """Close all files."""
+        with self._lock:
+            self._days.close()
+            if self._state is not None:
+                self._state.close()
+
+    def _pages(self, day: int, profile: str, query: Query) -> Iterator[ReadingBatch]:
+        first, last = (
+            _ANY_DEVICE if query.device_index is None else (query.device_index, query.device_index)
+        )
+        place = (profile, last, first, query.to_ms, query.from_ms)
+        for (data,) in self._of_day(day, _PAGES, place):
+            try:
+                yield decode_page(data, profile)
+            except PageDamagedError:
+                self.damaged_pages += 1
+
+    def _of_day(self, day: int, sql: str, place: Sequence[object]) -> list[tuple[Any, ...]]:
+        with self._lock:
+            connection = self._days.get(day)
+            return [] if connection is None else connection.execute(sql, place).fetchall()
+
+    def _of_state(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer | None:
+        with self._lock:
+            if self._state is None:
+                try:
+                    self._state = state.open_state(self._data_dir, is_writer=False)
+                except FileNotFoundError:  # the web process may be up before the first start
+                    return None
+            return question(self._state)

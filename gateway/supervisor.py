@@ -1,0 +1,193 @@
+"""The processes beside the intake: started, watched, started again, and never left behind.
+
+A child that dies is started again with a growing pause, and recovers by itself from the
+journal. When the intake is killed, the kernel kills its children (``PR_SET_PDEATHSIG``): a
+second gateway must never meet the processor of the first.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from gateway.errors import GatewayError
+from gateway.stats import Stats
+
+try:
+    import uvloop
+except ImportError:  # no wheel for this machine: the standard loop works, at more CPU
+    LOOP_FACTORY: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+else:
+    LOOP_FACTORY = uvloop.new_event_loop
+
+logger = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+FIRST_PAUSE_S = 0.2
+LAST_PAUSE_S = 10.0
+STABLE_S = 30.0  # a child that lived this long starts again without a pause
+LOCK_WAIT_S = 5.0  # the kernel needs a moment to end the children of a killed gateway
+STOP_S = 3.5  # Ctrl-C ends the whole within 5 s
+
+
+class Role(NamedTuple):
+    """One child process; ``on_start`` gets our end of its link where it has one."""
+
+    name: str
+    on_start: Callable[[socket.socket], None] | None = None
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """Ask the kernel to end this process when its parent is gone, however it went."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it died before we asked
+        raise SystemExit(1)
+
+
+def run_loop(work: Coroutine[None, None, int]) -> int:
+    """Run a process's main coroutine on the fastest loop there is."""
+    with asyncio.Runner(loop_factory=LOOP_FACTORY) as runner:
+        return runner.run(work)
+
+
+def start_logging() -> None:
+    """Log to standard error, one line per state change."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+async def until_stopped(jobs: Sequence[asyncio.Task[None]], run_s: float | None) -> bool:
+    """Wait for a signal or ``run_s``; return whether a job failed instead."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    waiter = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait(
+        [waiter, *jobs], timeout=run_s, return_when=asyncio.FIRST_COMPLETED
+    )
+    waiter.cancel()
+    failed = False
+    for job in done - {waiter}:
+        failed = True
+        logger.error("%s failed: %s", job.get_name(), _causes(job.exception()))
+    return failed
+
+
+def _causes(error: BaseException | None) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_causes(inner) for inner in error.exceptions)
+    return str(error) or repr(error)
+
+
+async def until_terminated(work: Coroutine[None, None, None]) -> int:
+    """Run one job until SIGTERM; return the exit code."""
+    job = asyncio.create_task(work)
+    failed = await until_stopped([job], None)
+    job.cancel()
+    await asyncio.gather(job, return_exceptions=True)
+    return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a data directory: two gateways on one would each undo the other's work.
+
+    Raises:
+        GatewayError: another process has held it for ``LOCK_WAIT_S``.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as handle:
+        deadline_s = time.monotonic() + LOCK_WAIT_S
+        while not _try_lock(handle):
+            if time.monotonic() > deadline_s:
+                raise GatewayError(f"another gateway runs on {file.parent}")
+            time.sleep(0.02)
+        yield
+
+
+def _try_lock(handle: TextIO) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+class Children:
+    """Keeps one process per role alive until told to stop."""
+
+    def __init__(self, config_file: Path, roles: Sequence[Role], stats: Stats) -> None:
+        self._config_file = config_file
+        self._roles = roles
+        self._stats = stats
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._stops = False
+
+    async def run(self) -> None:
+        """Watch all roles until ``stop``."""
+        async with asyncio.TaskGroup() as group:
+            for role in self._roles:
+                group.create_task(self._keep_alive(role), name=f"child-{role.name}")
+
+    async def stop(self, name: str) -> None:
+        """End one role gently, then firmly."""
+        self._stops = True
+        process = self._processes.get(name)
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_S)
+        except TimeoutError:
+            logger.warning("child=%s did not stop in %.1f s, killing it", name, STOP_S)
+            process.kill()
+            await process.wait()
+
+    async def _keep_alive(self, role: Role) -> None:
+        loop = asyncio.get_running_loop()
+        pause_s = FIRST_PAUSE_S
+        while not self._stops:
+            began_s = loop.time()
+            process = await self._start(role)
+            code = await process.wait()
+            if self._stops:
+                return
+            logger.error("child=%s ended with code %s, starting it again", role.name, code)
+            self._stats.count("infragate_child_restarts_total", child=role.name)
+            is_stable = loop.time() - began_s > STABLE_S
+            pause_s = FIRST_PAUSE_S if is_stable else min(LAST_PAUSE_S, pause_s * 2)
+            await asyncio.sleep(pause_s)
+
+    async def _start(self, role: Role) -> asyncio.subprocess.Process:
+        command = [
+            sys.executable,
+            "-m",
+            "gateway",
+            "_role",
+            role.name,
+            "-c",
+            str(self._config_file),
+        ]
+        command += ["--parent", str(os.getpid())]
+        if role.on_start is None:
+            process = await asyncio.create_subprocess_exec(*command)
+        else:
+            ours, theirs = socket.socketpair()
+            process = await asyncio.create_subprocess_exec(
+                *command, "--fd", str(theirs.fileno()), pass_fds=[theirs.fileno()]
+            )
+            theirs.close()
+            role.on_start(ours)
+        self._processes[role.name] = process
+        return process

@@ -1,0 +1,140 @@
+"""The state of every device, from what the store knows of it at one moment."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from gateway.model import FloatArray
+from gateway.ports import CountRow, DeviceRow, LatestRow, Totals
+from gateway.profiles import Profile
+
+# A device is lost after this many of its nominal intervals without a reading: one may be late.
+INTERVALS_UNTIL_LOST = 2
+# Profiles that send when something happens say nothing of silence; an hour is a guess that
+# keeps a quiet toll lane at night from looking lost.
+EVENT_SILENCE_MS = 3_600_000
+
+
+class DeviceState(StrEnum):
+    """What can be said of a device now."""
+
+    ALIVE = "alive"  # heard within two intervals
+    LOST = "lost"  # its will said so, or it missed two intervals
+    SILENT = "silent"  # known, never heard
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device with everything one line of a list needs."""
+
+    row: DeviceRow
+    state: DeviceState
+    last_seen_ms: int  # 0 = never
+    interval_ms: int  # 0 = when something happens
+    counts: CountRow
+    latest: tuple[LatestRow, ...]  # one per profile, newest first
+
+    @property
+    def name(self) -> str:
+        """The device id."""
+        return self.row.device
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All devices at one moment; built anew for each refresh, never changed."""
+
+    now_ms: int
+    totals: Totals
+    devices: tuple[Device, ...]  # by name
+    names: Mapping[int, str]  # by device index
+
+    def find(self, name: str) -> Device | None:
+        """Return the device of that name."""
+        return next((device for device in self.devices if device.name == name), None)
+
+    def tally(self) -> dict[str, Counter[DeviceState]]:
+        """Return how many devices of each sector are in each state."""
+        sectors: dict[str, Counter[DeviceState]] = {}
+        for device in self.devices:
+            sectors.setdefault(device.row.sector, Counter())[device.state] += 1
+        return sectors
+
+    def select(
+        self, *, q: str = "", org: str = "", sector: str = "", state: str = "", after: str = ""
+    ) -> Iterable[Device]:
+        """Yield the devices that every given filter lets through, by name, after ``after``."""
+        wanted = q.casefold()
+        for device in self.devices:
+            row = device.row
+            if (
+                row.device > after
+                and wanted in row.device
+                and org in {"", row.org}
+                and sector in {"", row.sector}
+                and state in {"", device.state}
+            ):
+                yield device
+
+
+def no_counts(device_index: int) -> CountRow:
+    """Return the accounts of a device that has sent nothing."""
+    return CountRow(device_index, 0, 0, 0, 0, 0, 0, 0, "")
+
+
+def build_fleet(
+    at: tuple[int, Mapping[str, Profile]],
+    totals: Totals,
+    rows: tuple[Sequence[DeviceRow], Sequence[CountRow]],
+    latest: Iterable[LatestRow],
+) -> Fleet:
+    """Join what the store keeps by device index, as it is at a moment."""
+    devices, counts = rows
+    counts_of = {count.device_index: count for count in counts}
+    latest_of: dict[int, list[LatestRow]] = {}
+    for newest in latest:
+        latest_of.setdefault(newest.device_index, []).append(newest)
+    joined = [
+        join(
+            row,
+            counts_of.get(row.device_index) or no_counts(row.device_index),
+            latest_of.get(row.device_index, ()),
+            at,
+        )
+        for row in devices
+    ]
+    joined.sort(key=lambda device: device.name)
+    names = {row.device_index: row.device for row in devices}
+    return Fleet(at[0], totals, tuple(joined), names)
+
+
+def join(
+    row: DeviceRow,
+    counts: CountRow,
+    latest: Iterable[LatestRow],
+    at: tuple[int, Mapping[str, Profile]],
+) -> Device:
+    """Return a device as it is at a moment, known by these profiles."""
+    now_ms, profiles = at
+    latest = sorted(latest, key=lambda one: -one.received_ms)
+    intervals = [profiles[one.profile].interval_s for one in latest if one.profile in profiles]
+    interval_ms = 1000 * min((interval for interval in intervals if interval), default=0)
+    last_seen_ms = max(counts.last_received_ms, *(one.received_ms for one in latest), 0)
+    patience_ms = INTERVALS_UNTIL_LOST * interval_ms or EVENT_SILENCE_MS
+    if counts.state == "lost":
+        state = DeviceState.LOST
+    elif last_seen_ms == 0:
+        state = DeviceState.SILENT
+    elif now_ms - last_seen_ms > patience_ms:
+        state = DeviceState.LOST
+    else:
+        state = DeviceState.ALIVE
+    return Device(row, state, last_seen_ms, interval_ms, counts, tuple(latest))
+
+
+def values_of(row: LatestRow) -> FloatArray:
+    """Return the values of a newest reading, scaled units, NaN where not measured."""
+    return np.frombuffer(row.values, dtype="<f8").astype(np.float64)

@@ -1,0 +1,79 @@
+"""What a reader of the gateway holds in hands: store, registry, profiles, clock."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.config import Settings
+from gateway.ports import DeviceRow, LatestRow
+from gateway.profiles import Profiles, load_profiles
+from gateway.quarantine import Entry, QuarantineReader
+from gateway.registry import Registry
+from gateway.stats import Sample, load_samples
+from gateway.store.reader import StoreReader
+from gateway.views.fleet import Device, Fleet, build_fleet, join, no_counts
+from gateway.views.pulse import Pulse
+from gateway.views.tail import QuarantineTail
+
+SHOWN_ENTRIES = 20  # a wall shows what is new; the API pages through all
+
+
+class Sight:
+    """Everything the API and the board read. Nothing here writes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], int],
+        data_dir: Path | None = None,
+        profiles: Profiles | None = None,
+    ) -> None:
+        folder = settings.gateway.profiles
+        if profiles is None:
+            profiles = load_profiles(*([folder] if folder is not None else []))
+        self.settings = settings
+        self.clock = clock
+        self.data_dir = settings.gateway.data_dir if data_dir is None else data_dir
+        self.profiles = profiles
+        self.registry = Registry.load(file) if (file := settings.registry.file) else None
+        self.store = StoreReader(self.data_dir, self.profiles)
+        self.quarantine = QuarantineReader(self.data_dir)
+        # kept from look to look, as only what changed is read; the registry bounds the devices
+        self._latest: dict[tuple[int, str], LatestRow] = {}
+        self._change = 0
+        self._fleet = Pulse(self._look)
+        self._tail = Pulse(QuarantineTail(self.quarantine, SHOWN_ENTRIES).look)
+
+    def fleet(self) -> Fleet:
+        """Return the fleet, about a second old at most."""
+        return self._fleet.see()
+
+    def device(self, name: str) -> DeviceRow | None:
+        """Return the device of that name."""
+        return self.store.device(name)
+
+    def look_at(self, row: DeviceRow) -> Device:
+        """Return one device as it is now, not a second ago."""
+        counts = self.store.counts()
+        own = next((c for c in counts if c.device_index == row.device_index), None)
+        latest = self.store.latest(device_index=row.device_index)
+        at = (self.clock(), self.profiles)
+        return join(row, own or no_counts(row.device_index), latest, at)
+
+    def quarantine_tail(self) -> tuple[int, list[Entry]]:
+        """Return how many messages are in quarantine, and the newest of them."""
+        return self._tail.see()
+
+    def samples(self) -> list[Sample]:
+        """Return what the other processes last said of themselves."""
+        return load_samples(self.data_dir / "run")
+
+    def _look(self) -> Fleet:
+        totals = self.store.accounting()
+        changed, change = self.store.changed_since(self._change)
+        if change < self._change:  # another store is in its place: begin anew
+            self._latest.clear()
+            changed, change = self.store.changed_since(0)
+        self._change = change
+        self._latest.update(((row.device_index, row.profile), row) for row in changed)
+        rows = (self.store.devices(), self.store.counts())
+        return build_fleet((self.clock(), self.profiles), totals, rows, self._latest.values())
