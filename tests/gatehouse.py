@@ -109,7 +109,7 @@ class Gatehouse:
         self.store.crash()
         saved = self.store.everything()
         self.directory = Directory(
-            self._registry, enrols=self._enrols, max_devices=1000, rows=saved.devices
+            self._registry, enrols=self._enrols, max_devices=10_000, rows=saved.devices
         )
         numbers = {name: profile.number for name, profile in PROFILES.items()}
         self.pipeline = Pipeline(

@@ -102,8 +102,10 @@ class Stream:
             return True, Reason.SEQ_RESET
         bits = Reason.SEQ_GAP if seq > epoch.top + 1 else 0
         is_new = self._fill(epoch, seq, time_ms)
-        is_newest = time_ms == epoch.last_time_ms and not is_stamped
-        epoch.boot = boot if is_newest else max(epoch.boot, boot)
+        if is_new and time_ms == epoch.last_time_ms:
+            # only what is new and newest shows the present boot; what is repeated would hide
+            # the restart that follows it
+            epoch.boot = max(epoch.boot, boot) if is_stamped else boot
         return is_new, bits if is_new else 0
 
     def expect(self, first: int) -> None:

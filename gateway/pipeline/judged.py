@@ -42,6 +42,8 @@ class Judged:
             fates[is_skipped] = NO_FATE
             judged.fates.append(fates)
             judged._refusals.append({refusal.row: refusal for refusal in verdict.refusals})
+            if is_forced.any():
+                ledger.believe(batch.take(is_forced & ~verdict.is_mistimed))
             # a refused row without number has no identity that could be remembered
             is_asked = (batch.readings.seq != NO_SEQ) | ~verdict.is_refused
             is_asked &= ~(is_skipped | is_forced)
