@@ -19,6 +19,9 @@ _STEP_ROWS = 65_536  # 0.1 s of work, and a transaction of a few milliseconds
 PAGE_ROWS = 2048
 _HOT_ZLIB, _FINAL_ZLIB = 1, 6  # what is at rest is read for a year and worth the time
 
+_FREE_SHARE = 8  # an eighth of a file may be free: less is not worth moving pages for
+_SHRINK_PAGES = 2000  # 8 MB a step, for which the writer of that day waits some 10 ms
+
 _OF_RUN = """SELECT device_lo, id, device_hi, n, level FROM page
 WHERE profile = ? AND level = ? AND run = ?"""
 _DATA = "SELECT level, run, data FROM page WHERE id = ?"
@@ -76,6 +79,16 @@ def step(connection: sqlite3.Connection, plan: Plan) -> bool:
         )
         connection.executemany(INSERT_PAGE, rows)
     return inputs.border is not None
+
+
+def shrink(connection: sqlite3.Connection) -> bool:
+    """Give back some of the free pages of a file; return whether there were enough to matter."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (total,) = connection.execute("PRAGMA page_count").fetchone()
+    if free * _FREE_SHARE <= total:
+        return False
+    connection.execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()
+    return True
 
 
 def cut(batch: ReadingBatch) -> list[ReadingBatch]:
