@@ -46,13 +46,17 @@ def batch_of(rows: Iterable[Row], profile: str = "em1", columns: int = 6) -> Rea
 
 
 def rows_of(batch: ReadingBatch) -> list[Row]:
-    columns = (batch.device_index, batch.time_ms, batch.record, batch.seq, batch.quality)
-    return [
-        Row(*numbers, value)
-        for *numbers, value in zip(
-            *(column.tolist() for column in columns), batch.values[:, 0].tolist(), strict=True
+    return list(
+        map(
+            Row,
+            batch.device_index.tolist(),
+            batch.time_ms.tolist(),
+            batch.record.tolist(),
+            batch.seq.tolist(),
+            batch.quality.tolist(),
+            batch.values[:, 0].tolist(),
         )
-    ]
+    )
 
 
 def shown(rows: Iterable[Row]) -> list[Row]:

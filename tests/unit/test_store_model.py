@@ -7,6 +7,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from typing_extensions import override
 
 from gateway.model import Event, Quality
 from gateway.profiles import load_profiles
@@ -126,6 +127,7 @@ class StoreMachine(RuleBasedStateMachine):
         for part in (self.reader, self.merger, self.store):
             part.close()
 
+    @override
     def teardown(self) -> None:
         if hasattr(self, "root"):
             self._close()
