@@ -85,7 +85,7 @@ async def _run_intake(
         IntakeRooms(commit, journal, sources, publishers, QuarantineReader(data_dir)),
         keep_s=duration_ms(limits.journal_keep) / 1000,
         max_bytes=limits.journal_max_bytes,
-        save_stats=lambda: stats.save(data_dir / "run" / "intake.json"),
+        save_stats=lambda: _save(stats, commit, data_dir / "run" / "intake.json"),
     )
     roles = [Role("processor", intake.attach), Role("keeper")]
     roles += [Role("web")] if settings.http is not None else []
@@ -112,6 +112,11 @@ async def _run_intake(
     await asyncio.gather(*jobs, return_exceptions=True)
     journal.close()
     return 1 if failed else 0
+
+
+def _save(stats: Stats, commit: GroupCommit, file: Path) -> None:
+    stats.gauge("infragate_journal_congested", float(commit.is_congested))
+    stats.save(file)
 
 
 def _sources(settings: Settings, intake: Intake, stats: Stats) -> list[Source]:

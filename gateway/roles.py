@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway import board
-from gateway.api.server import serve
+from gateway import api, board
 from gateway.config import Settings, duration_ms
 from gateway.decode import Collector, Decoders
 from gateway.decode.mapping import CompiledMapping
@@ -165,7 +164,7 @@ def _drains(settings: Settings, outbox: Path, stats: Stats) -> list[Drain]:
 
 def _run_web(settings: Settings, _fd: int) -> int:
     mounts = [board.mount] if settings.http is not None and settings.http.board else []
-    return serve(settings, load_all_profiles(settings), now_ms, mounts)
+    return api.serve(settings, load_all_profiles(settings), now_ms, mounts)
 
 
 ROLES: dict[str, Callable[[Settings, int], int]] = {

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.shared import SHARED, needs_shared
 from tests.support.running import free_port, listener, running
@@ -30,7 +32,7 @@ i = { path = "global_intensity", unit = "A" }
 
 def publish(port: int, messages: list[tuple[str, str | bytes]]) -> None:
     """Publish at QoS 1 with an ordinary client and wait for every PUBACK."""
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="recording")
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="recording")
     client.max_inflight_messages_set(500)
     client.connect("127.0.0.1", port)
     client.loop_start()
@@ -165,8 +167,6 @@ def test_vendor_payloads_without_mappings_are_quarantined_byte_for_byte(tmp_path
 
 
 def fetch(gateway: Any, number: int) -> bytes:
-    import urllib.request
-
     url = f"http://127.0.0.1:{gateway.http_port}/api/v1/quarantine/{number}/payload"
     with urllib.request.urlopen(url, timeout=10) as answer:
         return bytes(answer.read())
