@@ -113,7 +113,7 @@ def idle_bytes(port: int, process: psutil.Process, count: int) -> float:
 def main() -> None:
     """Print the numbers for both event loops."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
-    idle = int(sys.argv[2]) if len(sys.argv) > 2 else 5000
+    idle = int(sys.argv[2]) if len(sys.argv) > 2 else 5000  # noqa: PLR2004
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * idle)), hard))
     for use_uvloop in (False, True):

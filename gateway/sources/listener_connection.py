@@ -38,7 +38,6 @@ logger = logging.getLogger(__name__)
 
 _CONNECT_MAX_BYTES = 8 << 10  # names, a password, a will and some properties
 _CONNECT_TIMEOUT_S = 10
-_LOOK_AGAIN_S = 60  # so that the wheel does not hold ended connections for long
 _LINGER_S = 5  # for a peer that does not take our goodbye
 _MAX_TOPICS = 4096  # admitted topics remembered: a concentrator of 1,000 meters, four lanes each
 _NOBODY = Identity("", ClientRole.ANONYMOUS)
@@ -88,8 +87,7 @@ class Connection(Wire):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for a CONNECT, but not for long."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own is not a subclass
-        self._look_s = self.hub.now_s + _CONNECT_TIMEOUT_S
-        self.hub.wheel.add(self._look_s, self)
+        self._look_at(self.hub.now_s + _CONNECT_TIMEOUT_S)
         self.hub.arrive(self)
 
     @override
@@ -113,6 +111,7 @@ class Connection(Wire):
         """Do the will of a client that has not said goodbye."""
         self._transport = None
         self.end(Code.SUCCESS, with_will=True)
+        self.hub.wheel.discard(self._look_s, self)
 
     # -- what comes --
 
@@ -238,8 +237,7 @@ class Connection(Wire):
         self._silence_s, self._heard_s = terms.silence_s, hub.now_s
         self._parser.max_packet_bytes = hub.shelf.section.max_packet_bytes
         hub.enter(self, self.client_id)
-        self._look_s = hub.now_s + min(self._silence_s + 1, _LOOK_AGAIN_S)
-        hub.wheel.add(self._look_s, self)
+        self._look_at(hub.now_s + self._silence_s + 1)
         self.write(terms.answer)
 
     def acknowledge(self, number: int) -> bool:
@@ -275,22 +273,25 @@ class Connection(Wire):
             hub.bequeath(self._will, self)
         if transport is not None:
             transport.close()
-            hub.wheel.add(hub.now_s + _LINGER_S, self)
+            self._look_at(hub.now_s + _LINGER_S)
 
-    def tick(self, now_s: int) -> int:
+    def tick(self, now_s: int) -> None:
         """See ``Peer``."""
         if self.is_over:
             if self._transport is not None:
                 self._transport.abort()
-            return 0
-        if now_s < self._look_s:  # the CONNECT has set another time
-            return 0
+            return
         if self._paused:  # what we do not read we cannot hear
             self._heard_s = now_s
         due_s = self._heard_s + (self._silence_s + 1 if self.version else _CONNECT_TIMEOUT_S)
         if now_s >= due_s:
             self.hub.counts["timeouts" if self.version else "silent"] += 1
             self.end(Code.KEEPALIVE_TIMEOUT, with_will=True)
-            return 0
-        self._look_s = min(due_s, now_s + _LOOK_AGAIN_S)
-        return self._look_s
+        else:
+            self._look_at(due_s)
+
+    def _look_at(self, due_s: int) -> None:
+        """Have ``tick`` called at ``due_s``, and no longer at the time set before."""
+        wheel = self.hub.wheel
+        wheel.discard(self._look_s, self)
+        self._look_s = wheel.add(due_s, self)

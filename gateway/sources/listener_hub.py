@@ -69,8 +69,8 @@ class Peer(Protocol):
     def resume(self) -> None:
         """Go on reading."""
 
-    def tick(self, now_s: int) -> int:
-        """Cut off what is overdue; return when to look again, 0 for never."""
+    def tick(self, now_s: int) -> None:
+        """Cut off what is overdue, or say when to look again."""
 
 
 @dataclass(slots=True)
@@ -239,9 +239,7 @@ class Hub:
         """Look after deadlines and revoked credentials; called about once a second."""
         self.now_s = now_s
         for peer in self.wheel.due(now_s):
-            again_s = peer.tick(now_s)
-            if again_s:
-                self.wheel.add(again_s, peer)
+            peer.tick(now_s)
         authenticator = self.shelf.authenticator
         for device in authenticator.changed():
             for peer in list(self.devices.get(device, ())):

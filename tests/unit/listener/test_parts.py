@@ -47,6 +47,15 @@ def test_a_deadline_that_has_gone_by_is_due_in_the_next_second() -> None:
     assert list(wheel.due(101)) == ["late"]
 
 
+def test_what_is_taken_back_leaves_nothing_behind() -> None:
+    wheel: Wheel[str] = Wheel(100)
+    second = wheel.add(103, "a")
+    wheel.discard(second, "a")
+    wheel.discard(second, "a")
+    assert not wheel._buckets
+    assert list(wheel.due(200)) == []
+
+
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=30))
 def test_nothing_is_forgotten_whatever_the_steps(plan: list[tuple[int, int]]) -> None:
     wheel: Wheel[int] = Wheel(0)
