@@ -131,7 +131,7 @@ class Children:
         self._roles = roles
         self._stats = stats
         self._processes: dict[str, asyncio.subprocess.Process] = {}
-        self._stops = False
+        self._stop_asked = asyncio.Event()
 
     async def run(self) -> None:
         """Watch all roles until ``stop``."""
@@ -141,7 +141,7 @@ class Children:
 
     async def stop(self, name: str) -> None:
         """End one role gently, then firmly."""
-        self._stops = True
+        self._stop_asked.set()
         process = self._processes.get(name)
         if process is None or process.returncode is not None:
             return
@@ -157,11 +157,11 @@ class Children:
     async def _keep_alive(self, role: Role) -> None:
         loop = asyncio.get_running_loop()
         pause_s = FIRST_PAUSE_S
-        while not self._stops:
+        while not self._stop_asked.is_set():
             began_s = loop.time()
             process = await self._start(role)
             code = await process.wait()
-            if self._stops:
+            if self._stop_asked.is_set():
                 return
             logger.error("child=%s ended with code %s, starting it again", role.name, code)
             self._stats.count("infragate_child_restarts_total", child=role.name)
