@@ -342,6 +342,6 @@ async def test_mosquitto_pub_with_a_pre_shared_key(tmp_path: Path) -> None:
         wrong = ("--psk-identity", "meter-1", "--psk", other.psk.hex())
         await mosquitto_pub(house, "-t", OWN + "t", "-m", "no", *wrong, code=1)
         foreign = ("--psk-identity", "meter-2", "--psk", other.psk.hex())
-        await mosquitto_pub(house, "-q", 1, "-t", OWN + "t", "-m", "no", *foreign, code=1)
+        await mosquitto_pub(house, "-q", 1, "-t", OWN + "t", "-m", "no", *foreign, code=7)
         assert [payload for _, payload, _ in await house.shows(1)] == [b"x"]
     store.close()
