@@ -52,15 +52,21 @@ class JournalFiles(Protocol):
         """Delete whole segments below ``number``."""
 
 
+class Listed(Protocol):
+    """One line of the quarantine's list."""
+
+    @property
+    def record(self) -> int:
+        """Its id."""
+
+
 class QuarantineView(Protocol):
     """Read access to quarantined messages."""
 
-    def list(
-        self, limit: int, after: int | None = None, reason: str | None = None
-    ) -> Sequence[Quarantined]:
-        """Return entries, newest first."""
+    def list(self, limit: int, after: int = 0, reason: str | None = None) -> Sequence[Listed]:
+        """Return entries with ids above ``after``, in the order of ids."""
 
-    def get(self, number: int) -> Quarantined | None:
+    def get(self, record: int, /) -> Quarantined | None:
         """Return one entry."""
 
 
@@ -120,7 +126,7 @@ class IntakeProcess:
         """Put quarantined messages into the journal again; their old fate is then reversed."""
         numbers = [int(number) for number in request.get("ids") or []]
         if request.get("reason"):
-            numbers += [e.record for e in self._all_of(str(request["reason"]))]
+            numbers += self._all_of(str(request["reason"]))
         entries = [self._rooms.quarantine.get(number) for number in numbers]
         found = [entry for entry in entries if entry is not None]
         for entry in found:
@@ -143,13 +149,11 @@ class IntakeProcess:
             "sources": len(self._rooms.sources),
         }
 
-    def _all_of(self, reason: str) -> list[Quarantined]:
-        found: list[Quarantined] = []
-        after: int | None = None
-        while page := self._rooms.quarantine.list(1000, after=after, reason=reason):
-            found += page
-            after = page[-1].record
-        return found
+    def _all_of(self, reason: str) -> list[int]:
+        numbers: list[int] = []
+        while page := self._rooms.quarantine.list(1000, max(numbers, default=0), reason):
+            numbers += [entry.record for entry in page]
+        return numbers
 
     async def _talk(self, sock: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=sock, limit=MAX_LINE_BYTES)

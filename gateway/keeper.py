@@ -32,19 +32,11 @@ class Draining(Protocol):
         """Return the oldest outbox record this sink may still need."""
 
 
-class OutboxFiles(Protocol):
-    """The outbox's files, from the side that deletes."""
-
-    def delete_before(self, number: int) -> int:
-        """Delete whole segments below ``number``."""
-
-
 class KeeperRooms(NamedTuple):
     """What the keeper works with; ``app`` puts it together."""
 
     merger: Merging
     drains: Sequence[Draining]
-    outbox: OutboxFiles | None
 
 
 class Keeper:
@@ -54,12 +46,14 @@ class Keeper:
         self,
         rooms: KeeperRooms,
         *,
+        keep_from: Callable[[int], None],
         retention_ms: int,
         clock: Callable[[], int],
         save_stats: Callable[[], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._rooms = rooms
+        self._keep_from = keep_from
         self._retention_ms = retention_ms
         self._clock = clock
         self._save_stats = save_stats
@@ -92,6 +86,5 @@ class Keeper:
         while True:
             await self._sleep(TICK_S)
             self._save_stats()
-            if self._rooms.outbox is not None and self._rooms.drains:
-                below = min(drain.keep_from() for drain in self._rooms.drains)
-                await asyncio.to_thread(self._rooms.outbox.delete_before, below)
+            if self._rooms.drains:
+                self._keep_from(min(drain.keep_from() for drain in self._rooms.drains))

@@ -10,9 +10,8 @@ Theory of operation
     is checkpointed, so that even a process that dies every few writes gets on.
 """
 
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from gateway.errors import JournalFullError
@@ -41,6 +40,9 @@ class QuarantineStore(Protocol):
     def mark_requeued(self, number: int, by: int) -> None:
         """Hide an entry: record ``by`` carries its payload now."""
 
+    def remove(self, numbers: Iterable[int]) -> int:
+        """Forget entries."""
+
 
 class Outbox(Protocol):
     """What the processor needs of the journal that feeds the sinks."""
@@ -57,7 +59,9 @@ class Rooms(NamedTuple):
     store: StoreWriter
     quarantine: QuarantineStore
     outbox: Outbox | None
+    topic_of: Callable[[int], str]  # of a device's receipts
     stats: Stats
+    clock: Callable[[], int]  # Unix ms
 
 
 class Processor:
@@ -81,6 +85,7 @@ class Processor:
         self._save_stats = save_stats
         self._durable = 0
         self._batch = FIRST_BATCH
+        self._requeued: list[int] = []  # entries to forget once a checkpoint has taken them over
         self._stops = False
         self._is_dirty = False
         self._checkpoint_due_s = self._receipts_due_s = self._stats_due_s = monotonic()
@@ -128,7 +133,6 @@ class Processor:
         records, damaged = self._rooms.journal.read(self._batch, self._durable)
         if not records and not damaged:
             return False
-        self._rooms.pipeline.durable(self._durable)
         outcome = self._rooms.pipeline.run(self._unpack(records), damaged)
         self._until_it_fits(lambda: self._make_visible(outcome))
         self._is_dirty = True
@@ -139,11 +143,11 @@ class Processor:
         return True
 
     def _make_visible(self, outcome: Outcome) -> None:
-        self._rooms.store.write(outcome.batches, outcome.events)
+        self._rooms.store.write(outcome.readings, outcome.events)
         if outcome.quarantined:
             self._rooms.quarantine.add(outcome.quarantined)
-        if self._rooms.outbox is not None and outcome.batches:
-            self._rooms.outbox.put(outcome.batches)
+        if self._rooms.outbox is not None and outcome.readings:
+            self._rooms.outbox.put(outcome.readings)
 
     def _unpack(self, records: Sequence[Record]) -> Sequence[Record]:
         """Give requeued records their own payload back and take their old fate off the books."""
@@ -160,6 +164,7 @@ class Processor:
         if entry is not None:
             self._rooms.pipeline.requeued(entry)
             self._rooms.quarantine.mark_requeued(number, by=record.number)
+            self._requeued.append(number)
         return record._replace(payload=record.payload[REQUEUE_NUMBER_BYTES:])
 
     def _checkpoint(self) -> None:
@@ -167,15 +172,23 @@ class Processor:
             return
         position = self._rooms.journal.position
         checkpoint = self._rooms.pipeline.checkpoint(position)
+        # what the journal holds beyond the cursor is received already, and pending
+        totals = self._rooms.pipeline.totals(max(self._durable, position.number - 1))
+        checkpoint = checkpoint._replace(totals=totals)
         self._until_it_fits(lambda: self._rooms.store.checkpoint(checkpoint))
+        self._rooms.quarantine.remove(self._requeued)
+        self._requeued.clear()
         self._is_dirty = False
         self._checkpoint_due_s = self._now() + CHECKPOINT_S
         self._link.send({"keep": position.number})
 
     def _send_receipts(self) -> None:
-        receipts = self._rooms.pipeline.receipts()
+        receipts = [
+            [self._rooms.topic_of(receipt.device_index), receipt.payload().decode()]
+            for receipt in self._rooms.pipeline.receipts()
+        ]
         if receipts:
-            self._link.send({"receipts": [[r.topic, json.dumps(r.body)] for r in receipts]})
+            self._link.send({"receipts": receipts})
 
     def _until_it_fits(self, write: Callable[[], None]) -> None:
         """Retry at a full disk: the outcome is in memory, the messages are in the journal."""
@@ -191,6 +204,9 @@ class Processor:
     def _count(self, outcome: Outcome, records: Sequence[Record], took_s: float) -> None:
         stats = self._rooms.stats
         stats.observe("infragate_step_seconds", took_s)
+        if records:
+            waited_s = max(0.0, (self._rooms.clock() - records[0].received_ms) / 1000)
+            stats.observe("infragate_end_to_end_seconds", waited_s, len(records))
         stats.gauge("infragate_batch_messages", len(records))
         for entry in outcome.quarantined:
             stats.count("infragate_quarantined_total", entry.readings, reason=entry.reason)

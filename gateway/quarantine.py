@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS entry (
     topic BLOB NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
     device_index INTEGER NOT NULL, readings INTEGER NOT NULL,
     size INTEGER NOT NULL, sha256 TEXT NOT NULL,
-    requeued_ms INTEGER,  -- set while a person's requeue is on its way through the journal
+    requeued_by INTEGER,  -- set while a person's requeue is on its way through the journal
     payload BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS entry_reason ON entry (reason, record);
@@ -46,8 +46,9 @@ _INSERT = """INSERT INTO entry (record, received_ms, source, topic, reason, deta
 device_index, readings, size, sha256, payload) VALUES (?,?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT (record) DO NOTHING"""
 _LIST = """SELECT record, received_ms, topic, reason, detail, size, sha256, device_index,
-readings, requeued_ms FROM entry
-WHERE record > ?1 AND (?2 IS NULL OR reason = ?2) ORDER BY record LIMIT ?3"""
+readings FROM entry
+WHERE requeued_by IS NULL AND record > ?1 AND (?2 IS NULL OR reason = ?2)
+ORDER BY record LIMIT ?3"""
 _GET = """SELECT record, received_ms, source, topic, payload, reason, detail, device_index,
 readings FROM entry WHERE record = ?"""
 
@@ -64,7 +65,6 @@ class Entry(NamedTuple):
     sha256: str  # of the payload, hexadecimal
     device_index: int
     readings: int
-    requeued_ms: int | None
 
 
 class QuarantineReader:
@@ -120,12 +120,16 @@ class Quarantine(QuarantineReader):
     def open(cls, data_dir: Path, below: int, max_bytes: int = DEFAULT_MAX_BYTES) -> Self:
         """Open for the processor: entries of records from ``below`` on go, they come again.
 
+        Those whose requeued record was checkpointed go as well.
+
         Raises:
             JournalFullError: the disk is full.
         """
         with _full_disk_is_ours():
             quarantine = cls(data_dir, max_bytes)
-            quarantine._writer.execute("DELETE FROM entry WHERE record >= ?", (below,))
+            quarantine._writer.execute(
+                "DELETE FROM entry WHERE record >= ? OR requeued_by < ?", (below, below)
+            )
         return quarantine
 
     def add(self, entries: Iterable[Quarantined]) -> None:
@@ -153,13 +157,14 @@ class Quarantine(QuarantineReader):
             connection.executemany("DELETE FROM entry WHERE record = ?", ((r,) for r in records))
             return (connection.total_changes - before) // 2  # the trigger counts as well
 
-    def mark_requeued(self, records: Iterable[int], now_ms: int) -> None:
-        """Note that entries were put back into the journal, so that nobody does it twice."""
+    def mark_requeued(self, number: int, by: int) -> None:
+        """Hide an entry: journal record ``by`` carries its payload now.
+
+        It is still there for ``get``, since a crash before the next checkpoint makes record
+        ``by`` come again; after that checkpoint the caller, or the next ``open``, removes it.
+        """
         with self._transaction() as connection:
-            connection.executemany(
-                "UPDATE entry SET requeued_ms = ? WHERE record = ?",
-                ((now_ms, record) for record in records),
-            )
+            connection.execute("UPDATE entry SET requeued_by = ? WHERE record = ?", (by, number))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -190,7 +195,8 @@ def _row(entry: Quarantined) -> tuple[object, ...]:
         entry.source,
         entry.topic,
         entry.reason,
-        entry.detail,
+        # It may quote a payload, and with it half a surrogate pair that SQLite cannot keep.
+        entry.detail.encode("utf-8", "backslashreplace").decode("utf-8"),
         entry.device_index,
         entry.readings,
         len(entry.payload),

@@ -15,12 +15,19 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from gateway.errors import GatewayError
 from gateway.stats import Stats
+
+try:
+    import uvloop
+except ImportError:  # no wheel for this machine: the standard loop works, at more CPU
+    LOOP_FACTORY: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+else:
+    LOOP_FACTORY = uvloop.new_event_loop
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +52,50 @@ def die_with_parent(parent_pid: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # it died before we asked
         raise SystemExit(1)
+
+
+def run_loop(work: Coroutine[None, None, int]) -> int:
+    """Run a process's main coroutine on the fastest loop there is."""
+    with asyncio.Runner(loop_factory=LOOP_FACTORY) as runner:
+        return runner.run(work)
+
+
+def start_logging() -> None:
+    """Log to standard error, one line per state change."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+async def until_stopped(jobs: Sequence[asyncio.Task[None]], run_s: float | None) -> bool:
+    """Wait for a signal or ``run_s``; return whether a job failed instead."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    waiter = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait(
+        [waiter, *jobs], timeout=run_s, return_when=asyncio.FIRST_COMPLETED
+    )
+    waiter.cancel()
+    failed = False
+    for job in done - {waiter}:
+        failed = True
+        logger.error("%s failed: %s", job.get_name(), _causes(job.exception()))
+    return failed
+
+
+def _causes(error: BaseException | None) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_causes(inner) for inner in error.exceptions)
+    return str(error) or repr(error)
+
+
+async def until_terminated(work: Coroutine[None, None, None]) -> int:
+    """Run one job until SIGTERM; return the exit code."""
+    job = asyncio.create_task(work)
+    failed = await until_stopped([job], None)
+    job.cancel()
+    await asyncio.gather(job, return_exceptions=True)
+    return 1 if failed else 0
 
 
 @contextlib.contextmanager
@@ -80,7 +131,7 @@ class Children:
         self._roles = roles
         self._stats = stats
         self._processes: dict[str, asyncio.subprocess.Process] = {}
-        self._stops = False
+        self._stop_asked = asyncio.Event()
 
     async def run(self) -> None:
         """Watch all roles until ``stop``."""
@@ -90,7 +141,7 @@ class Children:
 
     async def stop(self, name: str) -> None:
         """End one role gently, then firmly."""
-        self._stops = True
+        self._stop_asked.set()
         process = self._processes.get(name)
         if process is None or process.returncode is not None:
             return
@@ -106,11 +157,11 @@ class Children:
     async def _keep_alive(self, role: Role) -> None:
         loop = asyncio.get_running_loop()
         pause_s = FIRST_PAUSE_S
-        while not self._stops:
+        while not self._stop_asked.is_set():
             began_s = loop.time()
             process = await self._start(role)
             code = await process.wait()
-            if self._stops:
+            if self._stop_asked.is_set():
                 return
             logger.error("child=%s ended with code %s, starting it again", role.name, code)
             self._stats.count("infragate_child_restarts_total", child=role.name)

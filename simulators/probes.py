@@ -102,13 +102,13 @@ class QueryProbe(threading.Thread):
         self._shape = encoder.shape
         self._receipts = receipts
         self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
-        self._stop = threading.Event()
+        self._halt = threading.Event()
 
     @override
     def run(self) -> None:
         """Probe until ``finish``."""
         last: Note | None = None
-        while not self._stop.wait(_ASK_EVERY_S):
+        while not self._halt.wait(_ASK_EVERY_S):
             note = self._receipts.newest
             if note is not None and note is not last:
                 last = note
@@ -116,7 +116,7 @@ class QueryProbe(threading.Thread):
 
     def finish(self) -> None:
         """Stop asking."""
-        self._stop.set()
+        self._halt.set()
         self.join(_GIVE_UP_S)
 
     def get(self, path: str) -> bytes | None:
@@ -142,10 +142,10 @@ class QueryProbe(threading.Thread):
             "format": "ndjson",
         }
         path = f"/api/v1/readings?{urlencode(wanted)}"
-        while time.perf_counter() - note.sent_s < _GIVE_UP_S and not self._stop.is_set():
+        while time.perf_counter() - note.sent_s < _GIVE_UP_S and not self._halt.is_set():
             lines = (self.get(path) or b"").splitlines()
             if any(json.loads(line).get("seq") == note.seq for line in lines):
                 self.latencies_s.append(time.perf_counter() - note.sent_s)
                 return
-            self._stop.wait(_ASK_EVERY_S)
-        self.missed += not self._stop.is_set()
+            self._halt.wait(_ASK_EVERY_S)
+        self.missed += not self._halt.is_set()

@@ -5,6 +5,7 @@ from pathlib import Path
 from gateway.journal import Journal, JournalReader
 from gateway.model import Position, Quarantined, Record
 
+START = Position()
 TOPIC = b"tg/1/test/energy/em-000001/t"
 
 
@@ -39,7 +40,7 @@ def expected(number: int) -> Record:
 
 
 def read_all(
-    folder: Path, up_to: int, position: Position = Position(), limit: int = 7
+    folder: Path, up_to: int, position: Position = START, limit: int = 7
 ) -> tuple[list[Record], list[Quarantined]]:
     """Read a journal from a position to a number in small steps."""
     reader = JournalReader(folder, position)

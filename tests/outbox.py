@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -97,6 +98,7 @@ class Rig:
         self.config = config
         self.stats = Stats()
         self.refused: list[RefusedLine] = []
+        self.on_refused: Callable[[], bool] = lambda: False  # whether the quarantine is full
         self.clock: Callable[[], int] = wall_ms  # a test may put another one here
         self.sink = open_sink(config, self._now_ms)
         file = outbox.folder.parent / f"{config.name}.cursor"
@@ -149,4 +151,6 @@ class Rig:
 
     def _refuse(self, sink: str, lines: Sequence[RefusedLine]) -> None:
         assert sink == self.config.name
+        if self.on_refused():
+            raise OSError(errno.ENOSPC, "no space left")
         self.refused.extend(lines)

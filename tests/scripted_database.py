@@ -9,13 +9,14 @@ import contextlib
 import gzip
 import json
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-_TIME = re.compile(r"time(?: = |\(v: |_millis\()(\d+)")
+_TIME = re.compile(r"(?:time = |time\(v: |_millis\()(\d+)")
 
 
 class Hit(NamedTuple):
@@ -61,6 +62,7 @@ class ScriptedDatabase:
     fault: Callable[[Hit], Reply | None] = lambda _hit: None
     started: str = "2026-11-21T22:00:00Z"
     port: int = 0
+    tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
@@ -80,7 +82,9 @@ class ScriptedDatabase:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["ScriptedDatabase"]:
         """Listen until the end of the block; connections end with it."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 24)
+        server = await asyncio.start_server(
+            self._serve, "127.0.0.1", self.port, limit=1 << 24, ssl=self.tls
+        )
         self.port = server.sockets[0].getsockname()[1]
         tasks = self._tasks = set[asyncio.Task[None]]()
         try:
@@ -98,7 +102,7 @@ class ScriptedDatabase:
         try:
             while await self._answer_one(reader, writer):
                 pass
-        except (OSError, EOFError):
+        except (OSError, EOFError, asyncio.CancelledError):
             pass
         finally:
             self._tasks.discard(task)
@@ -135,6 +139,10 @@ class ScriptedDatabase:
                 "values": [[1, self.started]],
             }
             return _json({"results": [{"series": [series]}]})
+        if hit.path == "/api/v2/buckets":
+            return _json({"buckets": [{"name": "infragate", "retentionRules": []}]})
+        if hit.path == "/api/v1/export":
+            words = f"time = {hit.query['start'][0].replace('.', '')}"
         found = _TIME.search(words)
         if found is None:  # CREATE DATABASE, /metrics
             return _json({"results": [{}]})
@@ -150,6 +158,8 @@ class ScriptedDatabase:
         if path == "/query":
             series = {"columns": ["time", "value"], "values": [[int(time_ms), value]]}
             return _json({"results": [{"series": [series]}]})
+        if path == "/api/v1/export":
+            return _json({"metric": {}, "values": [value], "timestamps": [int(time_ms)]})
         if path == "/api/v3/query_sql":
             return _json([{"value": value}])
         csv = (

@@ -10,13 +10,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-from gateway.config.sections import ListenerSource
+from gateway.config.sections import BrokerSource, ListenerSource
 from gateway.mqtt import V5, V311, Ack, PacketType
 from gateway.ports import Intake, Source
 from gateway.security import Authenticator
+from gateway.sources.broker import BrokerClient
 from gateway.sources.listener import Listener
+from gateway.sources.paho_client import PahoClient
 from gateway.stats import Stats
 from tests.mqtt_client import RawClient
+from tests.scripted_broker import ScriptedBroker
 
 SOURCE_INDEX = 3
 UP_TOPIC = "tg/1/site/energy/meter-1/t"
@@ -121,7 +124,64 @@ def _listener(version: int) -> RigMaker:
     return make
 
 
+class BrokerRig:
+    """A broker that a source is the client of."""
+
+    def __init__(self, source: Source, broker: ScriptedBroker) -> None:
+        self.source = source
+        self._broker = broker
+
+    def send(self, packet_id: int, payload: bytes) -> None:
+        self._broker.publish(packet_id, UP_TOPIC, payload)
+
+    async def acked(self, count: int) -> list[int]:
+        return await self._broker.acked(count)
+
+    async def is_quiet(self) -> bool:
+        return await self._broker.is_quiet()
+
+    async def down(self) -> bytes:
+        _, _, topic, payload = await self._broker.next_publish()
+        assert topic == DOWN_TOPIC.encode()
+        return payload
+
+    async def reconnect(self) -> None:
+        self._broker.cut()
+        await self._broker.until_ready()
+
+
+def is_connected(stats: Stats) -> bool:
+    """Whether a broker source has said that it is connected."""
+    return any(s.value for s in stats.samples() if s.name == "infragate_source_connected")
+
+
+def _broker(kind: type[BrokerClient | PahoClient], version: str) -> RigMaker:
+    @asynccontextmanager
+    async def make(intake: Intake, folder: Path) -> AsyncIterator[Rig]:
+        stats = Stats()
+        async with ScriptedBroker() as broker:
+            url = f"mqtt://127.0.0.1:{broker.port}"
+            section = BrokerSource.model_validate(
+                {"type": "broker", "url": url, "client_id": "infragate-1", "version": version}
+            )
+            source = kind(SOURCE_INDEX, section, intake, stats)
+            task = asyncio.create_task(source.run())
+            await broker.until_ready()
+            while not is_connected(stats):
+                await asyncio.sleep(0.005)
+            yield BrokerRig(source, broker)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    return make
+
+
 RIGS: Collection[tuple[str, RigMaker]] = (
     ("listener-3.1.1", _listener(V311)),
     ("listener-5", _listener(V5)),
+    ("broker-3.1.1", _broker(BrokerClient, "3.1.1")),
+    ("broker-5", _broker(BrokerClient, "5")),
+    ("paho-3.1.1", _broker(PahoClient, "3.1.1")),
+    ("paho-5", _broker(PahoClient, "5")),
 )

@@ -1,1 +1,26 @@
-"""The HTTP API: read only, over the store and the snapshots of the other processes."""
+"""The HTTP API: read only, over the store and the snapshots of the other processes.
+
+``app`` knows every room in every process; FastAPI and what it brings are loaded only where
+``serve`` is called, since four processes share the memory of a Pi.
+"""
+
+import importlib
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gateway.config import Settings
+from gateway.profiles import Profiles
+
+
+def serve(
+    settings: Settings,
+    profiles: Profiles | None = None,
+    clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    mounts: Sequence[Callable[[Any], None]] = (),
+) -> int:
+    """Run the web process until SIGTERM or SIGINT; return its exit code."""
+    code: int = importlib.import_module("gateway.api.server").serve(
+        settings, profiles, clock, mounts
+    )
+    return code

@@ -24,8 +24,9 @@ from gateway.api import (
 )
 from gateway.api.guard import Guard
 from gateway.api.params import refuse_unknown
-from gateway.api.problems import Problem, install_problems
+from gateway.api.problems import Problem, describe_problems, install_problems
 from gateway.config import Settings
+from gateway.profiles import Profiles
 from gateway.views.sight import Sight
 
 # Blocking reads run in threads. Eight at once keep two cores and a disk busy; the forty that
@@ -42,6 +43,7 @@ def create_app(
     settings: Settings,
     data_dir: Path | None = None,
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    profiles: Profiles | None = None,
 ) -> FastAPI:
     """Return the API over a data directory; ``app.state.sight`` is what it reads."""
     token = settings.http.token if settings.http is not None else None
@@ -56,7 +58,7 @@ def create_app(
         responses={"default": {"model": Problem, "description": "RFC 9457 problem document"}},
         dependencies=[Depends(refuse_unknown)],
     )
-    app.state.sight = Sight(settings, data_dir, clock)
+    app.state.sight = Sight(settings, clock, data_dir, profiles)
     app.state.streams = stream.Streams()
     app.include_router(health.router)
     app.include_router(metrics.router)
@@ -75,6 +77,7 @@ def create_app(
         versioned.include_router(room.router)
     app.include_router(versioned)
     install_problems(app)
+    describe_problems(app)
     app.add_middleware(Guard, token=token.reveal() if token is not None else None)
     return app
 

@@ -80,6 +80,7 @@ class LatestBody(BaseModel):
 class DeviceBody(DeviceLine):
     """Everything known of a device."""
 
+    registry: dict[str, Any] | None
     accounting: AccountingBody
     ledger: list[LogBody]
     latest: list[LatestBody]
@@ -165,6 +166,24 @@ def to_latests(sight: Sight, devices: Iterable[Device], profile: str | None) -> 
     ]
 
 
+def facts_of(sight: Sight, device: str) -> dict[str, object] | None:
+    """Return what the registry says of a device now, None where it does not name it."""
+    if sight.registry is None or sight.registry.device(device) is None:
+        return None
+    standing = sight.registry.at(device, sight.clock())
+    facts = {
+        name: fact.model_dump(exclude={"from_ms", "to_ms"}) if fact is not None else None
+        for name, fact in (
+            ("meter", standing.meter),
+            ("place", standing.place),
+            ("rating", standing.rating),
+            ("lane", standing.lane),
+        )
+    }
+    parents = [{"kind": node.kind, "id": node.id} for node in standing.parents]
+    return {"parents": parents, "uplink": standing.uplink, **facts}
+
+
 def cut(found: Iterable[Device], limit: int) -> tuple[list[Device], str | None]:
     """Return the first devices, and the token of the page behind them."""
     devices = list(islice(found, limit + 1))
@@ -196,6 +215,7 @@ def read_device(sight: Seeing, device: Annotated[str, Path(max_length=64)]) -> R
     return to_answer(
         {
             **to_line(found),
+            "registry": facts_of(sight, device),
             "accounting": to_accounting(found.counts),
             "ledger": [to_log(stream) for stream in streams],
             "latest": to_latests(sight, [found], None),

@@ -82,7 +82,9 @@ class Guard:
         elif not self._is_known(scope["path"], headers):
             await _refuse(scope, receive, send, HTTPStatus.UNAUTHORIZED)
         elif scope["type"] == "http":
-            await self._app(scope, receive, _careful(scope, send))
+            # HEAD is GET without the body, which the server leaves out (RFC 9110, 9.3.2)
+            inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+            await self._app(inner, receive, _careful(scope, send))
         else:
             await self._app(scope, receive, send)
 

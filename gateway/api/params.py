@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import Depends, Query, Request
-from fastapi.dependencies.utils import get_flat_dependant
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
 from gateway.api.problems import ProblemError
@@ -141,8 +141,8 @@ def refuse_unknown(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return
-    fields = get_flat_dependant(route.dependant, skip_repeats=True).query_params
-    known = {field.alias for field in fields}
+    # path parameters are among them; one of that name in the query does no harm
+    known = {field.alias for field in get_flat_params(route.dependant)}
     for name in request.query_params:
         if name not in known:
             raise bad(name, f"no such parameter; there are: {', '.join(sorted(known)) or 'none'}")

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 from typing_extensions import override
 
@@ -110,14 +111,14 @@ async def _on_failure(request: Request, error: Exception) -> Response:
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, _instance(request))
 
 
-def allowed_methods(app: FastAPI, scope: Scope) -> set[str]:
-    """Return the methods that some route has for the path of ``scope``."""
-    return {
+def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
+    """Return the methods that some of ``routes`` has for the path of ``scope``."""
+    return [
         method
-        for route in app.routes
-        if isinstance(route, Route) and route.matches(scope)[0] is Match.PARTIAL
-        for method in route.methods or ()
-    }
+        for method in METHODS
+        # a copy: matching writes the path's parameters into the scope
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def install_problems(app: FastAPI) -> None:
@@ -131,10 +132,12 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(Exception, _on_failure)
 
+    answered = list(app.router.routes)
+
     async def refuse(request: Request) -> Response:
-        methods = allowed_methods(app, request.scope)
+        methods = allowed_methods(answered, request.scope)
         if methods:
-            text = ", ".join(sorted(methods))
+            text = ", ".join(methods)
             detail = f"{request.method} is not answered here, only {text}"
             status = HTTPStatus.METHOD_NOT_ALLOWED
             return problem(status, detail, _instance(request), headers={"Allow": text})
@@ -143,3 +146,20 @@ def install_problems(app: FastAPI) -> None:
 
     for path in ("/api", "/api/{rest:path}", "/healthz", "/readyz", "/metrics"):
         app.router.routes.append(Route(path, refuse, methods=list(METHODS)))
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Say in the OpenAPI document that errors have the media type of problems."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        operations = [o for path in document["paths"].values() for o in path.values()]
+        for operation in operations:
+            for status, answer in operation["responses"].items():
+                content = answer.get("content", {})
+                if (status == "default" or status >= "4") and "application/json" in content:
+                    content[MEDIA_TYPE] = content.pop("application/json")
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it

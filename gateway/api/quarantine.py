@@ -31,7 +31,6 @@ class QuarantineLine(BaseModel):
     sha256: str
     device: str | None
     readings: int
-    requeued: str | None
 
 
 class QuarantineBody(BaseModel):
@@ -53,7 +52,6 @@ def to_line(entry: Entry, device: str | None) -> dict[str, object]:
         "sha256": entry.sha256,
         "device": device,
         "readings": entry.readings,
-        "requeued": time_text(entry.requeued_ms) if entry.requeued_ms is not None else None,
     }
 
 

@@ -1,10 +1,11 @@
 """Runs the web process: uvicorn with bounds, the board mounted where one is given."""
 
 import asyncio
+import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import h11
 import uvicorn
@@ -16,6 +17,7 @@ from gateway.api.app import create_app
 from gateway.api.stream import Streams
 from gateway.config import Settings
 from gateway.config.sections import HttpSection, split_address
+from gateway.profiles import Profiles
 
 GRACE_S = 2  # stop within 3 s: systemd and the supervisor wait no longer
 MAX_CONNECTIONS = 512  # 64 streams, some hundred boards; each idle one costs 30 kB
@@ -34,6 +36,8 @@ class PatientProtocol(H11Protocol):
     Uvicorn bounds only the idle time between two requests.
     """
 
+    head_timeout_s = HEAD_TIMEOUT_S
+    stall_timeout_s = STALL_TIMEOUT_S
     _head_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
 
@@ -41,7 +45,7 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the peer a time to finish its first request."""
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, transport.abort)
+        self._head_timer = self.loop.call_later(self.head_timeout_s, transport.abort)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -52,13 +56,13 @@ class PatientProtocol(H11Protocol):
         if self.cycle is not before or is_websocket:
             self._stop_head_timer()
         elif self._head_timer is None and self.conn.their_state is h11.IDLE:
-            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.abort)
+            self._head_timer = self.loop.call_later(self.head_timeout_s, self.transport.abort)
 
     @override
     def pause_writing(self) -> None:
         """Start the time in which the peer must take what waits for it."""
         super().pause_writing()
-        self._stall_timer = self.loop.call_later(STALL_TIMEOUT_S, self.transport.abort)
+        self._stall_timer = self.loop.call_later(self.stall_timeout_s, self.transport.abort)
 
     @override
     def resume_writing(self) -> None:
@@ -92,6 +96,20 @@ class _Server(uvicorn.Server):
         self._streams = streams
 
     @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGTERM and SIGINT."""
+        # uvicorn's own raises them anew at the end: a stop that was asked for would then look
+        # like a crash to the supervisor
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        before = [signal.signal(number, self.handle_exit) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+    @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye to streams, then as uvicorn does."""
         self._streams.closing.set()
@@ -116,6 +134,7 @@ def build_server(app: FastAPI, http: HttpSection) -> uvicorn.Server:
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
         access_log=False,
+        log_level="warning",
         log_config=None,  # logging belongs to the application that starts us
     )
     return _Server(config, app.state.streams)
@@ -123,13 +142,14 @@ def build_server(app: FastAPI, http: HttpSection) -> uvicorn.Server:
 
 def serve(
     settings: Settings,
-    data_dir: Path | None = None,
-    mounts: Sequence[Mount] = (),
+    profiles: Profiles | None = None,
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-) -> None:
+    mounts: Sequence[Mount] = (),
+) -> int:
     """Serve until SIGTERM or SIGINT; ``mounts`` add pages, such as ``board.mount``."""
-    http = settings.http or HttpSection()
-    app = create_app(settings, data_dir, clock)
+    app = create_app(settings, None, clock, profiles)
     for mount in mounts:
         mount(app)
-    build_server(app, http).run()
+    server = build_server(app, settings.http or HttpSection())
+    server.run()
+    return 0 if server.started else 1

@@ -1,5 +1,12 @@
-"""The built-in board: one page for the wall, over the same views as the API."""
+"""The built-in board: one page for the wall, over the same views as the API.
 
-from gateway.board.page import mount
+As with ``api``: NiceGUI is loaded only in the process that calls ``mount``.
+"""
 
-__all__ = ["mount"]
+import importlib
+from typing import Any
+
+
+def mount(app: Any) -> None:  # noqa: ANN401  # a FastAPI, whose type would load it
+    """Serve the board at ``/`` of an application that has a ``state.sight``."""
+    importlib.import_module("gateway.board.page").mount(app)

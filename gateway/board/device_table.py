@@ -19,8 +19,8 @@ STATE_TONES = {
     DeviceState.LOST: "bad",
     DeviceState.SILENT: "plain",
 }
-TONE_CELL = """<q-td :props="props"><span :class="'tone ' + props.row.{name}_tone">
-{{{{ props.row.{name} }}}}</span></q-td>"""
+TONE_CELL = """<q-td :props="props"><span v-if="props.row.{name}"
+:class="'tone ' + props.row.{name}_tone">{{{{ props.row.{name} }}}}</span></q-td>"""
 EMPTY_COMMAND = "infragate demo"
 EMPTY_TOPIC = "tg/1/<org>/<sector>/<device>/t"
 
@@ -30,7 +30,7 @@ def value_text(value: float | None, scale: float, unit: str) -> str:
     if value is None:
         return "–"
     text = f"{value:,.{decimals_of(scale)}f}".replace(",", "\u202f")
-    return text if unit == "1" else f"{text} {unit}"
+    return text if unit == "1" else f"{text}\u00a0{unit}"
 
 
 def newest_text(device: Device, profiles: Mapping[str, Profile]) -> str:
@@ -42,8 +42,8 @@ def newest_text(device: Device, profiles: Mapping[str, Profile]) -> str:
     pairs = sorted(
         zip(profile.columns, values, strict=False), key=lambda pair: pair[0].kind is Kind.REGISTER
     )
-    return "   ".join(
-        f"{column.name} {value_text(to_number(column, value), column.scale, column.unit)}"
+    return "\u2003".join(
+        f"{column.name}\u00a0{value_text(to_number(column, value), column.scale, column.unit)}"
         for column, value in pairs[:SHOWN_VALUES]
     )
 

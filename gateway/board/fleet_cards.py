@@ -50,8 +50,7 @@ class _Card:
         self._alive.set_text(grouped(alive))
         self._total.set_text(f"/ {grouped(total)} {self._words['alive']}")
         self._bar.style(f"--alive: {100 * alive / total:.1f}%; --lost: {100 * lost / total:.1f}%")
-        parts = [f"{grouped(lost)} {self._words['lost']}"]
-        if silent:
-            parts.append(f"{grouped(silent)} {self._words['silent']}")
-        self._others.set_text(" · ".join(parts))
+        others = ((lost, self._words["lost"]), (silent, self._words["silent"]))
+        parts = [f"{grouped(count)} {word}" for count, word in others if count]
+        self._others.set_text(" · ".join(parts) or self._words["all_alive"])
         self._others.classes(replace="caption bad" if lost else "caption")

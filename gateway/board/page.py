@@ -24,6 +24,7 @@ REFRESH_S = 1.0
 # Each open page costs the server some 0.5 MB; a page that is fetched and never connects keeps
 # it for a minute, so this also bounds what fetching it in a loop can do.
 MAX_PAGES = 200
+ACCENT = "#2f8f88"  # Quasar wants a colour where the style sheet has a variable
 THEMES = {"dark": True, "light": False}
 
 FAVICON = (
@@ -48,6 +49,7 @@ def mount(app: FastAPI) -> None:
             return Response(text, HTTPStatus.SERVICE_UNAVAILABLE, media_type="text/plain")
         ui.add_css(css)
         ui.dark_mode(THEMES.get(theme))
+        ui.colors(primary=ACCENT)
         Board(sight, lang if lang in LANGUAGES else "en", theme, device)
         return None
 

@@ -162,11 +162,12 @@ class Rig:
 
     def _settled_s(self, wanted: int) -> float:
         deadline_s = time.monotonic() + SETTLE_S
+        accounts = self._accounts()
         while time.monotonic() < deadline_s:
-            accounts = self._accounts()
             if accounts["stored"] >= wanted:
                 return time.monotonic()
             time.sleep(POLL_S)
+            accounts = self._accounts()
         raise GatewayError(f"{wanted} readings were not stored in {SETTLE_S} s: {accounts}")
 
     def _accounts(self) -> dict[str, Any]:

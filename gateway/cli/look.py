@@ -59,7 +59,7 @@ def _tap(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     report = journal.verify(settings_of(options).gateway.data_dir / "journal")
     if options.json:
-        print_json(report.as_dict())
+        print_json(report._asdict())
     else:
         print(report)
     return 0 if report.is_sound else 1

@@ -16,7 +16,7 @@ from gateway.cli.common import (
 )
 from gateway.errors import GatewayError
 from gateway.model import Quarantined
-from gateway.quarantine import QuarantineReader
+from gateway.quarantine import Entry, QuarantineReader
 
 MAX_SHOWN_BYTES = 2000
 
@@ -25,8 +25,9 @@ def add_to(commands: Commands) -> None:
     """Add these commands."""
     parser = commands.add_parser("quarantine", help="Messages that could not be read.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    listing = add_command(verbs, "list", _list, "List the newest entries.")
+    listing = add_command(verbs, "list", _list, "List entries, oldest first.")
     listing.add_argument("--reason")
+    listing.add_argument("--after", type=int, default=0, metavar="ID", help="the next page")
     listing.add_argument("--limit", type=int, default=50)
     show = add_command(verbs, "show", _show, "Show one entry and its payload.")
     show.add_argument("id", type=int)
@@ -49,7 +50,7 @@ def _reader(options: argparse.Namespace) -> QuarantineReader:
     return QuarantineReader(settings_of(options).gateway.data_dir)
 
 
-def _described(entry: Quarantined) -> dict[str, object]:
+def _described(entry: Entry | Quarantined) -> dict[str, object]:
     received = datetime.fromtimestamp(entry.received_ms / 1000, UTC)
     return {
         "id": entry.record,
@@ -57,12 +58,13 @@ def _described(entry: Quarantined) -> dict[str, object]:
         "topic": entry.topic.decode("utf-8", "backslashreplace"),
         "reason": entry.reason,
         "detail": entry.detail,
-        "size": len(entry.payload),
+        "size": entry.size if isinstance(entry, Entry) else len(entry.payload),
     }
 
 
 def _list(options: argparse.Namespace) -> int:
-    entries = [_described(e) for e in _reader(options).list(options.limit, reason=options.reason)]
+    found = _reader(options).list(options.limit, options.after, options.reason)
+    entries = [_described(entry) for entry in found]
     if options.json:
         print_json(entries)
         return 0
@@ -91,11 +93,13 @@ def _show(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     reader = _reader(options)
-    after, written = None, 0
-    while entries := reader.list(1000, after=after, reason=options.reason):
+    after, written = 0, 0
+    while entries := reader.list(1000, after, options.reason):
         for entry in entries:
-            (options.folder / f"{entry.record}.bin").write_bytes(entry.payload)
-        written += len(entries)
+            kept = reader.get(entry.record)
+            if kept is not None:  # nobody dropped it meanwhile
+                (options.folder / f"{entry.record}.bin").write_bytes(kept.payload)
+                written += 1
         after = entries[-1].record
     print(f"{written} payloads in {options.folder}", file=sys.stderr)
     return 0

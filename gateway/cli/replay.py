@@ -10,14 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway import roles
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
-from gateway.decode import Decoders
 from gateway.journal import JournalReader
 from gateway.model import IntArray, Position
 from gateway.pipeline import Outcome, Pipeline
 from gateway.ports import Checkpoint, Totals
-from gateway.profiles import load_profiles
-from gateway.registry import Registry
 from gateway.store import Store
 
 STEP = 5_000
@@ -38,25 +36,20 @@ def add_to(commands: Commands) -> None:
 
 def _replay(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    extra = [settings.gateway.profiles] if settings.gateway.profiles is not None else []
-    profiles = load_profiles(*extra)
-    store = Store.open(options.into, profiles) if options.into is not None else None
+    store = Store.open(options.into) if options.into is not None else None
     start = Position(number=options.first)
-    file = settings.registry.file
-    pipeline = Pipeline.restore(
+    pipeline, _ = roles.build_pipeline(
+        settings,
+        roles.load_all_profiles(settings),
         Checkpoint(start, Totals(0, 0, 0, 0, 0, 0, 0), [], [], [], []),
-        profiles=profiles,
-        registry=None if file is None else Registry.load(file),
-        decoders=Decoders(profiles, settings.mapping),
-        settings=settings,
-        find_times=store.find_times if store is not None else _nothing_stored,
+        store.find_times if store is not None else _nothing_stored,
     )
     reader = JournalReader(settings.gateway.data_dir / "journal", start)
     reasons: Counter[str] = Counter()
     for outcome in _outcomes(pipeline, reader, options.last):
         reasons.update(entry.reason for entry in outcome.quarantined)
         if store is not None:
-            store.write(outcome.batches, outcome.events)
+            store.write(outcome.readings, outcome.events)
         print(f"\rrecord {reader.position.number}", end="", file=sys.stderr)
     print(file=sys.stderr)
     checkpoint = pipeline.checkpoint(reader.position)

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from gateway import app
+from gateway import app, roles
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
 from gateway.config import load_settings
 from gateway.supervisor import die_with_parent
@@ -46,7 +46,7 @@ def add_to(commands: Commands) -> None:
     demo.add_argument("--no-fleet", action="store_true", help="bring your own devices")
     role = commands.add_parser("_role")  # started by a running gateway only
     role.set_defaults(do=_role)
-    role.add_argument("name", choices=sorted(app.ROLES))
+    role.add_argument("name", choices=sorted(roles.ROLES))
     role.add_argument("--fd", type=int, default=-1)
     role.add_argument("--parent", type=int, required=True)
     add_config(role)
@@ -58,7 +58,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    findings = app.check(settings)
+    findings = roles.check(settings)
     if options.json:
         print_json({"ok": True, **findings})
     else:
@@ -101,4 +101,4 @@ def _role(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the intake, which stops us
     die_with_parent(options.parent)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    return app.run_role(options.name, settings_of(options), options.fd)
+    return roles.run_role(options.name, settings_of(options), options.fd)

@@ -20,8 +20,29 @@ from gateway.config.sections import (
     SinkSection,
     SourceSection,
     ValidationSection,
+    duration_ms,
+    is_loopback,
+    split_address,
 )
 from gateway.errors import ConfigError
+
+__all__ = [
+    "BrokerSource",
+    "GatewaySection",
+    "HttpSection",
+    "ListenerSource",
+    "Mapping",
+    "RegistrySection",
+    "Section",
+    "Settings",
+    "SinkSection",
+    "SourceSection",
+    "ValidationSection",
+    "duration_ms",
+    "is_loopback",
+    "load_settings",
+    "split_address",
+]
 
 
 class Settings(Section):

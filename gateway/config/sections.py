@@ -27,6 +27,11 @@ def duration_ms(text: str) -> int:
     return int(match[1]) * _DURATION_MS[match[2]]
 
 
+def _as_duration(text: str) -> str:
+    duration_ms(text)
+    return text
+
+
 def split_address(text: str) -> tuple[str, int]:
     """Return host and port of ``host:port`` or ``[v6]:port``."""
     parts = urlsplit(f"//{text}")
@@ -93,9 +98,7 @@ class GatewaySection(Section):
     retention: str = "400d"
     receipt_ms: int = Field(default=1000, ge=10)
 
-    _durations = field_validator("journal_keep", "retention")(
-        lambda text: duration_ms(text) and text
-    )
+    _durations = field_validator("journal_keep", "retention")(_as_duration)
 
 
 class ListenerSource(Section):
@@ -197,9 +200,7 @@ class ValidationSection(Section):
     live_age: str = "1h"  # older on the live lane: stored, marked late
     live_ahead: str = "2m"
 
-    _durations = field_validator("max_age", "max_ahead", "live_age", "live_ahead")(
-        lambda text: duration_ms(text) and text
-    )
+    _durations = field_validator("max_age", "max_ahead", "live_age", "live_ahead")(_as_duration)
 
 
 class HttpSection(Section):
@@ -253,9 +254,7 @@ class SinkSection(Section):
     timeout: str = "10s"
     replay_window: str = "5m"  # sent again after the server restarted
 
-    _durations = field_validator("timeout", "replay_window")(
-        lambda text: duration_ms(text) and text
-    )
+    _durations = field_validator("timeout", "replay_window")(_as_duration)
 
 
 class MappingColumn(Section):

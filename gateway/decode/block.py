@@ -21,7 +21,6 @@ FIRST_BYTE = 0x10  # version 1, no flags
 _HEADER = struct.Struct("<BIIIBBqH")  # version, log, boot, seq, n, clock, base, schema
 _CRC = struct.Struct("<I")
 _MAX_VARINT_BYTES = 9  # 63 bits: a number never leaves int64
-_MAX_DELTA = 2 * MAX_INT  # between two values of ±2**53; 255 of these still fit int64
 _MAX_STATUS = 255
 _HAS_STATUS = 1
 _HAS_NULLS = 2
@@ -57,8 +56,8 @@ class BlockFormat:
         if clock >= _CLOCKS or not 0 <= base_ms <= MAX_INT:
             reject(QuarantineReason.SCHEMA, f"clock quality {clock}, base {base_ms}")
         rows = _take_apart(_varints(body), n, len(profile.columns))
-        dt_ms = _sum_up(_sum_up(rows.step_changes))
-        values = _sum_up(rows.deltas).astype(np.float64)
+        dt_ms = _sum_up(_sum_up(rows.step_changes, 2 * MAX_INT), MAX_INT)
+        values = _sum_up(rows.deltas, MAX_INT).astype(np.float64)
         if rows.is_null is not None:
             values[rows.is_null] = np.nan
         status = rows.status | _CLOCK_INVALID if clock == _CLOCK_FLOOR else rows.status
@@ -119,12 +118,16 @@ def _unzigzag(numbers: IntArray) -> IntArray:
     return (numbers >> 1) ^ -(numbers & 1)
 
 
-def _sum_up(deltas: IntArray) -> IntArray:
-    """Return running sums, none of which may leave ±2**53."""
-    if np.abs(deltas).max() > _MAX_DELTA:
-        reject(QuarantineReason.SCHEMA, "difference beyond 2**54")
+def _sum_up(deltas: IntArray, limit: int) -> IntArray:
+    """Return running sums, none of which may leave ±limit (2**54 at most).
+
+    Two values within the limit differ by twice as much, and 255 such differences fit int64, so
+    that a sum which wraps around cannot pass for a good one.
+    """
+    if np.abs(deltas).max() > 2 * limit:
+        reject(QuarantineReason.SCHEMA, "difference beyond what two integers can have")
     sums: IntArray = np.cumsum(deltas, axis=0)
-    if np.abs(sums).max() > MAX_INT:
+    if np.abs(sums).max() > limit:
         reject(QuarantineReason.SCHEMA, "integer beyond 2**53")
     return sums
 

@@ -7,7 +7,7 @@ rows go forward. When clocks are set forward an hour does not exist: that is ref
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import DecimalException
 from zoneinfo import ZoneInfo
 
@@ -43,7 +43,8 @@ def compile_time(time: MappingTime) -> Instant:
     if "%" not in time.format:
         raise ValueError("must be rfc3339, unix_s, unix_ms, relative_s or a strptime pattern")
     pattern = time.format
-    datetime.strptime(_EPOCH.strftime(pattern), pattern)  # noqa: DTZ007  # a trial: ValueError
+    trial = _EPOCH.replace(tzinfo=UTC).strftime(pattern)
+    datetime.strptime(trial, pattern)  # noqa: DTZ007  # raises where the pattern cannot be used
     return _LocalTime(lambda text: datetime.strptime(text, pattern), time.zone)  # noqa: DTZ007
 
 
@@ -87,9 +88,9 @@ class _LocalTime:
         except ValueError as error:
             reject(QuarantineReason.TIME, f"time {value[:64]!r}: {error}")
         offset = moment.utcoffset()
-        wall_ms = (moment.replace(tzinfo=None) - _EPOCH) // _MS
         if offset is not None:
-            return wall_ms - offset // _MS
+            return (moment.replace(tzinfo=None) - _EPOCH - offset) // _MS
+        wall_ms = (moment - _EPOCH) // _MS
         return wall_ms if self._is_utc else self._resolve(moment, wall_ms, received_ms, before_ms)
 
     def _resolve(self, moment: datetime, wall_ms: int, received_ms: int, before_ms: int) -> int:

@@ -94,11 +94,13 @@ class CompiledMapping:
 
     def _values(self, root: object, nodes: Sequence[object]) -> list[_Row]:
         """Return rows whose dt is still to come; the status stays null: no mapping knows one."""
-        rows: list[_Row] = [[None] * self._width for _ in nodes]
+        rows: list[_Row] = []
         found = 0
-        for node, row in zip(nodes, rows, strict=True):
+        for node in nodes:
+            row: _Row = [None] * self._width
             for (from_root, path), values in self._plan.groups:
                 found += _fill(row, find(root if from_root else node, path), values)
+            rows.append(row)
         if not found:
             reject(QuarantineReason.SCHEMA, "no column of the mapping is in the payload")
         return rows
@@ -140,7 +142,7 @@ class CompiledMapping:
 def _fill(row: _Row, node: object, values: Sequence[Value]) -> int:
     """Put the columns that lie in one node into a row; return how many there were."""
     found = 0
-    for place, key, linear in values:
+    for place, key, convert in values:
         if key is None:
             value = node
         elif type(node) is dict:
@@ -149,7 +151,7 @@ def _fill(row: _Row, node: object, values: Sequence[Value]) -> int:
             value = find(node, (key,))
         if value is not MISSING:
             found += 1
-            row[place] = linear.apply(value)
+            row[place] = convert(value)
     return found
 
 

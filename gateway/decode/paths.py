@@ -11,7 +11,7 @@ Path = tuple[str | int, ...]
 
 MISSING = object()  # not None: null is a value that a device may send
 
-_STEP = re.compile(r'(?:^|\.)([^.\[\]"]+)|\[(-?\d{1,6})\]|\["([^"]*)"\]')
+_STEP = re.compile(r'(?:^|(?<=.)\.)([^.\[\]"]+)|\[(-?\d{1,6})\]|\["([^"]*)"\]')
 
 
 def parse_path(text: str) -> Path:

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 from gateway.config.sections import Mapping as MappingSection
 from gateway.config.sections import MappingColumn, duration_ms
 from gateway.decode.instants import Instant, compile_time
-from gateway.decode.linear import Linear, compile_linear
+from gateway.decode.linear import Converter, Linear, compile_linear
 from gateway.decode.paths import Path, parse_path
 from gateway.errors import ConfigError
 from gateway.profiles import Column, Profile
@@ -32,7 +32,7 @@ class Value(NamedTuple):
 
     place: int  # in a row [dt, value…, status]
     key: str | int | None  # None: the node itself
-    linear: Linear
+    convert: Converter
 
 
 class Group(NamedTuple):
@@ -180,6 +180,6 @@ def _groups(columns: list[tuple[Place, int, Linear]]) -> tuple[Group, ...]:
     for place, index, linear in columns:
         *above, key = place.path or (None,)
         groups.setdefault(Place(place.from_root, tuple(above)), []).append(
-            Value(1 + index, key, linear)
+            Value(1 + index, key, linear.converter())
         )
     return tuple(Group(node, tuple(values)) for node, values in groups.items())

@@ -82,7 +82,7 @@ class RowsFormat:
     def _find(self, name: str) -> _Reader:
         reader = self._readers.get(name)
         if reader is None:
-            reject(QuarantineReason.PROFILE, f"unknown profile {name!r}")
+            reject(QuarantineReason.PROFILE, f"unknown profile {name[:32]!r}")
         return reader
 
     def _add(

@@ -61,6 +61,26 @@ def verify(folder: Path) -> Report:
     )
 
 
+def last_number(folder: Path) -> int:
+    """Return the number of the last record, 0 where there is none; reads the last segment only.
+
+    While a writer is at work this may be a record that is not durable yet.
+
+    Raises:
+        JournalDamagedError: a newer version wrote it.
+    """
+    segments = list_segments(folder)
+    key = find_key(segments)
+    if key is None:
+        return 0
+    fd = os.open(segments[-1].path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        numbers = (found.number for found in find_records(fd, HEADER_BYTES, key))
+        return max(numbers, default=segments[-1].first - 1)
+    finally:
+        os.close(fd)
+
+
 class _Audit:
     def __init__(self, key: Key, first: int) -> None:
         self.next = first

@@ -44,7 +44,7 @@ class JournalReader:
         self._base = 0  # where in the file the buffer begins
         self._buffer = b""
         self._place = 0  # in the buffer
-        self._filled_up_to = 0  # what lay beyond was not durable when the buffer was filled
+        self._filled_up_to = 0  # what lies beyond in the buffer is not to be taken
         self._is_fresh = False  # the buffer begins at the place and was filled by this ``read``
         self._quoted = (0, 0)  # segment and offset of the stretch last handed over
         self._skipped = 0
@@ -104,7 +104,9 @@ class JournalReader:
             if len(data) == WINDOW_BYTES and WINDOW_BYTES < length + 12 <= MAX_LENGTH + 12:
                 data = os.pread(self._fd, length + 12, start)
         self._buffer, self._base, self._place = data, start, 0
-        self._filled_up_to, self._is_fresh = up_to, True
+        # what stands behind the bound is the leftover of a failed commit
+        self._filled_up_to = up_to if self._bound is None else min(up_to, self._bound - 1)
+        self._is_fresh = True
         return True
 
     def _locate(self) -> bool:
@@ -128,8 +130,7 @@ class JournalReader:
 
     def _open(self, segments: list[Segment], index: int) -> None:
         segment = segments[index]
-        # a failed commit may have replaced the file under the name
-        if segment == self._segment and os.path.samestat(segment.path.stat(), os.fstat(self._fd)):
+        if segment == self._segment:
             return
         fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
         self.close()

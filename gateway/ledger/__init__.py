@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.ledger.arrivals import Arrivals, arrivals_of, stable_order
+from gateway.ledger.plain import Groups
 from gateway.ledger.stream import Stream
 from gateway.ledger.table import StreamTable
 from gateway.model import NO_SEQ, BoolArray, DecodedBatch, IntArray
@@ -126,22 +127,21 @@ class Ledger:
         """Take a device's word that first … last will never come."""
         self.screen([], marks=[Mark(0, device_index, log, first, last)])
 
+    def believe(self, batch: DecodedBatch) -> None:
+        """Learn the times of readings that came back from quarantine; their numbers are known."""
+        rows, table = batch.readings, self._table
+        slots = table.find(rows.device_index, rows.log)
+        is_known = slots >= 0
+        np.maximum.at(table.last_time_ms, slots[is_known], rows.time_ms[is_known])
+        table.is_dirty[slots[is_known]] = True
+
     def receipts(self) -> list[Receipt]:
         """Return a receipt for every log that was heard of since the last call.
 
         Also for one that only repeated itself: it does so because it missed its receipt.
         Everything up to here is in the journal, so this may be called after any ``screen``.
         """
-        table = self._table
-        receipts = []
-        for slot in np.flatnonzero(table.is_due[: table.size]).tolist():
-            epoch = table.load(slot).current
-            if epoch.seen:
-                missing = epoch.missing()[:MAX_MISSING]
-                device, log = int(table.device[slot]), int(table.log[slot])
-                receipts.append(Receipt(device, log, epoch.high_water, missing))
-        table.is_due[: table.size] = False
-        return receipts
+        return [Receipt(*due) for due in self._table.due(MAX_MISSING)]
 
     def dirty_rows(self) -> list[StreamRow]:
         """Return what a checkpoint must keep, each change once.
@@ -172,7 +172,10 @@ class Ledger:
             if slot is None:
                 mark = first_marks.get((key[0], key[1]))
                 # the first number of an unknown stream is its base, unless the device said so
-                first = mark.first if mark is not None and mark.record <= record else max(seq, 0)
+                if mark is not None and mark.record <= record:
+                    boot, first = -1, mark.first  # noqa: PLW2901  # a mark knows of no boot
+                else:
+                    first = max(seq, 0)
                 slot = made[key[0], key[1]] = self._table.create(key[0], key[1], boot, first)
             slots[place] = slot
         return slots
@@ -189,31 +192,25 @@ class Ledger:
 
     def _judge(self, rows: Arrivals, slot: IntArray, marks_of: dict[int, list[Mark]]) -> Verdicts:
         """Judge readings sorted by stream; takes out of ``marks_of`` what it has applied."""
-        table, seq = self._table, rows.seq
-        is_start = np.ones(len(slot), np.bool_)
-        is_start[1:] = slot[1:] != slot[:-1]
-        starts = np.flatnonzero(is_start)
-        ends = np.append(starts[1:], len(slot))
-        group = slot[starts]
-        last_ms = table.last_time_ms[slot]
-        before = np.empty_like(seq)
-        before[1:] = seq[:-1]
-        before[starts] = table.top[group]
-        goes_on = (seq == before + 1) & (rows.boot == table.boot[slot]) & (seq != NO_SEQ)
-        goes_on &= ~table.has_older[slot] | (rows.time_ms > last_ms)
-        is_plain = np.logical_and.reduceat(goes_on, starts)
-        is_plain |= _is_newer(rows, is_start, last_ms, starts)
+        table, groups = self._table, Groups(rows, slot)
+        group = groups.slot
+        goes_on, repeats = groups.going_on(table), groups.repeating(table)
         if marks_of:
-            is_plain &= ~np.isin(group, list(marks_of))
-        moved = group[is_plain]
-        table.top[moved] = np.maximum(table.top[moved], seq[ends[is_plain] - 1])
-        newest = np.maximum.reduceat(rows.time_ms, starts)[is_plain]
-        table.last_time_ms[moved] = np.maximum(table.last_time_ms[moved], newest)
+            is_marked = np.isin(group, list(marks_of))
+            goes_on &= ~is_marked
+            repeats &= ~is_marked
+        is_plain = goes_on | repeats
+        moved = group[goes_on]
+        table.top[moved] = np.maximum(table.top[moved], rows.seq[groups.ends[goes_on] - 1])
+        heard = group[is_plain]
+        table.last_time_ms[heard] = np.maximum(
+            table.last_time_ms[heard], groups.newest_ms()[is_plain]
+        )
         table.is_dirty[group] = True
         table.is_due[group] = table.log[group] >= 0
-        verdicts = Verdicts(np.ones(len(slot), np.bool_), np.zeros(len(slot), np.int64))
+        verdicts = Verdicts(~groups.spread(repeats), np.zeros(len(slot), np.int64))
         for place in np.flatnonzero(~is_plain).tolist():
-            part = slice(int(starts[place]), int(ends[place]))
+            part = slice(int(groups.starts[place]), int(groups.ends[place]))
             marks = marks_of.pop(int(group[place]), [])
             fresh, bits = self._exact(int(group[place]), rows.take(part), marks)
             verdicts.is_fresh[part], verdicts.reasons[part] = fresh, bits
@@ -264,19 +261,6 @@ def _apply(stream: Stream, mark: Mark) -> None:
         stream.expect(mark.first)
     else:
         stream.lose(mark.first, mark.last)
-
-
-def _is_newer(
-    rows: Arrivals, is_start: BoolArray, last_ms: IntArray, starts: IntArray
-) -> BoolArray:
-    """Return which groups are unnumbered with each time newer than the one before."""
-    is_unnumbered = rows.seq == NO_SEQ
-    if not is_unnumbered.any():
-        return np.zeros(len(starts), np.bool_)
-    earlier = np.empty_like(last_ms)
-    earlier[1:] = rows.time_ms[:-1]
-    earlier = np.where(is_start, last_ms, earlier)
-    return np.logical_and.reduceat(is_unnumbered & (rows.time_ms > earlier), starts)
 
 
 def _compose(first: IntArray | None, second: IntArray | None) -> IntArray | None:

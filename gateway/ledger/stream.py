@@ -102,8 +102,10 @@ class Stream:
             return True, Reason.SEQ_RESET
         bits = Reason.SEQ_GAP if seq > epoch.top + 1 else 0
         is_new = self._fill(epoch, seq, time_ms)
-        is_newest = time_ms == epoch.last_time_ms and not is_stamped
-        epoch.boot = boot if is_newest else max(epoch.boot, boot)
+        if is_new and time_ms == epoch.last_time_ms:
+            # only what is new and newest shows the present boot; what is repeated would hide
+            # the restart that follows it
+            epoch.boot = max(epoch.boot, boot) if is_stamped else boot
         return is_new, bits if is_new else 0
 
     def expect(self, first: int) -> None:
@@ -149,10 +151,10 @@ class Stream:
         proves nothing, and only a restart at 0 or 1 counts.
         """
         epoch = self.current
-        if not epoch.seen or seq > epoch.top or time_ms <= epoch.last_time_ms:
+        if seq > epoch.top or not NO_TIME < epoch.last_time_ms < time_ms:
             return False
         restarts = seq <= FIRST_NUMBERS
-        if boot >= 0:
+        if boot >= 0 and epoch.boot >= 0:
             return boot != epoch.boot and (restarts or not is_stamped)
         if is_stamped:
             return restarts and epoch.top - seq >= BLIND_RESET_DISTANCE

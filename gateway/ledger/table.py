@@ -126,6 +126,19 @@ class StreamTable:
             yield from (row_of(device, log, epoch) for epoch in self.load(slot).epochs)
         self.is_dirty[: self.size] = False
 
+    def due(self, max_missing: int) -> Iterator[tuple[int, int, int, list[Range]]]:
+        """Yield device, log, high-water and holes of streams that owe a receipt, each once."""
+        due = np.flatnonzero(self.is_due[: self.size])
+        self.is_due[due] = False
+        plain = due[~self.is_odd[due] & (self.top[due] >= self.first[due])]
+        lists = [column[plain].tolist() for column in (self.device, self.log, self.top)]
+        for device, log, top in zip(*lists, strict=True):
+            yield device, log, top, []
+        for slot in due[self.is_odd[due]].tolist():
+            epoch = self.load(slot).current
+            missing = epoch.missing()[:max_missing]
+            yield int(self.device[slot]), int(self.log[slot]), epoch.high_water, missing
+
     def restore(self, rows: Iterable[StreamRow]) -> None:
         """Rebuild the table from rows in any order."""
         by_stream: dict[tuple[int, int], list[Epoch]] = {}

@@ -176,6 +176,10 @@ class Drain:
             self._is_at_end = not load.records
             if load.records:
                 self._load, self._sent = load, 0
+            if load.skipped and self._cursor.acknowledged_ms:  # a new sink cannot miss anything
+                words = "sink %s: %d outbox records were deleted before it took them"
+                _LOG.error(words, self.name, load.skipped)
+                self._count("infragate_sink_skipped_records_total", load.skipped)
 
     async def _write_load(self) -> None:
         load = self._load

@@ -27,6 +27,7 @@ class Load:
     lines: list[bytes] = field(default_factory=list)
     received_ms: int = 0  # when the oldest record was put into the outbox; 0: there is none
     records: int = 0
+    skipped: int = 0  # records that were deleted before this sink came to them
     empty: int = 0  # readings without any value: no line
     lost: list[RefusedLine] = field(default_factory=list)  # never sent: damaged or unwritable
 
@@ -81,6 +82,7 @@ class Feed:
 
     def _read(self, reader: JournalReader, load: Load, batch: int) -> Load:
         up_to = self._durable()
+        skipped = reader.skipped
         while len(load.lines) < batch and load.records < _MOST_RECORDS:
             records, damaged = reader.read(_RECORDS_AT_ONCE, up_to)
             if not records and not damaged:
@@ -90,6 +92,7 @@ class Feed:
             for loss in damaged:
                 load.lost.append(RefusedLine(loss.payload, f"outbox damaged: {loss.detail}"))
             load.records += len(damaged)
+        load.skipped = reader.skipped - skipped
         load.end = reader.position
         return load
 

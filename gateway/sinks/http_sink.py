@@ -62,8 +62,8 @@ class HttpSink(CanarySink):
             self._raise_for(await self._ask(request))
 
     @override
-    async def _canary(self, time_ms: int) -> float | None:
-        answer = await self._ask(self._dialect.read_back(self.name, time_ms))
+    async def _canary(self, time_ms: int, attempt: int) -> float | None:
+        answer = await self._ask(self._dialect.read_back(self.name, time_ms, attempt))
         self._raise_for(answer)
         return self._dialect.find_canary(answer.body)
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from influxdb_client.client.exceptions import InfluxDBError
+from influxdb_client.client.flux_csv_parser import FluxCsvParserException, FluxQueryException
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.domain.write_precision import WritePrecision
@@ -24,6 +25,8 @@ from gateway.sinks.canary import CanarySink
 from gateway.sinks.readings import CANARY
 from gateway.sinks.status import error_of
 
+# what the library raises when some other server answers 200
+_UNREADABLE = (FluxCsvParserException, FluxQueryException, TypeError, ValueError, LookupError)
 _GRACE_S = 0.5  # the library's own timeout comes first and frees the thread
 _NS_PER_MS = 1_000_000
 
@@ -83,7 +86,7 @@ class Influx2Sink(CanarySink):
             await self._call(lambda: api.create_bucket(bucket_name=self._bucket, org=self._org))
 
     @override
-    async def _canary(self, time_ms: int) -> float | None:
+    async def _canary(self, time_ms: int, attempt: int) -> float | None:
         start_ns = time_ms * _NS_PER_MS
         flux = (
             f"from(bucket: {json.dumps(self._bucket)})"
@@ -106,6 +109,8 @@ class Influx2Sink(CanarySink):
             raise self._meaning_of(error) from error
         except (HTTPError, InfluxDBError, OSError) as error:
             raise SinkUnavailableError(str(error)) from error
+        except _UNREADABLE as error:
+            raise SinkUnavailableError(f"not an answer of InfluxDB 2: {error!r}") from error
 
     def _meaning_of(self, error: ApiException) -> GatewayError:
         if not error.status:  # no answer came

@@ -116,4 +116,7 @@ def format_float(value: float) -> str:
     digits = Decimal(repr(value)).normalize()
     if _SMALLEST_PLAIN_EXPONENT <= digits.adjusted() <= _LARGEST_PLAIN_EXPONENT or not value:
         return f"{digits:f}"
-    return f"{value:.{len(digits.as_tuple().digits) - 1}e}"
+    # from these digits: at a power of two the shortest ones are not the nearest of their number
+    text = "".join(map(str, digits.as_tuple().digits))
+    mantissa = f"{text[0]}.{text[1:]}" if len(text) > 1 else text
+    return f"{'-' if value < 0 else ''}{mantissa}e{digits.adjusted():+03d}"

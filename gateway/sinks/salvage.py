@@ -4,7 +4,11 @@ One bad line in 5,000 costs at most 14 further requests (13 halvings and the res
 server does not quote the line it refuses. Writing a line twice does no harm: it is the same point.
 """
 
+import base64
+import json
+import os
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from gateway.errors import SinkRefusedError
@@ -16,6 +20,9 @@ Probe = Callable[[], Awaitable[None]]
 # With more bad lines than this in a batch (a whole one beyond the retention, say), halving all
 # of it (2 requests a line) is cheaper than 14 a line.
 _MANY = 8
+# A database that refuses for days (its retention is shorter than our lag) must not fill the disk:
+# a quarter of a million lines, and as many in the file before. The readings are in the store.
+_MAX_REFUSED_BYTES = 64 << 20
 _QUOTED_CHARACTERS = 200  # of a line; servers and status.py cut what they quote
 
 
@@ -114,3 +121,21 @@ class _Search:
 def _quotes(error: SinkRefusedError, line: bytes) -> bool:
     text = " ".join(line.decode("utf-8", "replace").split())
     return text[:_QUOTED_CHARACTERS] in str(error)
+
+
+def keep_refused(folder: Path, sink: str, lines: Sequence[RefusedLine]) -> None:
+    """Append refused lines to ``folder/refused-<sink>.jsonl``, byte for byte, and sync.
+
+    Raises:
+        OSError: they are not kept; the drain tries again before it moves on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"refused-{sink}.jsonl"
+    if path.exists() and path.stat().st_size > _MAX_REFUSED_BYTES:
+        path.replace(path.with_suffix(".1.jsonl"))
+    with path.open("ab") as file:
+        for line in lines:
+            entry = {"reason": line.reason, "line_base64": base64.b64encode(line.line).decode()}
+            file.write(json.dumps(entry).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,134 +1,44 @@
-"""A source that is the client of a broker; see ``ports.Source``."""
-
-import asyncio
-import logging
-import random
-import time
-from collections.abc import Awaitable, Callable, Mapping
+"""A source that is the client of a broker, by MQTT 5 or 3.1.1 on our own codec."""
 
 from gateway.config.sections import BrokerSource
 from gateway.mqtt import KnownTopics
 from gateway.ports import Intake
-from gateway.sources.backoff import Backoff
-from gateway.sources.broker_hello import Farewell, login_of, tls_of
+from gateway.sources.broker_hello import login_of, tls_of
 from gateway.sources.broker_link import Link, LinkContext
+from gateway.sources.reconnect import ReconnectingSource, Surroundings
 from gateway.stats import Stats
 
-logger = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 10.0  # from the first SYN to the CONNACK; TLS on a Pi takes 1
-SAME_LOG_S = 10.0  # the same failure is said again after so long, with the number of attempts
-
-
-class BrokerClient:
-    """Keeps one session with a broker, by MQTT 5 or 3.1.1.
+class BrokerClient(ReconnectingSource):
+    """Keeps one session with a broker; see ``ports.Source``.
 
     Raises:
         ConfigError: the section's password, certificate or key cannot be read.
     """
 
-    def __init__(  # noqa: PLR0913  # the last three are for tests
+    def __init__(
         self,
         index: int,
         section: BrokerSource,
         intake: Intake,
         stats: Stats,
-        *,
-        rng: random.Random | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        around: Surroundings | None = None,
     ) -> None:
-        self._section = section
-        self._stats = stats
-        self._clock = clock
-        self._sleep = sleep
-        self._tls = tls_of(section)
-        login = login_of(section)
-        self._context = LinkContext(index, section, login, intake, stats, clock, KnownTopics())
-        self._backoff = Backoff(rng or random.SystemRandom())
-        self._link: Link | None = None
-        self._granted: Mapping[str, int] = {}
-        self._times_up = 0
-        self._last_reason, self._said_at_s, self._attempts = "", 0.0, 0
-        self._gauge(is_up=False)
-        intake.on_durable(self._acknowledge)
-        intake.on_relief(self._relieve)
+        around = around or Surroundings()
+        self._context = LinkContext(
+            source=index,
+            section=section,
+            login=login_of(section),
+            tls=tls_of(section),
+            intake=intake,
+            stats=stats,
+            clock=around.clock,
+            known=KnownTopics(),
+        )
+        super().__init__(section, intake, stats, self._next_link, around)
+        self._granted: dict[str, int] = {}
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """See ``ports.Publisher``: QoS 0, lost while there is no connection."""
-        if self._link is not None:
-            self._link.publish(topic, payload, retain=retain)
-
-    async def run(self) -> None:
-        """See ``ports.Source``."""
-        while True:
-            farewell, lasted_s = await self._serve_once()
-            self._say(farewell)
-            if farewell.is_refused:
-                await self._sleep(self._backoff.refused_s())
-            else:
-                await self._sleep(self._backoff.wait_s(lasted_s))
-
-    async def _serve_once(self) -> tuple[Farewell, float]:
-        """Connect and receive until the connection is over; return why and how long it was up."""
+    def _next_link(self) -> Link:
         link = Link(self._context, self._granted)
-        try:
-            farewell = await self._connect(link)
-            if farewell is not None:
-                return farewell, 0.0
-            up_at_s = self._clock()
-            self._note_up(link)
-            farewell = await link.gone
-            return farewell, self._clock() - up_at_s
-        finally:
-            self._link = None
-            link.close()
-            self._gauge(is_up=False)
-            self._granted = link.filters.granted
-
-    async def _connect(self, link: Link) -> Farewell | None:
-        host, port = self._section.address
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                self._link = link  # it may acknowledge as soon as it receives
-                await loop.create_connection(lambda: link, host, port, ssl=self._tls)
-                await asyncio.wait((link.up, link.gone), return_when=asyncio.FIRST_COMPLETED)
-        except TimeoutError:
-            return Farewell(f"no answer within {CONNECT_TIMEOUT_S:.0f} s")
-        except OSError as error:  # refused, unreachable, or a certificate that does not fit
-            return Farewell(f"cannot connect: {error}")
-        return None if link.up.done() else link.gone.result()
-
-    def _acknowledge(self, number: int) -> None:
-        if self._link is not None:
-            self._link.acknowledge(number)
-
-    def _relieve(self) -> None:
-        if self._link is not None:
-            self._link.relieve()
-
-    def _note_up(self, link: Link) -> None:
-        is_resumed, source = link.up.result(), self._section.client_id
-        self._gauge(is_up=True)
-        if self._times_up:
-            self._stats.count("infragate_source_reconnects_total", source=source)
-        if self._times_up and not is_resumed:
-            # devices send again what was not receipted, so this is a delay and no loss
-            self._stats.count("infragate_source_sessions_lost_total", source=source)
-            logger.warning("source=%s the broker has forgotten our session", source)
-        self._times_up += 1
-        self._last_reason, self._attempts = "", 0
-        logger.info("source=%s connected url=%s", source, self._section.url)
-
-    def _gauge(self, *, is_up: bool) -> None:
-        self._stats.gauge("infragate_source_connected", is_up, source=self._section.client_id)
-
-    def _say(self, farewell: Farewell) -> None:
-        self._attempts += 1
-        now_s, reason = self._clock(), farewell.reason
-        if reason != self._last_reason or now_s - self._said_at_s >= SAME_LOG_S:
-            level = logging.ERROR if farewell.is_refused else logging.WARNING
-            source, url = self._section.client_id, self._section.url
-            logger.log(level, "source=%s url=%s attempt=%d %s", source, url, self._attempts, reason)
-            self._last_reason, self._said_at_s = reason, now_s
+        self._granted = link.filters.granted  # what this link learns, the next one knows
+        return link

@@ -8,6 +8,7 @@ not acknowledged: the broker delivers that again on the next one.
 """
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -76,6 +77,7 @@ class LinkContext:
     source: int
     section: BrokerSource
     login: Login
+    tls: ssl.SSLContext | None
     intake: Intake
     stats: Stats
     clock: Callable[[], float]
@@ -83,14 +85,7 @@ class LinkContext:
 
 
 class Link(asyncio.Protocol):
-    """Receives for one source until the connection is lost.
-
-    Attributes:
-        up: done once the broker has accepted us and answered our subscriptions; the result
-            says whether it still had our session.
-        gone: done once the connection is over.
-        filters: what the broker lets us receive.
-    """
+    """Receives for one source until the connection is lost; see ``reconnect.Line``."""
 
     def __init__(self, context: LinkContext, granted: Mapping[str, int]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -119,8 +114,13 @@ class Link(asyncio.Protocol):
         self._is_resumed = False
         self._farewell: Farewell | None = None
 
+    async def connect(self) -> None:
+        """See ``Line``."""
+        host, port = self._context.section.address
+        await self._loop.create_connection(lambda: self, host, port, ssl=self._context.tls)
+
     def acknowledge(self, number: int) -> None:
-        """Answer every message up to record ``number`` in the order they came, in one write."""
+        """See ``Line``; one write."""
         waiting, words = self._waiting, []
         limit = (number + 1) << 32
         while waiting and waiting[0] < limit:
@@ -131,11 +131,11 @@ class Link(asyncio.Protocol):
                 self._release(Hold.WINDOW)
 
     def relieve(self) -> None:
-        """Read on: the intake is no longer congested."""
+        """See ``Line``."""
         self._release(Hold.CONGESTED)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
-        """Send at QoS 0 with the next turn of the loop, or drop where the broker is too slow."""
+        """See ``Line``; everything of one turn of the loop is one write."""
         transport = self._transport
         flags = publish_flags(0, retain=retain and self._terms.can_retain)
         data = encode_publish((0, flags, topic.encode(), payload), self._version)
@@ -154,7 +154,7 @@ class Link(asyncio.Protocol):
         self._outbox_bytes += len(data)
 
     def close(self) -> None:
-        """Say good-bye; the session stays with the broker."""
+        """See ``Line``."""
         if self._transport is not None:
             self._send_outbox()
             self._write(encode(Disconnect(), self._version))

@@ -81,7 +81,7 @@ def aggregate(  # noqa: PLR0913  # the parameters of /api/v1/aggregate
         from_ms: first time; ``increase`` needs differences that end after it.
         to_ms: end, not included; for ``increase`` included.
         tz: IANA name of the zone whose midnight begins a day.
-        interval_ms: nominal spacing of the device, 0 = not known.
+        interval_ms: nominal spacing, for a single reading; 0 = not known.
         rollover: value at which a register begins again at zero.
 
     Raises:
@@ -120,9 +120,9 @@ def _differences(
 
 def _durations_h(times_ms: IntArray, interval_ms: int) -> FloatArray:
     spacing = np.diff(times_ms).astype(np.float64)
+    # what the device really does goes before what its profile says it should
     median = float(np.median(spacing)) if len(spacing) else float(interval_ms or np.nan)
-    last = float(interval_ms) if interval_ms else median
-    durations = np.append(np.minimum(spacing, _MAX_SPACING * median), last)
+    durations = np.append(np.minimum(spacing, _MAX_SPACING * median), median)
     return durations[: len(times_ms)] / _HOUR_MS
 
 

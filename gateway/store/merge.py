@@ -19,7 +19,7 @@ from pathlib import Path
 from gateway.store import state
 from gateway.store.days import DAY_MS, FINAL, FRESH, DayFiles
 from gateway.store.files import full_disk_is_ours
-from gateway.store.pack import Plan, step
+from gateway.store.pack import Plan, shrink, step
 
 _FAN = 8
 _LOWEST_ROWS = 8192  # runs below it are of one size
@@ -47,6 +47,7 @@ class Merger:
         self._plan: Plan | None = None
         # How a day file looked when it had nothing to merge; as many entries as day files.
         self._idle: dict[int, tuple[int, ...]] = {}
+        self._shrinkable: set[int] = set()  # closed days with nothing to merge, seen just now
 
     def merge_once(self, now_ms: int) -> bool:
         """Do a step of at most about 0.3 s; return whether there was something to do.
@@ -58,7 +59,7 @@ class Merger:
             if self._plan is None:
                 self._plan = self._next_plan(now_ms)
             if self._plan is None:
-                return False
+                return self._shrink_one()
             connection = self._days.get(self._plan.day)
             plan, self._plan = self._plan, None
             if connection is not None and step(connection, plan):
@@ -97,7 +98,19 @@ class Merger:
                 return plan
             if not connection.execute(_HAS_BLOCKED, (number,)).fetchone()[0]:
                 self._idle[day] = stamp
+            if is_closed:
+                self._shrinkable.add(day)
         return None
+
+    def _shrink_one(self) -> bool:
+        """Give back free space of a closed day, a step of it; return whether there was some."""
+        while self._shrinkable:
+            day = self._shrinkable.pop()
+            connection = self._days.get(day)
+            if connection is not None and shrink(connection):
+                self._idle.pop(day, None)  # it has changed: look again
+                return True
+        return False
 
     def _checkpoint_number(self) -> int:
         if self._state is None:

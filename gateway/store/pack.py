@@ -1,7 +1,9 @@
 """One step of a merge: some pages in, the same readings in sorted pages out, in one commit."""
 
 import sqlite3
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +19,11 @@ _STEP_ROWS = 65_536  # 0.1 s of work, and a transaction of a few milliseconds
 PAGE_ROWS = 2048
 _HOT_ZLIB, _FINAL_ZLIB = 1, 6  # what is at rest is read for a year and worth the time
 
-_OF_RUN = "SELECT id, device_lo, n FROM page WHERE profile = ? AND level = ? AND run = ?"
+_FREE_SHARE = 8  # an eighth of a file may be free: less is not worth moving pages for
+_SHRINK_PAGES = 2000  # 8 MB a step, for which the writer of that day waits some 10 ms
+
+_OF_RUN = """SELECT device_lo, id, device_hi, n, level FROM page
+WHERE profile = ? AND level = ? AND run = ?"""
 _DATA = "SELECT level, run, data FROM page WHERE id = ?"
 
 
@@ -39,6 +45,14 @@ class Plan:
     def zlib_level(self) -> int:
         """How hard to compress the output."""
         return _FINAL_ZLIB if self.level == FINAL else _HOT_ZLIB
+
+
+class _Page(NamedTuple):
+    device_lo: int
+    page_id: int
+    device_hi: int
+    n: int
+    level: int
 
 
 class _Inputs(NamedTuple):
@@ -65,6 +79,16 @@ def step(connection: sqlite3.Connection, plan: Plan) -> bool:
         )
         connection.executemany(INSERT_PAGE, rows)
     return inputs.border is not None
+
+
+def shrink(connection: sqlite3.Connection) -> bool:
+    """Give back some of the free pages of a file; return whether there were enough to matter."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (total,) = connection.execute("PRAGMA page_count").fetchone()
+    if free * _FREE_SHARE <= total:
+        return False
+    connection.execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()
+    return True
 
 
 def cut(batch: ReadingBatch) -> list[ReadingBatch]:
@@ -104,20 +128,37 @@ def _outputs(decoded: _Decoded, plan: Plan, border: int | None) -> list[PageRow]
 
 def _choose(connection: sqlite3.Connection, plan: Plan) -> _Inputs:
     """Return the pages of a plan's runs with the lowest devices, about a step of them."""
-    pages: list[tuple[int, int, int]] = []
+    pages: list[_Page] = []
     for level, run in plan.runs:
         found = connection.execute(_OF_RUN, (plan.profile, level, run))
-        pages += [(device, page_id, n) for page_id, device, n in found]
-    pages.sort()
+        pages += map(_Page._make, found)
+    pages = _worth_packing(sorted(pages))
     ids: list[int] = []
     total = 0
-    for device, page_id, n in pages:
+    for page in pages:
         # At least one device is finished in a step, however many rows it has.
-        if total >= _STEP_ROWS and device > pages[0][0]:
-            return _Inputs(ids, device)
-        ids.append(page_id)
-        total += n
+        if total >= _STEP_ROWS and page.device_lo > pages[0].device_lo:
+            return _Inputs(ids, page.device_lo)
+        ids.append(page.page_id)
+        total += page.n
     return _Inputs(ids, None)
+
+
+def _worth_packing(pages: list[_Page]) -> list[_Page]:
+    """Leave out final pages whose devices have no other rows.
+
+    A few devices' late rows then repack a few pages, and a merge that was interrupted does not
+    begin from the start.
+    """
+    others = [page for page in pages if page.level != FINAL]
+    lows = [page.device_lo for page in others]
+    reach = list(accumulate((page.device_hi for page in others), max))
+    chosen = []
+    for page in pages:
+        before = bisect_right(lows, page.device_hi)
+        if page.level != FINAL or (before and reach[before - 1] >= page.device_lo):
+            chosen.append(page)
+    return chosen
 
 
 def _decode(connection: sqlite3.Connection, profile: str, ids: list[int]) -> _Decoded:

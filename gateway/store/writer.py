@@ -197,8 +197,13 @@ def _event_row(event: Event) -> tuple[int, int, int, str, int, str, int]:
         event.time_ms,
         event.received_ms,
         event.device_index,
-        event.kind,
+        _text(event.kind),
         event.code,
-        event.detail,
+        _text(event.detail),
         event.record,
     )
+
+
+def _text(text: str) -> str:
+    """Return text that SQLite can keep: a device may send half a surrogate pair in JSON."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

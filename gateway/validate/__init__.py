@@ -2,7 +2,7 @@
 
 A reading is compared with the one before it *in time*: in its own batch, or the newest that the
 memory holds. Late data is compared within its batch only; the sectors judge it again over the
-store. The rules and their numbers are those of ``docs/quality.md`` (VEE catalogue V01-V20).
+store. A reason bit is named after its rule of the VEE catalogue, V01-V20, as in ``model.Reason``.
 
 How the grades come about, worst first:
 

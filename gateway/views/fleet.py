@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
 from gateway.model import FloatArray
 from gateway.ports import CountRow, DeviceRow, LatestRow, Totals
-from gateway.profiles import Profile
 
 # A device is lost after this many of its nominal intervals without a reading: one may be late.
 INTERVALS_UNTIL_LOST = 2
@@ -26,8 +26,7 @@ class DeviceState(StrEnum):
     SILENT = "silent"  # known, never heard
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(NamedTuple):
     """A device with everything one line of a list needs."""
 
     row: DeviceRow
@@ -86,7 +85,7 @@ def no_counts(device_index: int) -> CountRow:
 
 
 def build_fleet(
-    at: tuple[int, Mapping[str, Profile]],
+    at: tuple[int, Mapping[str, int]],
     totals: Totals,
     rows: tuple[Sequence[DeviceRow], Sequence[CountRow]],
     latest: Iterable[LatestRow],
@@ -114,15 +113,18 @@ def build_fleet(
 def join(
     row: DeviceRow,
     counts: CountRow,
-    latest: Iterable[LatestRow],
-    at: tuple[int, Mapping[str, Profile]],
+    latest: Sequence[LatestRow],
+    at: tuple[int, Mapping[str, int]],
 ) -> Device:
-    """Return a device as it is at a moment, known by these profiles."""
-    now_ms, profiles = at
-    latest = sorted(latest, key=lambda one: -one.received_ms)
-    intervals = [profiles[one.profile].interval_s for one in latest if one.profile in profiles]
-    interval_ms = 1000 * min((interval for interval in intervals if interval), default=0)
-    last_seen_ms = max(counts.last_received_ms, *(one.received_ms for one in latest), 0)
+    """Return a device as it is at a moment; intervals are those of the profiles."""
+    now_ms, intervals_ms = at
+    if len(latest) > 1:
+        latest = sorted(latest, key=lambda one: -one.received_ms)
+    last_seen_ms, interval_ms = counts.last_received_ms, 0
+    for one in latest:
+        last_seen_ms = max(last_seen_ms, one.received_ms)
+        own_ms = intervals_ms.get(one.profile, 0)
+        interval_ms = min(interval_ms, own_ms) or own_ms or interval_ms
     patience_ms = INTERVALS_UNTIL_LOST * interval_ms or EVENT_SILENCE_MS
     if counts.state == "lost":
         state = DeviceState.LOST

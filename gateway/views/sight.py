@@ -1,6 +1,5 @@
-"""What a reader of the gateway holds in hands: the store, the profiles, the clock."""
+"""What a reader of the gateway holds in hands: store, registry, profiles, clock."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from gateway.config import Settings
 from gateway.ports import DeviceRow, LatestRow
 from gateway.profiles import Profiles, load_profiles
 from gateway.quarantine import Entry, QuarantineReader
+from gateway.registry import Registry
 from gateway.stats import Sample, load_samples
 from gateway.store.reader import StoreReader
 from gateway.views.fleet import Device, Fleet, build_fleet, join, no_counts
@@ -23,16 +23,21 @@ class Sight:
     def __init__(
         self,
         settings: Settings,
+        clock: Callable[[], int],
         data_dir: Path | None = None,
-        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        profiles: Profiles | None = None,
     ) -> None:
-        extra = settings.gateway.profiles
+        folder = settings.gateway.profiles
+        if profiles is None:
+            profiles = load_profiles(*([folder] if folder is not None else []))
         self.settings = settings
+        self.clock = clock
         self.data_dir = settings.gateway.data_dir if data_dir is None else data_dir
-        self.profiles: Profiles = load_profiles(*([extra] if extra is not None else []))
+        self.profiles = profiles
+        self.registry = Registry.load(file) if (file := settings.registry.file) else None
         self.store = StoreReader(self.data_dir, self.profiles)
         self.quarantine = QuarantineReader(self.data_dir)
-        self.clock = clock
+        self._intervals_ms = {name: 1000 * one.interval_s for name, one in profiles.items()}
         # kept from look to look, as only what changed is read; the registry bounds the devices
         self._latest: dict[tuple[int, str], LatestRow] = {}
         self._change = 0
@@ -52,7 +57,7 @@ class Sight:
         counts = self.store.counts()
         own = next((c for c in counts if c.device_index == row.device_index), None)
         latest = self.store.latest(device_index=row.device_index)
-        at = (self.clock(), self.profiles)
+        at = (self.clock(), self._intervals_ms)
         return join(row, own or no_counts(row.device_index), latest, at)
 
     def quarantine_tail(self) -> tuple[int, list[Entry]]:
@@ -72,4 +77,4 @@ class Sight:
         self._change = change
         self._latest.update(((row.device_index, row.profile), row) for row in changed)
         rows = (self.store.devices(), self.store.counts())
-        return build_fleet((self.clock(), self.profiles), totals, rows, self._latest.values())
+        return build_fleet((self.clock(), self._intervals_ms), totals, rows, self._latest.values())

@@ -18,13 +18,13 @@ class QuarantineTail:
 
     def look(self) -> tuple[int, list[Entry]]:
         """Return how many entries there are, and the newest of them, newest first."""
+        self._follow()
         total, _ = self._quarantine.size()
-        if total != self._seen:
-            if total < self._seen:
-                self._newest.clear()
-                self._last = self._seen = 0
+        if self._seen > total:
+            self._newest.clear()
+            self._last = self._seen = 0
             self._follow()
-        return self._seen, list(reversed(self._newest))
+        return total, list(reversed(self._newest))
 
     def _follow(self) -> None:
         while found := self._quarantine.list(_STEP, self._last):

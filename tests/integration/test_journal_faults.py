@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import JournalFullError
-from gateway.journal import JournalReader, verify
+from gateway.journal import Journal, JournalReader, verify
 from gateway.model import Position
 from tests.faults import (
     REPOSITORY,
@@ -101,6 +101,12 @@ def test_a_disk_that_fails_in_the_middle_of_a_write_leaves_no_half_record(tmp_pa
     check_and_go_on(tmp_path, told_durable(result.stdout))
 
 
+def fill(journal: Journal) -> None:
+    while True:
+        append(journal, 40)
+        journal.commit()
+
+
 @needs_root
 def test_a_full_disk_keeps_everything_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 256 << 10) as disk:
@@ -109,9 +115,7 @@ def test_a_full_disk_keeps_everything_and_goes_on_when_there_is_room(tmp_path: P
         folder = disk / "journal"
         journal = open_journal(folder, segment_bytes=32 << 10)
         with pytest.raises(JournalFullError, match="No space left"):
-            while True:
-                append(journal, 40)
-                journal.commit()
+            fill(journal)
         stuck, waiting = journal.durable, journal.pending_count
         assert waiting > 0
         for _ in range(3):
@@ -140,9 +144,8 @@ def test_a_journal_opens_on_a_full_disk(tmp_path: Path) -> None:
         journal.commit()
         journal.close()
         ballast = disk / "ballast"
-        with pytest.raises(OSError, match="No space left"), ballast.open("wb", 0) as file:
-            while True:
-                file.write(bytes(4096))
+        with pytest.raises(OSError, match="No space left"):
+            ballast.write_bytes(bytes(128 << 10))
         journal = open_journal(folder, not_before=50)
         append(journal, 1)
         with pytest.raises(JournalFullError):

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.shared import SHARED, needs_shared
 from tests.support.running import free_port, listener, running
@@ -30,7 +32,7 @@ i = { path = "global_intensity", unit = "A" }
 
 def publish(port: int, messages: list[tuple[str, str | bytes]]) -> None:
     """Publish at QoS 1 with an ordinary client and wait for every PUBACK."""
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="recording")
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="recording")
     client.max_inflight_messages_set(500)
     client.connect("127.0.0.1", port)
     client.loop_start()
@@ -49,7 +51,7 @@ def number(text: str) -> float | None:
 def test_a_household_recorded_by_minute_gives_the_known_energy(tmp_path: Path) -> None:
     assert SHARED is not None
     messages: list[tuple[str, str | bytes]] = []
-    with (SHARED / "meters" / "uci_household_2007-02.csv").open() as file:
+    with (SHARED / "data" / "meters" / "uci_household_2007-02.csv").open() as file:
         for line in csv.DictReader(file):
             names = ("global_active_power", "voltage", "global_intensity")
             body: dict[str, Any] = {name: number(line[name]) for name in names}
@@ -58,16 +60,16 @@ def test_a_household_recorded_by_minute_gives_the_known_energy(tmp_path: Path) -
     port = free_port()
     with running(tmp_path, listener(port), extra=UCI_MAPPING) as gateway:
         publish(port, messages)
-        accounts = gateway.settle(60)
+        accounts = gateway.settle(60, messages=40_320)
         assert accounts["stored"] == 40_320
         window = "device=house-1&profile=em1&column=p&from=2007-02-01&to=2007-03-01"
         total = gateway.get(f"/api/v1/aggregate?{window}&fn=integral")
-        assert total["values"][0]["value"] / 1000 == pytest.approx(941.4814, abs=5e-5)
+        assert total["buckets"][0]["value"] / 1000 == pytest.approx(941.4814, abs=5e-5)
         daily = gateway.get(f"/api/v1/aggregate?{window}&fn=integral&every=1d")
-        kwh = [round(value["value"] / 1000, 4) for value in daily["values"]]
+        kwh = [round(value["value"] / 1000, 4) for value in daily["buckets"]]
         assert kwh[:4] == [30.4127, 27.7956, 67.162, 59.9323]
         demand = gateway.get(f"/api/v1/aggregate?{window}&fn=mean&every=15m")
-        highest = max(demand["values"], key=lambda value: value["value"] or 0)
+        highest = max(demand["buckets"], key=lambda value: value["value"] or 0)
         assert round(highest["value"] / 1000, 4) == 8.2311
         assert highest["time"].startswith("2007-02-22T21:00:00")
         evening = gateway.get(
@@ -86,7 +88,7 @@ def test_a_household_recorded_by_minute_gives_the_known_energy(tmp_path: Path) -
 def test_fourteen_thousand_radar_vehicles_keep_their_speeds(tmp_path: Path) -> None:
     assert SHARED is not None
     rows = []
-    file = SHARED / "traffic" / "moers-radar" / "roemerstrasse-415_T30_2016-10-24.txt"
+    file = SHARED / "data" / "traffic" / "moers-radar" / "roemerstrasse-415_T30_2016-10-24.txt"
     for line in file.read_text("latin-1").splitlines():
         if line.strip():
             at, _, speed, length, direction = line.strip().split(";")
@@ -105,7 +107,7 @@ def test_fourteen_thousand_radar_vehicles_keep_their_speeds(tmp_path: Path) -> N
             body = {"p": "pv1", "n": first, "t": part[0][0], "r": packed}
             messages.append(("tg/1/moers/transport/radar-415/t", json.dumps(body)))
         publish(port, messages)
-        assert gateway.settle()["stored"] == 14_152
+        assert gateway.settle(messages=142)["stored"] == 14_152
         speeds = [
             reading["speed"]
             for reading in gateway.get(
@@ -120,7 +122,7 @@ def test_fourteen_thousand_radar_vehicles_keep_their_speeds(tmp_path: Path) -> N
 
 def profile_of(gateway: Any, name: str) -> dict[str, Any]:
     catalog = gateway.get("/api/v1/catalog")
-    return next(profile for profile in catalog["profiles"] if profile["name"] == name)
+    return next(data for data in catalog["datasets"] if data["profile"] == name)
 
 
 def pack(
@@ -138,7 +140,9 @@ def test_vendor_payloads_without_mappings_are_quarantined_byte_for_byte(tmp_path
     assert SHARED is not None
     rows = [
         json.loads(line)
-        for line in (SHARED / "devices" / "payloads_dev.jsonl").read_text("utf-8").splitlines()
+        for line in (SHARED / "data" / "devices" / "payloads_dev.jsonl")
+        .read_text("utf-8")
+        .splitlines()
     ]
     assert len(rows) == 408
     messages = []
@@ -149,7 +153,7 @@ def test_vendor_payloads_without_mappings_are_quarantined_byte_for_byte(tmp_path
     port = free_port()
     with running(tmp_path, listener(port)) as gateway:
         publish(port, messages)
-        accounts = gateway.settle()
+        accounts = gateway.settle(messages=408)
         assert accounts["quarantined"] == 408
         assert accounts["stored"] == 0
         entries = []
@@ -163,8 +167,6 @@ def test_vendor_payloads_without_mappings_are_quarantined_byte_for_byte(tmp_path
 
 
 def fetch(gateway: Any, number: int) -> bytes:
-    import urllib.request
-
     url = f"http://127.0.0.1:{gateway.http_port}/api/v1/quarantine/{number}/payload"
     with urllib.request.urlopen(url, timeout=10) as answer:
         return bytes(answer.read())

@@ -314,6 +314,55 @@ async def test_what_a_server_may_have_forgotten_stays_in_the_outbox(
     assert 40 - 12 <= one.drain.keep_from() <= 40 - 9
 
 
+async def test_a_quarantine_that_cannot_write_holds_the_cursor(
+    outbox: Outbox, database: ScriptedDatabase
+) -> None:
+    outbox.put(em1_batch(0, 100, START_MS))
+    bad = outbox_lines(100)[7]
+    database.fault = lambda hit: Reply(400) if hit.is_write and bad in hit.lines else None
+    one = rig(outbox, database)
+    is_full = [True]
+    one.on_refused = lambda: is_full[0]
+    async with one.running():
+        await one.until(lambda: one.count("infragate_sink_errors_total", kind="disk") > 1)
+        assert one.drain.pending == 1
+        is_full[0] = False
+        await one.until_empty()
+    assert [line for line, _ in one.refused] == [bad]
+    assert len(database.readings) == 99
+
+
+async def test_a_cursor_that_cannot_be_saved_is_saved_later(
+    outbox: Outbox, database: ScriptedDatabase, tmp_path: Path
+) -> None:
+    outbox.put(em1_batch(0, 100, START_MS))
+    in_the_way = tmp_path / "db.tmp"
+    in_the_way.mkdir()
+    one = rig(outbox, database)
+    async with one.running():
+        await one.until(lambda: one.count("infragate_sink_errors_total", kind="disk") > 0)
+        assert one.drain.keep_from() == 1
+        in_the_way.rmdir()
+        await one.until((tmp_path / "db.cursor").exists)
+        await one.until_empty()
+    assert database.readings == expected((0, 100))
+
+
+async def test_a_device_that_has_no_name_yet_is_waited_for(
+    outbox: Outbox, database: ScriptedDatabase
+) -> None:
+    outbox.put(em1_batch(0, 300, START_MS), em1_batch(300, 300, START_MS))
+    known = {index: name_of(index) for index in range(50)}
+    config = section("influx1", database.url, timeout="2s")
+    one = Rig(outbox, config, names=known.__getitem__)
+    async with one.running():
+        await one.until(lambda: one.count("infragate_sink_errors_total") > 1)
+        assert database.readings == {}
+        known.update((index, name_of(index)) for index in range(50, 100))
+        await one.until_empty()
+    assert database.readings == expected((0, 600))
+
+
 def outbox_lines(count: int) -> list[bytes]:
     """Return the lines of the first readings in the order the drain sends them."""
     return ReadingEncoder(PROFILES, name_of).encode(em1_batch(0, count, START_MS)).lines

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,12 +93,13 @@ class Gateway:
             assert part["received"] == total, accounts
         return accounts
 
-    def settle(self, timeout_s: float = 30) -> dict[str, Any]:
-        """Wait until nothing is pending, and return the accounts."""
+    def settle(self, timeout_s: float = 30, *, messages: int = 0) -> dict[str, Any]:
+        """Wait until ``messages`` were received and nothing is pending; return the accounts."""
 
         def is_settled() -> dict[str, Any] | None:
             accounts = self.accounting()
-            return accounts if accounts["pending"] == 0 else None
+            has_all = accounts["messages"]["received"] >= messages
+            return accounts if has_all and accounts["pending"] == 0 else None
 
         return dict(wait_until(is_settled, timeout_s, "settled"))
 
@@ -147,9 +149,7 @@ class Device:
         self.sent: dict[int, int] = {}  # seq -> time_ms
         self._mids: dict[int, int] = {}
         self._lock = threading.Lock()
-        self._client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=name, clean_session=False
-        )
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
         self._client.on_publish = self._on_publish

@@ -7,8 +7,8 @@ from zlib import crc32
 import pytest
 
 from gateway.errors import JournalDamagedError
-from gateway.journal import JournalReader, verify
-from gateway.journal.layout import HEADER, HEADER_BYTES
+from gateway.journal import Journal, JournalReader, last_number, verify
+from gateway.journal.layout import HEADER, HEADER_BYTES, WINDOW_BYTES
 from gateway.model import Position, QuarantineReason
 from tests.faults import quick_or_soak
 from tests.journal_tools import append, expected, open_journal, read_all
@@ -236,3 +236,82 @@ def test_a_newer_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(JournalDamagedError, match="layout 2"):
         verify(tmp_path)
     assert file.read_bytes() == data
+
+
+def open_keyed(folder: Path, not_before: int = 1) -> Journal:
+    return Journal.open(
+        folder,
+        segment_bytes=4 << 20,
+        max_bytes=1 << 30,
+        clock=lambda: 0,
+        not_before=not_before,
+        random_bits=lambda: 0x1234_5678_9ABC_DEF0,
+    )
+
+
+def test_a_record_inside_a_record_is_only_payload(tmp_path: Path) -> None:
+    later = open_keyed(tmp_path / "later", not_before=9)
+    later.append(0, 0, 0, b"inner", b"")
+    later.commit()
+    inner = (tmp_path / "later" / f"{9:020d}.journal").read_bytes()[HEADER_BYTES:]
+    journal = open_keyed(tmp_path / "own")
+    for _ in range(2):
+        journal.append(0, 0, 0, b"outer", inner * 3)
+    journal.commit()
+    journal.close()
+    assert verify(tmp_path / "own").records == last_number(tmp_path / "own") == 2
+    assert open_keyed(tmp_path / "own").durable == 2
+
+
+@pytest.mark.parametrize("overhang", [0, 1, 2, 3, 4])
+def test_a_search_sees_a_marker_that_lies_across_two_windows(tmp_path: Path, overhang: int) -> None:
+    journal = open_keyed(tmp_path)
+    journal.append(0, 0, 0, b"", bytes(WINDOW_BYTES - 32 - overhang))
+    journal.append(0, 0, 0, b"second", b"")
+    journal.commit()
+    journal.close()
+    (file,) = tmp_path.glob("*.journal")
+    hurt = bytearray(file.read_bytes())
+    hurt[HEADER_BYTES] ^= 1
+    file.write_bytes(hurt)
+    records, damaged = read_all(tmp_path, 2)
+    assert [record.topic for record in records] == [b"second"]
+    assert [len(item.payload) for item in damaged] == [WINDOW_BYTES - overhang]
+
+
+def test_a_wrong_hint_costs_a_search_and_no_record(tmp_path: Path) -> None:
+    make_journal(tmp_path, 20)
+    ends = record_ends(20)
+    for number in (1, 7, 20):
+        for offset in (0, HEADER_BYTES, ends[3], ends[3] + 1, ends[6], ends[-2], ends[-1], 1 << 40):
+            records, damaged = read_all(tmp_path, 20, Position(number, 1, offset))
+            assert records == [expected(n) for n in range(number, 21)]
+            assert not damaged
+
+
+def test_what_a_failed_commit_left_behind_is_not_read_again(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder, numbers in ((old, range(1, 11)), (new, range(8, 10))):
+        journal = open_keyed(folder, numbers[0])
+        for number in numbers:
+            journal.append(number, 0, 0, folder.name.encode(), b"")
+        journal.commit()
+        journal.close()
+    # 8 to 10 were written, their fdatasync failed, and other messages came after a restart
+    (new / f"{8:020d}.journal").rename(old / f"{8:020d}.journal")
+    for limit in (1, 3, 100):
+        records, damaged = read_all(old, 9, limit=limit)
+        assert [record.topic for record in records] == [b"old"] * 7 + [b"new"] * 2
+        assert [record.number for record in records] == list(range(1, 10))
+        assert not damaged
+    report = verify(old)
+    assert (report.records, report.last, report.damaged) == (9, 9, ())
+    assert last_number(old) == 9
+    file = old / f"{1:020d}.journal"
+    hurt = bytearray(file.read_bytes())
+    for number in (7, 8):
+        hurt[HEADER_BYTES + (number - 1) * (32 + 3)] ^= 1
+    file.write_bytes(hurt)
+    records, damaged = read_all(old, 9, limit=100)
+    assert [record.number for record in records] == [1, 2, 3, 4, 5, 6, 8, 9]
+    assert [item.record for item in damaged] == [7]

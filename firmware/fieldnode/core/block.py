@@ -69,8 +69,9 @@ class BlockWriter:
         self._dt_ms = dt_ms
         self._status = status
         for column in range(self._columns):
-            if values[column] is not None:
-                self._values[column] = values[column]
+            value = values[column]
+            if value is not None:
+                self._values[column] = value
         self._buffer[_N_AT] += 1
         return True
 
@@ -149,7 +150,7 @@ def read_rows(block: bytes, columns: int) -> "list[tuple[int, tuple[int | None, 
             status, at = varint.get(block, at, end)
         if head & 2:
             present, at = varint.get(block, at, end)
-        values = [None] * columns
+        values: "list[int | None]" = [None] * columns
         for column in range(columns):
             if present >> column & 1:
                 delta, at = varint.get(block, at, end)

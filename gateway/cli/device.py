@@ -1,0 +1,130 @@
+"""``device enrol|list|show|rotate|revoke``: who may connect to the listener.
+
+A secret is printed once, at enrolment, and never kept; a running gateway notices a change within
+about a second, and a revoked device's live connection ends.
+"""
+
+import argparse
+from datetime import UTC, datetime
+
+from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
+from gateway.config import duration_ms
+from gateway.errors import GatewayError
+from gateway.ports import ClientRole
+from gateway.security import Credential, CredentialStore, Issued, Method, Request
+from gateway.topics import SECTORS
+
+
+def add_to(commands: Commands) -> None:
+    """Add these commands."""
+    parser = commands.add_parser("device", help="Credentials of devices, concentrators, monitors.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    enrol = add_command(verbs, "enrol", _enrol, "Let a device in; prints its secret once.")
+    enrol.add_argument("device")
+    enrol.add_argument("--org", required=True)
+    enrol.add_argument("--sector", choices=SECTORS, default="energy")
+    roles = [role.value for role in ClientRole if role is not ClientRole.ANONYMOUS]
+    enrol.add_argument("--role", choices=roles, default="device")
+    enrol.add_argument("--method", choices=[m.value for m in Method], default="password")
+    enrol.add_argument("--under", nargs="*", default=[], metavar="DEVICE", help="of a concentrator")
+    enrol.add_argument("--valid-days", type=int, default=0, metavar="N")
+    listing = add_command(verbs, "list", _list, "List who may connect.")
+    show = add_command(verbs, "show", _show, "Show the credentials of one device.")
+    rotate = add_command(verbs, "rotate", _rotate, "Give a new secret; the old one may overlap.")
+    rotate.add_argument("--overlap", default="0s", metavar="DURATION")
+    revoke = add_command(verbs, "revoke", _revoke, "Shut a device out, at once.")
+    for verb in (show, rotate, revoke):
+        verb.add_argument("device")
+    for verb in (enrol, listing, show, rotate, revoke):
+        add_config(verb)
+        add_json(verb)
+
+
+def _store(options: argparse.Namespace) -> CredentialStore:
+    return CredentialStore(settings_of(options).gateway.data_dir)
+
+
+def _enrol(options: argparse.Namespace) -> int:
+    request = Request(
+        options.device,
+        options.org,
+        options.sector,
+        ClientRole(options.role),
+        Method(options.method),
+        tuple(options.under),
+        options.valid_days,
+    )
+    return _print_issued(options, _store(options).enrol(request))
+
+
+def _rotate(options: argparse.Namespace) -> int:
+    issued = _store(options).rotate(options.device, duration_ms(options.overlap))
+    return _print_issued(options, issued)
+
+
+def _print_issued(options: argparse.Namespace, issued: Issued) -> int:
+    shown: dict[str, object] = {"device": issued.device, "method": issued.method.value}
+    if issued.secret:
+        shown["secret"] = issued.secret
+    if issued.certificate is not None:
+        shown |= {
+            "certificate": issued.certificate.certificate_pem.decode(),
+            "key": issued.certificate.key_pem.decode(),
+        }
+    if issued.not_after_ms:
+        shown["valid_until"] = _time(issued.not_after_ms)
+    if options.json:
+        print_json(shown)
+    else:
+        for key, value in shown.items():
+            print(f"{key:<12} {value}")
+        print("This is shown once; only a hash of it is kept.")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    store, after = _store(options), ""
+    while page := store.devices(1000, after):
+        for credential in page:
+            _print_credential(options, credential)
+        after = page[-1].device
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    credentials = _store(options).show(options.device)
+    if not credentials:
+        raise GatewayError(f"no device {options.device!r} was ever enrolled")
+    for credential in credentials:
+        _print_credential(options, credential)
+    return 0
+
+
+def _revoke(options: argparse.Namespace) -> int:
+    revoked = _store(options).revoke(options.device)
+    if not revoked:
+        raise GatewayError(f"{options.device!r} has no credential that is good")
+    print_json({"revoked": revoked}) if options.json else print(f"{revoked} revoked")
+    return 0
+
+
+def _print_credential(options: argparse.Namespace, credential: Credential) -> None:
+    shown = {
+        "device": credential.device,
+        "role": credential.role.value,
+        "org": credential.org,
+        "sector": credential.sector,
+        "method": credential.method.value,
+        "created": _time(credential.created_ms),
+        "valid_until": _time(credential.not_after_ms) if credential.not_after_ms else None,
+        "revoked": _time(credential.revoked_ms) if credential.revoked_ms else None,
+    }
+    if options.json:
+        print_json(shown)
+    else:
+        state = f"revoked {shown['revoked']}" if shown["revoked"] else "good"
+        print("{device:<24} {role:<12} {org}/{sector:<10} {method:<12}".format(**shown), state)
+
+
+def _time(moment_ms: int) -> str:
+    return datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,197 @@
+"""Accounts, devices, events, quarantine, quality, catalogue, health, metrics."""
+
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.stores import NOW_MS, PAYLOAD, fill
+from tests.support.web import V1, age, app_of, client_of, filled, read, read_problem
+
+FROM_START = "from=2026-11-21T21:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return filled(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+async def client(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(app_of(data_dir)) as client:
+        yield client
+
+
+async def test_the_account_balances_in_readings_and_in_messages(client: httpx.AsyncClient) -> None:
+    body = await read(client, f"{V1}/accounting")
+    assert body["readings"] == {
+        "received": 203, "stored": 186, "duplicate": 5, "quarantined": 2, "pending": 10,
+    }  # fmt: skip
+    assert body["messages"] == {
+        "received": 200, "stored": 184, "duplicate": 4, "quarantined": 2, "pending": 10,
+    }  # fmt: skip
+    assert {name: body[name] for name in body["readings"]} == body["readings"]
+
+
+async def test_a_device_has_an_account_of_its_own(client: httpx.AsyncClient) -> None:
+    body = await read(client, f"{V1}/accounting?device=meter-1")
+    assert (body["received"], body["stored"], body["pending"]) == (64, 60, 0)
+    assert (await read(client, f"{V1}/accounting?device=quiet-1"))["received"] == 0
+
+
+# devices
+
+
+async def test_devices_are_filtered_and_paged_by_id(client: httpx.AsyncClient) -> None:
+    async def names(query: str) -> list[str]:
+        body = await read(client, f"{V1}/devices?{query}")
+        return [device["device"] for device in body["devices"]]
+
+    assert await names("") == ["lane-1", "meter-1", "quiet-1", "twice-1"]
+    assert await names("org=vec") == ["lane-1"]
+    assert await names("sector=energy&q=IE") == ["quiet-1"]
+    assert await names("state=lost") == ["lane-1"]
+    assert await names("state=silent") == ["quiet-1"]
+    found, token = [], ""
+    while True:
+        body = await read(client, f"{V1}/devices?limit=3{token}")
+        found += [device["device"] for device in body["devices"]]
+        if body["next"] is None:
+            break
+        token = f"&after={body['next']}"
+    assert found == ["lane-1", "meter-1", "quiet-1", "twice-1"]
+
+
+async def test_a_device_shows_its_ledger_with_gaps(client: httpx.AsyncClient) -> None:
+    body = await read(client, f"{V1}/devices/meter-1")
+    assert body["state"] == "alive"
+    assert body["ledger"] == [
+        {
+            "log": 7,
+            "epoch": 0,
+            "boot": 17,
+            "first": 1,
+            "high_water": 60,
+            "last_time": "2026-11-21T22:29:00.000Z",
+            "gaps": [[61, 63], [71, 72]],
+        }
+    ]
+    assert body["latest"][0]["values"]["u"] == 230.4
+    assert body["registry"] is None
+
+
+async def test_a_device_of_the_registry_shows_its_facts(data_dir: Path, tmp_path: Path) -> None:
+    file = tmp_path / "registry.toml"
+    file.write_text(
+        '[[node]]\nid = "tba-1"\nkind = "transformer"\n'
+        "place = { lat = 21.0, lon = 105.8 }\n"
+        '[[device]]\nid = "meter-1"\norg = "evn"\nsector = "energy"\nparent = "tba-1"\n'
+        'meter = [{ serial = "A1", to = 2026-01-01 }, { serial = "B2", from = 2026-01-01 }]\n'
+    )
+    async with client_of(app_of(data_dir, registry={"file": str(file)})) as client:
+        facts = (await read(client, f"{V1}/devices/meter-1"))["registry"]
+        assert facts["parents"] == [{"kind": "transformer", "id": "tba-1"}]
+        assert facts["meter"] == {"serial": "B2"}
+        assert facts["place"] == {"lat": 21.0, "lon": 105.8}
+        assert (await read(client, f"{V1}/devices/lane-1"))["registry"] is None
+
+
+async def test_events_come_by_time_with_their_detail(client: httpx.AsyncClient) -> None:
+    body = await read(client, f"{V1}/events")
+    assert [(e["device"], e["code"], e["detail"]) for e in body["events"]] == [
+        ("meter-1", 99, {"code": 99}),
+        ("lane-1", 0, {"st": "lost"}),
+        ("meter-1", 40, "not json"),
+    ]
+    assert len((await read(client, f"{V1}/events?device=lane-1"))["events"]) == 1
+    first = await read(client, f"{V1}/events?limit=2&kind=event")
+    assert [e["code"] for e in first["events"]] == [99, 40]
+
+
+async def test_quarantine_gives_the_payload_back_byte_for_byte(client: httpx.AsyncClient) -> None:
+    body = await read(client, f"{V1}/quarantine")
+    line = body["quarantine"][0]
+    assert line["topic"] == r"tg/1/evn/energy/\xff\x1b[31mevil\\/t"
+    assert (line["reason"], line["size"]) == ("topic", len(PAYLOAD))
+    answer = await client.get(f"{V1}/quarantine/{line['id']}/payload")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.content == PAYLOAD
+    assert hashlib.sha256(answer.content).hexdigest() == line["sha256"]
+    first = await read(client, f"{V1}/quarantine?limit=1")
+    second = await read(client, f"{V1}/quarantine?limit=1&after={first['next']}")
+    assert [second["quarantine"][0]["device"], second["next"]] == ["meter-1", None]
+    only = await read(client, f"{V1}/quarantine?reason=encoding")
+    assert [one["id"] for one in only["quarantine"]] == [71]
+    await read_problem(client, f"{V1}/quarantine/999/payload", 404)
+
+
+async def test_quality_counts_grades_and_completeness(client: httpx.AsyncClient) -> None:
+    body = await read(client, f"{V1}/quality?device=meter-1&from=2026-11-21T21:30:00Z")
+    (day,) = body["days"]
+    assert day["readings"] == 60
+    assert day["share"] == {
+        "valid": pytest.approx(58 / 60, abs=1e-6),
+        "suspect": pytest.approx(1 / 60, abs=1e-6),
+        "failed": pytest.approx(1 / 60, abs=1e-6),
+    }
+    assert (day["expected"], day["measured"], day["completeness"]) == (2, 2, 1.0)
+    body = await read(client, f"{V1}/quality?device=lane-1&from=2026-11-21T21:00:00Z")
+    # 90 minutes of 30 s bins, of which the last 60 are there
+    assert body["days"][0]["completeness"] == pytest.approx(120 / 180)
+
+
+async def test_the_catalogue_has_what_decision_1437_asks_for(client: httpx.AsyncClient) -> None:
+    body = await read(client, f"{V1}/catalog")
+    assert {"em1", "tl1"} <= {dataset["profile"] for dataset in body["datasets"]}
+    for dataset in body["datasets"]:
+        for field in ("name", "purpose", "scope", "content", "collection", "updating", "sources"):
+            assert dataset[field], (dataset["profile"], field)
+        assert dataset["access"]["category"] in {"open", "shared"}
+    meters = next(d for d in body["datasets"] if d["profile"] == "em1")
+    assert meters["devices"] == 2
+    assert meters["columns"][0]["obis"] == "1-0:1.8.0"
+
+
+async def test_readiness_names_what_is_missing(tmp_path: Path) -> None:
+    fill(tmp_path)
+    run = tmp_path / "run"
+    async with client_of(app_of(tmp_path)) as client:
+        age(tmp_path, 5)
+        assert (await read(client, "/readyz"))["status"] == "ready"
+        os.utime(run / "processor.json", (NOW_MS / 1000 - 6, NOW_MS / 1000 - 6))
+        assert "processor" in (await read_problem(client, "/readyz", 503))["detail"]
+        (run / "intake.json").unlink()
+        assert "intake" in (await read_problem(client, "/readyz", 503))["detail"]
+        assert (await read(client, "/healthz"))["status"] == "alive"
+
+
+async def test_a_congested_journal_is_not_ready(tmp_path: Path) -> None:
+    fill(tmp_path)
+    intake = tmp_path / "run" / "intake.json"
+    quiet = '"infragate_journal_congested", [], '
+    intake.write_text(intake.read_text().replace(f"{quiet}0", f"{quiet}1"))
+    age(tmp_path, 0)
+    async with client_of(app_of(tmp_path)) as client:
+        assert "congested" in (await read_problem(client, "/readyz", 503))["detail"]
+
+
+async def test_metrics_are_an_exposition_that_prometheus_reads(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/metrics")
+    values = {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert values["infragate_messages_received_total", ()] == 200
+    assert values["infragate_readings_stored_total", ()] == 186
+    assert values["infragate_quarantined_total", (("reason", "topic"),)] == 1
+    buckets = [v for (name, _), v in values.items() if name == "infragate_commit_seconds_bucket"]
+    assert sorted(buckets) == buckets
+    assert values["infragate_commit_seconds_bucket", (("le", "0.005"),)] == 3
+    assert values["infragate_commit_seconds_bucket", (("le", "+Inf"),)] == 4
+    assert values["infragate_commit_seconds_count", ()] == 4
+    assert "lane-1" not in answer.text  # no device is ever a label

@@ -1,0 +1,128 @@
+"""The board in a real browser, over a real store: what a person on the wall sees."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.model import Position
+from gateway.ports import CountRow, DeviceRow
+from gateway.store import Store
+from tests.support.browser import browser, needs_chromium
+from tests.support.stores import METER_ROW, Rows, fill, newest
+from tests.support.web_process import WebProcess, web_process
+
+pytestmark = [pytest.mark.servers, needs_chromium]
+
+FLEET = 120  # more than two pages of fifty
+
+
+def fill_now(folder: Path) -> None:
+    """Fill a directory, and add a fleet whose readings are of the present."""
+    fill(folder)
+    now_ms = time.time_ns() // 1_000_000
+    store = Store.open(folder)
+    before = store.load()
+    first = len(before.devices)
+    rows, latest, counts, batches = [], [], [], []
+    for number in range(FLEET):
+        index = first + number
+        batch = Rows("em1", index, METER_ROW, 30, end_ms=now_ms).batch()
+        batch.record[:] = 199
+        batch.values[:, 2] = 500 + 100 * np.sin(np.arange(30) / 4)
+        batches.append(batch)
+        rows.append(DeviceRow(index, "evn", "energy", f"em-{number:03d}", 1, now_ms))
+        latest.append(newest(batch, received_ms=now_ms))
+        counts.append(CountRow(index, 30, 0, 0, 30, 0, 0, now_ms, "online"))
+    store.write(batches, [])
+    # the rows past the old position must not be cut away at the next opening
+    store.checkpoint(
+        before._replace(
+            position=Position(1000), devices=rows, streams=[], latest=latest, counts=counts
+        )
+    )
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
+    folder = tmp_path_factory.mktemp("wall")
+    fill_now(folder)
+    with web_process(folder) as web:
+        yield web
+
+
+async def test_the_wall_shows_account_fleet_devices_and_quarantine(
+    web: WebProcess, tmp_path: Path
+) -> None:
+    async with browser(tmp_path) as page:
+        await page.open(f"{web.url}/")
+        await page.wait_for("document.querySelectorAll('.devices tbody tr').length >= 50")
+        assert await page.evaluate("document.querySelectorAll('.devices tbody tr').length") == 50
+        account = " ".join((await page.text(".account")).split())
+        assert account.startswith(
+            "203 received = 186 stored + 5 duplicate + 2 quarantined + 10 pending"
+        )
+        assert "balanced: every reading has exactly one fate" in account
+        fleet = await page.text(".fleet")
+        assert f"/ {FLEET + 3} alive" in fleet
+        assert "1 never heard" in fleet
+        assert "1 lost" in fleet
+        pager = await page.text(".pager")
+        assert f"1–50 of {FLEET + 4}" in pager
+        quarantine = await page.text(".quarantine")
+        assert r"tg/1/evn/energy/\xff\x1b[31mevil\\/t" in quarantine
+        assert "260 B" in quarantine
+        links = "[...document.querySelectorAll('.quarantine a')].map(a => a.pathname)"
+        assert await page.evaluate(links) == [
+            "/api/v1/quarantine/71/payload",
+            "/api/v1/quarantine/70/payload",
+        ]
+        assert page.faults == []
+
+
+async def test_pages_search_and_choice_work_without_a_reload(
+    web: WebProcess, tmp_path: Path
+) -> None:
+    async with browser(tmp_path) as page:
+        await page.open(f"{web.url}/")
+        await page.wait_for("document.querySelectorAll('.devices tbody tr').length >= 50")
+        await page.evaluate("window.isSame = true")
+        await page.evaluate("document.querySelectorAll('.pager button')[1].click()")
+        await page.wait_for("document.querySelector('.pager').innerText.includes('51–100')")
+        assert "em-050" in await page.text(".devices tbody")
+        await page.evaluate("document.querySelector('.devices input').focus()")
+        await page.call("Input.insertText", text="em-07")
+        await page.wait_for("document.querySelectorAll('.devices tbody tr').length == 10")
+        await page.evaluate("document.querySelectorAll('.devices tbody tr')[3].click()")
+        await page.wait_for("document.querySelector('.detail .heading')?.innerText == 'em-073'")
+        await page.wait_for("document.querySelector('.detail svg path') !== null")
+        detail = await page.text(".detail")
+        assert "230.4\u00a0V" in detail
+        assert "valid" in detail
+        assert await page.evaluate("window.isSame")
+        assert page.faults == []
+
+
+async def test_vietnamese_and_dark_are_one_click_away(web: WebProcess, tmp_path: Path) -> None:
+    async with browser(tmp_path) as page:
+        await page.open(f"{web.url}/?lang=vi&theme=dark&device=em-001")
+        await page.wait_for("document.querySelector('.detail .heading')?.innerText == 'em-001'")
+        assert "cân bằng" in await page.text(".account")
+        assert await page.evaluate("document.body.classList.contains('body--dark')")
+        assert page.faults == []
+
+
+async def test_an_empty_gateway_says_how_to_begin(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with web_process(tmp_path / "data") as web:
+        async with browser(tmp_path / "profile") as page:
+            await page.open(f"{web.url}/")
+            await page.wait_for("document.querySelector('.empty')?.offsetParent != null")
+            empty = await page.text(".empty")
+            assert "No device has reported yet." in empty
+            assert "infragate demo" in empty
+            assert page.faults == []
+        assert web.stop() < 3
