@@ -113,6 +113,11 @@ class Issued:
     secret: str = field(default="", repr=False)
     certificate: CertificateFiles | None = field(default=None, repr=False)
 
+    @property
+    def psk(self) -> bytes:
+        """The key that a client with ``Method.PSK`` gives its TLS library."""
+        return psk_of(self.secret.encode())
+
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
