@@ -168,3 +168,12 @@ def test_retention_deletes_whole_days_and_a_late_row_makes_a_new_one(
     assert len(reader.readings(*ask)[0]) == 0
     store.write([fleet([1], [DAY0_MS], 21)], [])
     assert reader.readings(*ask)[0].record.tolist() == [21]
+
+
+def test_a_closed_day_gives_back_the_space_of_its_fresh_pages(tmp_path: Path) -> None:
+    filled(tmp_path, writes=20, devices=100, times=50).close()
+    before = day_file(tmp_path).stat().st_size
+    merged(tmp_path, CLOSED_MS)
+    packed = sum(n for *_, n in pages(tmp_path))
+    assert packed == 100_000
+    assert day_file(tmp_path).stat().st_size < before / 2
