@@ -87,7 +87,8 @@ def shrink(connection: sqlite3.Connection) -> bool:
     (total,) = connection.execute("PRAGMA page_count").fetchone()
     if free * _FREE_SHARE <= total:
         return False
-    connection.execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()
+    # A script, since ``execute`` takes one step of a statement without columns: one page.
+    connection.executescript(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})")
     return True
 
 

@@ -55,16 +55,42 @@ def merged(folder: Path, now_ms: int) -> int:
 
 
 def test_a_closed_day_becomes_one_run_of_pages_that_do_not_overlap(tmp_path: Path) -> None:
-    filled(tmp_path, writes=12, devices=90, times=100).close()
+    store = Store.open(tmp_path)
+    record, at_ms = 1, DAY0_MS
+    for times in (100, 70, 130):  # runs whose pages end at different devices
+        for _ in range(8):
+            store.write([fleet(range(90), range(at_ms, at_ms + times), record)], [])
+            record, at_ms = record + 90 * times, at_ms + times
+        store.checkpoint(checkpoint_at(record))
+        merged(tmp_path, DAY0_MS)
     before = rows_of(everything(tmp_path))
-    # 108,000 rows are more than one step may take, so pages lie across the borders of steps.
-    assert merged(tmp_path, CLOSED_MS) >= 3
+    assert len({run for _, run, *_ in pages(tmp_path)}) == 3
+    # 216,000 rows are more than one step may take, so pages lie across the borders of steps.
+    assert merged(tmp_path, CLOSED_MS) >= 4
     assert rows_of(everything(tmp_path)) == before
     found = pages(tmp_path)
     assert {(level, run) for level, run, *_ in found} == {(FINAL, found[0][1])}
     assert all(n <= 2048 for *_, n in found)
+    # A page may end within a device (2,400 rows each), never reach over the next one's.
     for (*_, above, _), (_, _, lower, *_) in itertools.pairwise(found):
-        assert above < lower  # 1,200 rows of a device: each page ends where a device ends
+        assert above <= lower
+    assert sum(above == lower for (*_, above, _), (_, _, lower, *_) in itertools.pairwise(found))
+
+
+def test_late_rows_of_a_few_devices_repack_their_pages_only(tmp_path: Path) -> None:
+    store = filled(tmp_path, writes=8, devices=100, times=10)
+    merged(tmp_path, CLOSED_MS)
+    before = pages(tmp_path)
+    late = range(DAY0_MS + 10_000_000, DAY0_MS + 10_000_200)
+    store.write([fleet(range(30, 38), late, 8001)], [])
+    store.checkpoint(checkpoint_at(10_000))
+    merged(tmp_path, CLOSED_MS)
+    after = pages(tmp_path)
+    for _, run, low, high, n in before:
+        assert ((FINAL, run, low, high, n) in after) == (high < 30 or low > 37)
+    ranges = sorted((low, high) for _, _, low, high, _ in after)
+    assert all(above <= lower for (_, above), (lower, _) in itertools.pairwise(ranges))
+    assert len(everything(tmp_path)) == 9600
 
 
 def test_a_merge_that_stops_half_way_goes_on_after_a_restart(tmp_path: Path) -> None:
@@ -168,3 +194,12 @@ def test_retention_deletes_whole_days_and_a_late_row_makes_a_new_one(
     assert len(reader.readings(*ask)[0]) == 0
     store.write([fleet([1], [DAY0_MS], 21)], [])
     assert reader.readings(*ask)[0].record.tolist() == [21]
+
+
+def test_a_closed_day_gives_back_the_space_of_its_fresh_pages(tmp_path: Path) -> None:
+    filled(tmp_path, writes=20, devices=100, times=50).close()
+    before = day_file(tmp_path).stat().st_size
+    merged(tmp_path, CLOSED_MS)
+    packed = sum(n for *_, n in pages(tmp_path))
+    assert packed == 100_000
+    assert day_file(tmp_path).stat().st_size < before / 2

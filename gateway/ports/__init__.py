@@ -1,0 +1,63 @@
+"""The seams: who calls, when, what survives, which errors. One contract suite each.
+
+Four processes share one data directory and meet only here (``app.py`` starts them):
+
+=========  ======================================================  =======================
+process    does                                                    the only writer of
+=========  ======================================================  =======================
+intake     sources → journal → PUBACK; receipts; control socket    ``journal/``
+processor  journal → pipeline → store, ledger, quarantine, outbox  ``store/`` rows, state
+keeper     outbox → sinks; merges pages, retention                 sink cursors, merges
+web        API, metrics and board                                  nothing
+=========  ======================================================  =======================
+
+A child that dies is started again alone; when the intake dies, the others go with it. Either way
+there is one recovery: the journal drops its torn tail, the store drops what lies past the last
+checkpoint, and the processor goes on from there. Everything after the journal is a function of it.
+"""
+
+from gateway.ports.decoding import Collecting, Decode, DeviceDirectory, Route, RowsHeader
+from gateway.ports.intake import (
+    Authenticator,
+    ClientRole,
+    Credentials,
+    Identity,
+    Intake,
+    Publisher,
+    Source,
+)
+from gateway.ports.keeping import (
+    Checkpoint,
+    CountRow,
+    DeviceRow,
+    JournalReading,
+    LatestRow,
+    StoreWriter,
+    StreamRow,
+    Totals,
+)
+from gateway.ports.sending import Sink
+
+__all__ = [
+    "Authenticator",
+    "Checkpoint",
+    "ClientRole",
+    "Collecting",
+    "CountRow",
+    "Credentials",
+    "Decode",
+    "DeviceDirectory",
+    "DeviceRow",
+    "Identity",
+    "Intake",
+    "JournalReading",
+    "LatestRow",
+    "Publisher",
+    "Route",
+    "RowsHeader",
+    "Sink",
+    "Source",
+    "StoreWriter",
+    "StreamRow",
+    "Totals",
+]

@@ -1,0 +1,71 @@
+"""From a record to rows: who sent it, which format it has, where the rows go."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from gateway.model import Event, FloatArray, IntArray, Record
+
+
+class Route(NamedTuple):
+    """What the registry says of the device a message belongs to."""
+
+    device_index: int  # dense, from 0, never reused
+    sector: str
+    is_registered: bool  # False: auto-enrolled, graded so
+
+
+class DeviceDirectory(Protocol):
+    """The part of the registry that the pipeline needs: names to indexes."""
+
+    def route(self, org: str, sector: str, device: str) -> Route:
+        """Return the route of a device, enrolling it where that is allowed.
+
+        Raises:
+            RejectedError: ``identity`` or ``unregistered``.
+        """
+
+
+class RowsHeader(NamedTuple):
+    """What the rows of one message have in common."""
+
+    profile: str
+    device_index: int
+    log: int
+    boot: int  # -1 where the device counts no boots
+    seq: int  # of the first row; NO_SEQ where the device sends none
+    time_ms: int  # base; 0 = the device has no clock
+    lane: str
+    record: int
+    received_ms: int
+    is_registered: bool
+    max_age_ms: int  # 0 = the configuration's [validation] max_age
+
+
+class Collecting(Protocol):
+    """Gathers decoded rows of many messages into columns."""
+
+    def add_rows(
+        self,
+        header: "RowsHeader",
+        rows: Sequence[Sequence[float | None]],
+    ) -> None:
+        """Add rows ``[dt_ms, value…, status]`` of one message; widths already checked."""
+
+    def add_columns(
+        self, header: "RowsHeader", dt_ms: IntArray, values: FloatArray, status: IntArray
+    ) -> None:
+        """Add the rows of one message as arrays; ``values`` has shape (rows, columns)."""
+
+    def add_event(self, event: Event) -> None:
+        """Add an event or a state message."""
+
+
+class Decode(Protocol):
+    """One payload format. Pure: no clock, socket or file."""
+
+    def __call__(self, record: Record, route: Route, lane: str, out: "Collecting") -> None:
+        """Add the readings of one message to ``out``, all of them or none.
+
+        Raises:
+            RejectedError: the payload cannot be read; ``out`` is unchanged.
+        """
