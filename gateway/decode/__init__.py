@@ -41,7 +41,7 @@ __all__ = ["Collector", "Decoders", "Foreign"]
 # which he could invent without end, are not kept.
 _MAX_TOPICS = 500_000
 
-_JSON_STARTS = b"{[ \t\r\n"
+_JSON_STARTS = b'{[ \t\r\n"-0123456789tfn'
 _CBOR_MAPS = bytes(range(0xA0, 0xC0))
 
 
