@@ -1,5 +1,6 @@
 """SQLite connections the way the store needs them, and their disk errors as ours."""
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ def create(file: Path, schema: str) -> None:
     """Create a database in WAL mode that readers see whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     half = file.with_name(file.name + ".new")
-    for stale in (half, Path(f"{half}-wal"), Path(f"{half}-shm"), Path(f"{half}-journal")):
+    for stale in (half, *_beside(half)):
         stale.unlink(missing_ok=True)
     connection = sqlite3.connect(half, isolation_level=None)
     try:
@@ -48,8 +49,28 @@ def create(file: Path, schema: str) -> None:
         connection.executescript(schema)
     finally:
         connection.close()
-    half.rename(file)
+    with name_lock(file.parent):
+        if not file.exists():
+            # a kill in the middle of a deletion leaves a log, which SQLite would apply to ours
+            for stale in _beside(file):
+                stale.unlink(missing_ok=True)
+            half.rename(file)
     sync_folder(file.parent)
+
+
+def _beside(file: Path) -> list[Path]:
+    return [Path(f"{file}{end}") for end in ("-wal", "-shm", "-journal")]
+
+
+@contextmanager
+def name_lock(folder: Path) -> Iterator[None]:
+    """Keep other processes from giving or taking names of databases in a folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:
