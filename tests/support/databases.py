@@ -112,7 +112,7 @@ def ms_of(text: str) -> int:
 
 def metric(gateway: Gateway, name: str, **labels: str) -> float | None:
     """Return a sample of ``/metrics``, None where there is none."""
-    wanted = "".join(f'{key}="{value}"' for key, value in labels.items())
+    wanted = ",".join(f'{key}="{value}"' for key, value in labels.items())
     for line in gateway.get("/metrics").decode().splitlines():
         if line.startswith((f"{name}{{{wanted}}} ", f"{name} ")):
             return float(line.rsplit(" ", 1)[1])
