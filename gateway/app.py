@@ -14,11 +14,12 @@ more than its own room.
 
 import asyncio
 import contextlib
+import logging
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gateway.config import ListenerSource, Settings, duration_ms
+from gateway.config import ListenerSource, Settings, duration_ms, split_address
 from gateway.control import ControlServer, Taps, WatchedIntake
 from gateway.intake import IntakeProcess, IntakeRooms
 from gateway.journal import Journal
@@ -40,7 +41,10 @@ from gateway.supervisor import (
     run_loop,
     start_logging,
     until_stopped,
+    wait_for_port,
 )
+
+logger = logging.getLogger(__name__)
 
 
 def run_gateway(
@@ -56,8 +60,12 @@ def run_gateway(
     """
     check(settings)
     start_logging()
+    for exposure in settings.exposures:
+        logger.warning("insecure = true: %s", exposure)
     (settings.gateway.data_dir / "run").mkdir(parents=True, exist_ok=True)
     with locked(settings.gateway.data_dir / "lock"):
+        if settings.http is not None:
+            wait_for_port(*split_address(settings.http.listen))
         return run_loop(_run_intake(settings, config_file.resolve(), helpers, run_s))
 
 
@@ -65,6 +73,7 @@ async def _run_intake(
     settings: Settings, config_file: Path, helpers: Sequence[Sequence[str]], run_s: float | None
 ) -> int:
     data_dir, stats, taps = settings.gateway.data_dir, Stats(), Taps()
+    stats.gauge("infragate_insecure", float(bool(settings.exposures)))
     limits = settings.gateway
     journal = Journal.open(
         data_dir / "journal",

@@ -36,6 +36,7 @@ FIRST_PAUSE_S = 0.2
 LAST_PAUSE_S = 10.0
 STABLE_S = 30.0  # a child that lived this long starts again without a pause
 LOCK_WAIT_S = 5.0  # the kernel needs a moment to end the children of a killed gateway
+PORT_WAIT_S = 2.0
 STOP_S = 3.5  # Ctrl-C ends the whole within 5 s
 
 
@@ -113,6 +114,32 @@ def locked(file: Path) -> Iterator[None]:
                 raise GatewayError(f"another gateway runs on {file.parent}")
             time.sleep(0.02)
         yield
+
+
+def wait_for_port(host: str, port: int) -> None:
+    """Return once a port can be bound: the web process of a killed gateway may just be dying.
+
+    Raises:
+        GatewayError: somebody else has it.
+    """
+    deadline_s = time.monotonic() + PORT_WAIT_S
+    while (error := _binding_error(host, port)) is not None:
+        if time.monotonic() > deadline_s:
+            raise GatewayError(f"http: cannot listen on {host}:{port}: {error}")
+        time.sleep(0.02)
+
+
+def _binding_error(host: str, port: int) -> str | None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return str(error.strerror)
+    return None
 
 
 def _try_lock(handle: TextIO) -> bool:

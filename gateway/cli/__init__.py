@@ -6,6 +6,7 @@ commands by ``add_to(commands)``.
 
 import argparse
 import signal
+import sqlite3
 import sys
 from collections.abc import Sequence
 
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    except GatewayError as error:
+    except (GatewayError, OSError, sqlite3.Error) as error:  # a file, a port, a disk
         print(f"infragate: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
