@@ -17,10 +17,10 @@ class Node:
         size = (512, 1024, 4096)[self.draw(3)]
         self.flash = flash_of(5 + self.draw(5), self.draw, size)
         self.log = 0
-        self.next = self.done = self.boot = self.event = self.mark = self.lost = 0
+        self.next = self.done = self.boot = self.event = self.mark = self.lost = self.gone = 0
         self.blocks: "dict[int, tuple[bytes, bool]]" = {}  # committed and not receipted
         self.trying: tuple = ("", None)  # type: ignore[type-arg]
-        self.payload_bytes = self.cuts = self.records = 0
+        self.payload_bytes = self.cuts = self.records = self.exact = 0
 
     def live(self) -> None:
         """Switch on, check, work until the power goes."""
@@ -48,6 +48,7 @@ class Node:
             seq = self.done + self.draw(self.next - self.done)
             self.trying = ("ack", seq)
             assert ring.ack(seq)
+            self.note_overflow(ring)  # the ACK itself may have needed room
             self.receipted(seq)
         elif what == 13:
             self.trying = ("event", None)
@@ -94,7 +95,7 @@ class Node:
             assert self.mark <= max(lane.start_of(lane.oldest + 1), lane.start_of(lane.oldest))
             for first in list(self.blocks):
                 if first < self.mark and not self.blocks[first][1]:
-                    del self.blocks[first]
+                    self.gone += self.blocks.pop(first)[0][13]
         assert ring.keep.lost >= self.lost
         self.lost = ring.keep.lost
 
@@ -104,6 +105,7 @@ class Node:
         if what == "append" and ring.rows.next != self.next:
             self.appended(*detail)
         elif what == "ack" and ring.rows.done != self.done:
+            self.note_overflow(ring)
             self.receipted(detail)
         elif what == "boot" and ring.rows.mark != self.boot:
             self.boot += 1
@@ -126,6 +128,9 @@ class Node:
             assert stored is None or stored[0] == block, first
             assert stored or first < self.mark, first
         self.check_complete(ring)
+        if ring.keep.newest < ring.keep.count:  # no snapshot was lost
+            assert ring.keep.lost == self.gone, (ring.keep.lost, self.gone)
+            self.exact += self.gone > 0
 
     def check_complete(self, ring: Ring) -> None:
         there = {first for first, _ in ring.pending()}
@@ -138,8 +143,8 @@ class Node:
                 del self.blocks[first]
 
 
-def run(lives_wanted: int, seed: int) -> "tuple[int, int, int]":
-    cuts = records = spared = 0
+def run(lives_wanted: int, seed: int) -> "tuple[int, int, int, int]":
+    cuts = records = spared = exact = 0
     while cuts < lives_wanted:
         seed += 1
         node = Node(seed)
@@ -148,12 +153,64 @@ def run(lives_wanted: int, seed: int) -> "tuple[int, int, int]":
         cuts += node.cuts
         records += node.records
         spared += node.mark > 0
-    return cuts, records, spared
+        exact += node.exact
+    return cuts, records, spared, exact
 
 
 def test_nothing_stored_is_lost_and_no_number_comes_twice() -> None:
     wanted = count_of(50, 500) if is_micropython() else count_of(1000, 10_000)
-    cuts, records, spared = run(wanted, 20261121)
+    cuts, records, spared, exact = run(wanted, 20261121)
     assert cuts >= wanted
     assert records > 10 * cuts
     assert spared > cuts // 60  # in enough of the nodes memory overran
+    assert exact > cuts // 60  # and the count of lost rows was compared
+
+
+def test_a_wipe_cut_short_leaves_the_old_log_or_a_new_one() -> None:
+    draw = Draw(3)
+    logs = set()
+    for cut in range(1, 14):
+        flash = flash_of(6, draw, 512)
+        ring = Ring(flash, 1)
+        while ring.rows.newest < 6:
+            ring.append(block_of(ring.rows.next, 5, bytes(40)))
+        written = ring.rows.next
+        flash.power_up()
+        flash.cut_at = cut
+        try:
+            ring.format(2)
+            assert cut > 8
+        except PowerCut:
+            pass
+        flash.power_up()
+        again = Ring(flash, 3)
+        logs.add(again.rows.log)
+        if again.rows.log == 1:
+            assert (again.rows.next, again.rows.newest) == (written, 6)
+        else:
+            assert again.rows.next == 0
+        again.append(block_of(again.rows.next, 5, bytes(40)))
+    assert logs == {1, 2, 3}
+
+
+def test_a_sector_that_a_cut_tore_is_not_written_again() -> None:
+    draw = Draw(4)
+    torn = 0
+    for _ in range(30):
+        flash = flash_of(5, draw, 1024)
+        ring = Ring(flash, 1)
+        ring.append(block_of(0, 5, bytes(40)))
+        flash.power_up()
+        flash.cut_at = 1
+        try:
+            ring.append(block_of(5, 5, bytes(40)))
+        except PowerCut:
+            flash.power_up()
+        again = Ring(flash, 1)
+        rest = bytearray(8)
+        flash.readblocks(0, rest, 36 + 8 + 65 + 3)  # where the torn record began
+        is_torn = again.rows.next == 5 and bytes(rest) != b"\xff" * 8
+        again.append(block_of(again.rows.next, 5, bytes(40)))
+        assert again.rows.newest == is_torn
+        torn += is_torn
+    assert torn > 15
