@@ -16,6 +16,8 @@ class Node:
         self.draw = Draw(seed)
         size = (512, 1024, 4096)[self.draw(3)]
         self.flash = flash_of(5 + self.draw(5), self.draw, size)
+        self.outage = (1, 4, 60)[self.draw(3)]  # one in so many receipts comes through
+        self.is_exact = True  # no snapshot was lost yet, so that lost rows can be compared
         self.log = 0
         self.next = self.done = self.boot = self.event = self.mark = self.lost = self.gone = 0
         self.blocks: "dict[int, tuple[bytes, bool]]" = {}  # committed and not receipted
@@ -41,16 +43,16 @@ class Node:
 
     def work(self, ring: Ring) -> None:
         """Do one thing that a node does."""
-        what = self.draw(16)
-        if what < 11:
+        what = self.draw(15 + (self.draw(4) == 0))
+        if what < 12:
             self.append(ring)
-        elif what < 13 and self.next > self.done:
+        elif what < 14 and self.next > self.done and self.draw(self.outage) == 0:
             seq = self.done + self.draw(self.next - self.done)
             self.trying = ("ack", seq)
             assert ring.ack(seq)
             self.note_overflow(ring)  # the ACK itself may have needed room
             self.receipted(seq)
-        elif what == 13:
+        elif what == 14:
             self.trying = ("event", None)
             number = ring.event(b"event")
             if number is not None:
@@ -59,7 +61,7 @@ class Node:
             if self.draw(2) and self.event:
                 self.trying = ("", None)
                 ring.ack_event(self.event - 1)
-        elif what == 14:
+        elif what == 15:
             self.trying = ("", None)
             ring.note_time(self.boot, 5000, 10**12 + self.boot)
             assert ring.time_of(self.boot) == 10**12 + self.boot - 5000
@@ -128,16 +130,17 @@ class Node:
             assert stored is None or stored[0] == block, first
             assert stored or first < self.mark, first
         self.check_complete(ring)
-        if ring.keep.newest < ring.keep.count:  # no snapshot was lost
+        if self.is_exact and ring.keep.newest < ring.keep.count:
             assert ring.keep.lost == self.gone, (ring.keep.lost, self.gone)
             self.exact += self.gone > 0
 
     def check_complete(self, ring: Ring) -> None:
         there = {first for first, _ in ring.pending()}
         missing = [first for first in self.blocks if first not in there]
-        if missing:  # the keep lane went round, too: snapshots are counted before they go
+        if missing:  # the keep lane went round, too, or was cut while it did
+            self.is_exact = False
             assert all(self.blocks[first][1] for first in missing), missing
-            assert ring.keep.newest >= ring.keep.count
+            assert ring.keep.newest >= ring.keep.count - 1
             for first in missing:
                 assert first < self.mark
                 del self.blocks[first]
@@ -162,8 +165,8 @@ def test_nothing_stored_is_lost_and_no_number_comes_twice() -> None:
     cuts, records, spared, exact = run(wanted, 20261121)
     assert cuts >= wanted
     assert records > 10 * cuts
-    assert spared > cuts // 60  # in enough of the nodes memory overran
-    assert exact > cuts // 60  # and the count of lost rows was compared
+    assert spared > cuts // 30  # of twelve lives each: in enough nodes memory overran
+    assert exact > cuts // 10  # and the count of lost rows was compared
 
 
 def test_a_wipe_cut_short_leaves_the_old_log_or_a_new_one() -> None:
