@@ -37,6 +37,7 @@ from gateway.supervisor import (
     STOP_S,
     Children,
     Role,
+    calm_collector,
     locked,
     run_loop,
     start_logging,
@@ -105,6 +106,7 @@ async def _run_intake(
         "drop": lambda request: {"dropped": Quarantine(data_dir).remove(request.get("ids", []))},
     }
     control = ControlServer(data_dir / "run" / "control.sock", requests, taps)
+    calm_collector()
     jobs = [
         asyncio.create_task(intake.run(), name="intake"),
         asyncio.create_task(children.run(), name="children"),

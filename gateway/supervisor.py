@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ctypes
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -38,6 +39,9 @@ STABLE_S = 30.0  # a child that lived this long starts again without a pause
 LOCK_WAIT_S = 5.0  # the kernel needs a moment to end the children of a killed gateway
 PORT_WAIT_S = 2.0
 STOP_S = 3.5  # Ctrl-C ends the whole within 5 s
+# Containers made and not freed before the youngest are looked through: more than the 5,000
+# messages of a step hold, and at most some 10 MB of cycles that wait. Then the older generations.
+COLLECT_AFTER = (100_000, 20, 20)
 
 
 class Role(NamedTuple):
@@ -64,6 +68,18 @@ def run_loop(work: Coroutine[None, None, int]) -> int:
 def start_logging() -> None:
     """Log to standard error, one line per state change."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def calm_collector() -> None:
+    """Keep the garbage collector off what lives as long as the process, and make it come rarely.
+
+    To be called once everything is built. Thousands of messages at a time set it off without
+    leaving it anything to do, since none of them is part of a cycle: it took a third of the
+    processor's time, and each full round stopped the intake for 20 to 60 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def until_stopped(jobs: Sequence[asyncio.Task[None]], run_s: float | None) -> bool:
