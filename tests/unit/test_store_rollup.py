@@ -6,19 +6,18 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from typing_extensions import override
 
 from gateway.model import QUALITY_RANK, Quality, ReadingBatch
-from gateway.profiles import Kind, Profile, load_profiles
+from gateway.profiles import load_profiles
 from gateway.store import Merger, Roller, Store, StoreReader
-from gateway.store.rolled import QUARTER_MS, SPANS_MS, shown_profile
+from gateway.store.rolled import SPANS_MS, shown_profile
 from gateway.store.rollup import UNUSABLE
 from tests.conftest import SOAK
-from tests.store_tools import DAY0_MS, DAY_MS, FOREVER, Row, checkpoint_at, rows_of, shown
+from tests.store_tools import DAY0_MS, DAY_MS, FOREVER, Row, checkpoint_at, shown
 from tests.store_tools import batch_of as plain_batch_of
 
 PROFILES = load_profiles()
