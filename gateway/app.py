@@ -13,10 +13,8 @@ more than its own room.
 """
 
 import asyncio
-import contextlib
 import logging
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.config import ListenerSource, Settings, duration_ms, split_address
@@ -34,9 +32,10 @@ from gateway.sources.paho_client import PahoClient
 from gateway.stats import Stats
 from gateway.store import StoreReader
 from gateway.supervisor import (
-    STOP_S,
     Children,
     Role,
+    calm_collector,
+    helped,
     locked,
     run_loop,
     start_logging,
@@ -105,12 +104,13 @@ async def _run_intake(
         "drop": lambda request: {"dropped": Quarantine(data_dir).remove(request.get("ids", []))},
     }
     control = ControlServer(data_dir / "run" / "control.sock", requests, taps)
+    calm_collector()
     jobs = [
         asyncio.create_task(intake.run(), name="intake"),
         asyncio.create_task(children.run(), name="children"),
         asyncio.create_task(control.run(), name="control"),
     ]
-    with _started(helpers):
+    async with helped(helpers):
         failed = await until_stopped(jobs, run_s)
     jobs[0].cancel()
     await asyncio.wait(jobs[:1])
@@ -140,15 +140,3 @@ def _sources(settings: Settings, intake: Intake, stats: Stats) -> list[Source]:
         else:
             sources.append(BrokerClient(index, section, intake, stats))
     return sources
-
-
-@contextlib.contextmanager
-def _started(commands: Sequence[Sequence[str]]) -> Iterator[None]:
-    processes = [subprocess.Popen(list(command)) for command in commands]  # noqa: S603  # our own
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(timeout=STOP_S)

@@ -35,7 +35,13 @@ from gateway.sinks.salvage import RefusedLine, keep_refused
 from gateway.sources.broker_hello import login_of, tls_of
 from gateway.stats import Stats
 from gateway.store import Merger, Store, StoreReader
-from gateway.supervisor import locked, run_loop, start_logging, until_terminated
+from gateway.supervisor import (
+    calm_collector,
+    locked,
+    run_loop,
+    start_logging,
+    until_terminated,
+)
 from gateway.topics import topic_of
 from gateway.validate import Validator
 
@@ -148,12 +154,14 @@ def _run_processor(settings: Settings, fd: int) -> int:
             stats,
             now_ms,
         )
-        Processor(
+        processor = Processor(
             rooms,
             Link(socket.socket(fileno=fd)),
             receipt_s=settings.gateway.receipt_ms / 1000,
             save_stats=lambda: stats.save(data_dir / "run" / "processor.json"),
-        ).run()
+        )
+        calm_collector()
+        processor.run()
     return 0
 
 

@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import ctypes
 import json
+import os
 import resource
 import signal
 import sys
@@ -17,6 +19,7 @@ from simulators.target import add_target_options, target_of
 from simulators.templates import Shape
 
 PROGRESS_S = 10.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 MOST_DEVICES, LARGEST_WINDOW = 1_000_000, 60_000  # six digits in a name; packet ids
 LARGEST_BATCH = 1000
 SHORTEST_MS = 100  # the ticker of a fleet does not go faster
@@ -47,6 +50,7 @@ def _add_fleet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="names the whole city")
     parser.add_argument("--org", default="demo")
     parser.add_argument("--state", type=Path, metavar="DIR", help="go on where the last run was")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when this process does")
     how_long = parser.add_mutually_exclusive_group(required=True)
     how_long.add_argument("--seconds", type=float)
     how_long.add_argument("--forever", action="store_true")
@@ -108,6 +112,8 @@ async def _run_fleet(options: argparse.Namespace) -> int:
         interval_ms is not None and interval_ms < SHORTEST_MS
     ):
         raise ValueError("a fleet needs a node, and an interval of at least 0.1 s")
+    if options.parent is not None:
+        _die_with(options.parent)
     plan = Plan(options.meters, options.detectors, interval_ms, options.seed, options.org)
     shelf = None if options.state is None else Shelf(options.state)
     fleet = Fleet(plan, target_of(options), shelf)
@@ -126,6 +132,14 @@ async def _run_fleet(options: argparse.Namespace) -> int:
         shelf.close()
     print(json.dumps(report) if options.json else _in_words(report), flush=True)
     return 0 if report["connected"] else 1
+
+
+def _die_with(parent_pid: int) -> None:
+    """Leave no orphan that dials for ever: a demo that was killed takes its fleet along."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it went before we asked
+        raise SystemExit(1)
 
 
 async def _show_progress(fleet: Fleet) -> None:

@@ -101,16 +101,14 @@ class _Server(uvicorn.Server):
     @override
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM and SIGINT."""
-        # uvicorn's own raises them anew at the end: a stop that was asked for would then look
-        # like a crash to the supervisor
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        before = [signal.signal(number, self.handle_exit) for number in numbers]
+        """Stop at SIGTERM; a Ctrl-C reaches every process, and the intake stops the others."""
+        # uvicorn's own raises signals anew at the end: a stop that was asked for would then
+        # look like a crash to the supervisor
+        before = signal.signal(signal.SIGTERM, self.handle_exit)
         try:
             yield
         finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
+            signal.signal(signal.SIGTERM, before)
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
