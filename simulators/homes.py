@@ -23,8 +23,8 @@ _ACTIVITY = (
 )
 # Chance that an air conditioner is wanted in a half hour, by local hour.
 _COOLING = (
-    *(0.60, 0.58, 0.55, 0.50, 0.45, 0.25, 0.08, 0.04, 0.05, 0.10, 0.15, 0.28),
-    *(0.36, 0.34, 0.28, 0.22, 0.16, 0.14, 0.20, 0.32, 0.45, 0.58, 0.64, 0.63),
+    *(0.48, 0.42, 0.36, 0.32, 0.28, 0.18, 0.08, 0.04, 0.05, 0.10, 0.15, 0.28),
+    *(0.36, 0.34, 0.28, 0.22, 0.16, 0.14, 0.20, 0.32, 0.45, 0.55, 0.58, 0.54),
 )
 _HEATER_SHARE = 0.6  # homes with an electric shower, at 2.5 kW
 _FRIDGE_DUTY, _COMPRESSOR_DUTY = 0.38, 0.7
@@ -53,7 +53,7 @@ class Home:
         self._lights_w = between(90, 420, key, 3)
         self._fridge_w = between(80, 150, key, 4)
         self._fridge_period_s = between(2400, 4200, key, 5)
-        self._cooler_w = (0.0, 850.0, 1100.0, 1900.0)[mix(key, 6) % 4]
+        self._cooler_w = (0.0, 0.0, 850.0, 1100.0, 1900.0)[mix(key, 6) % 5]
         self._cooker_w = between(700, 1800, key, 7)
         self._heater_w = 2500.0 if unit(key, 8) < _HEATER_SHARE else 0.0
         self._source_v = between(229, 235, key, 9)
@@ -117,6 +117,8 @@ class Home:
 
     def _voltage(self, time_ms: int, apparent_va: float) -> float:
         time_s = time_ms / 1000
-        neighbours = by_hour(_ACTIVITY, (time_s + UTC_OFFSET_S) % DAY_S)
-        feeder_v = self._source_v - 9.0 * neighbours + between(-0.4, 0.4, self._key, 25, time_ms)
+        local_s = (time_s + UTC_OFFSET_S) % DAY_S
+        # the street's load: lights and coolers in the proportion of the homes above
+        street = 0.3 * by_hour(_ACTIVITY, local_s) + 0.7 * by_hour(_COOLING, local_s)
+        feeder_v = self._source_v - 9.0 * street + between(-0.4, 0.4, self._key, 25, time_ms)
         return feeder_v - self._wire_ohm * apparent_va / feeder_v

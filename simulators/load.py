@@ -121,20 +121,21 @@ class Load:
 
     def _send_all(self) -> None:
         for channel in self._channels:
-            # a quarter of the window at a time, so that a send carries many messages
-            if (room := channel.room) * 4 >= self._demand.window:
-                self._publish(channel, min(room, MESSAGES_PER_SEND))
+            # a quarter of the window at a time, so that a send carries many messages; the
+            # second bound is for a window that the few devices of a channel do not fill at once
+            room = min(channel.room, MESSAGES_PER_SEND)
+            while room > 0 and channel.room * 4 >= self._demand.window:
+                room -= self._publish(channel, room) or room
 
     def _send_some(self, due: int) -> int:
-        sent, tried = 0, 0
+        sent, idle = 0, 0
         share = max(due // len(self._channels), MESSAGES_PER_TURN)
-        while sent < due and tried < len(self._channels):
+        while sent < due and idle < len(self._channels):  # all of them idle: no more room
             channel = self._channels[self._turn]
             self._turn = (self._turn + 1) % len(self._channels)
-            tried += 1
             count = min(due - sent, channel.room, share)
-            if count > 0:
-                sent += self._publish(channel, count)
+            sent += self._publish(channel, count) if count > 0 else 0
+            idle = 0 if count > 0 else idle + 1
         return sent
 
     def _publish(self, channel: Channel, count: int) -> int:

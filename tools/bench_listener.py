@@ -20,6 +20,7 @@ from typing import cast
 
 import psutil
 import uvloop
+from typing_extensions import override
 
 from gateway.config.sections import ListenerSource
 from gateway.journal import Journal
@@ -67,12 +68,14 @@ class Load(asyncio.Protocol):
         self.hello = encode(Connect(V311, f"m{number}"), V311)
         self.partial = 0
 
+    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say hello, then fill the window."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.write(self.hello + self.one * IN_FLIGHT)
         self.partial = -4  # the CONNACK
 
+    @override
     def data_received(self, data: bytes) -> None:
         """Send as many as were acknowledged."""
         acked, self.partial = divmod(self.partial + len(data), 4)
@@ -107,7 +110,7 @@ def idle_bytes(port: int, process: psutil.Process, count: int) -> float:
     print(f"  RSS {process.memory_info().rss / 1e6:.0f} MB with {count} idle connections")
     for sock in socks:
         sock.close()
-    return used / count
+    return float(used) / count
 
 
 def main() -> None:

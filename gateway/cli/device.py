@@ -66,6 +66,8 @@ def _print_issued(options: argparse.Namespace, issued: Issued) -> int:
     shown: dict[str, object] = {"device": issued.device, "method": issued.method.value}
     if issued.secret:
         shown["secret"] = issued.secret
+    if issued.method is Method.PSK:
+        shown["psk"] = issued.psk.hex()  # what TLS takes; the identity is the device id
     if issued.certificate is not None:
         shown |= {
             "certificate": issued.certificate.certificate_pem.decode(),

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,13 +26,18 @@ from gateway.sources.listener_access import may_retain
 from gateway.sources.listener_retained import Retained
 from gateway.sources.listener_router import Router
 from gateway.sources.listener_wheel import Wheel
-from gateway.topics import topic_of
+from gateway.topics import filter_matches, topic_of
 
 logger = logging.getLogger(__name__)
 
 # One device that never closes what it opens must not take all places of a listener; a rolling
 # restart of a concentrator with a few workers still fits.
 MAX_CONNECTIONS_PER_DEVICE = 16
+
+# A monitor of a large site is owed tens of thousands of births when it subscribes: in slices of
+# 2 ms, so that the intake goes on meanwhile.
+_RETAINED_SLICE = 1000
+_RETAINED_PAUSE_S = 0.01
 
 # What RecordFlag says of a message, by the flags of its PUBLISH (QoS 2 arrives exactly as
 # durable as QoS 1).
@@ -50,6 +55,11 @@ class Peer(Protocol):
     identity: Identity
     version: int
     expires_ms: int
+    is_over: bool
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is little enough unsent that more may follow at once."""
 
     def acknowledge(self, number: int) -> bool:
         """Answer what is durable up to ``number``; return whether nothing more is waiting."""
@@ -199,10 +209,20 @@ class Hub:
         peer.deliver(frame)
 
     def send_retained(self, peer: Peer, topic_filter: str) -> None:
-        """Give a new subscriber what was last said on its topics."""
+        """Give a new subscriber what was last said on its topics, as fast as it takes it."""
+        self._send_some(peer, topic_filter, deque(self.retained.topics(topic_filter)))
+
+    def _send_some(self, peer: Peer, topic_filter: str, topics: deque[bytes]) -> None:
         version = V5 if peer.version == V5 else V311
-        for topic, payload in self.retained.matching(topic_filter):
-            self.send(peer, encode_publish((0, FLAG_RETAIN, topic, payload), version))
+        for _ in range(min(len(topics), _RETAINED_SLICE)):
+            topic = topics.popleft()
+            payload = self.retained.get(topic)
+            if payload is not None and filter_matches(topic_filter, topic.decode()):
+                self.send(peer, encode_publish((0, FLAG_RETAIN, topic, payload), version))
+            if not peer.has_room:
+                break
+        if topics and not peer.is_over:
+            self.loop.call_later(_RETAINED_PAUSE_S, self._send_some, peer, topic_filter, topics)
 
     def _flush(self) -> None:
         peers, self._unsent = self._unsent, {}

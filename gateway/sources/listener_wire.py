@@ -37,6 +37,12 @@ class Wire(asyncio.Protocol):
             self.hub.counts["unread"] += 1
             self.hub.loop.call_soon(transport.abort)
 
+    @property
+    def has_room(self) -> bool:
+        """See ``Peer``."""
+        buffered = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return self._out_bytes + buffered < _MAX_UNSENT_BYTES // 2
+
     def deliver(self, frame: bytes) -> None:
         """See ``Peer``."""
         size = len(frame)

@@ -34,7 +34,6 @@ _NAME = re.compile(r"day-(\d{4})(\d\d)(\d\d)\.sqlite\Z")
 
 _SCHEMA = """
 PRAGMA auto_vacuum = INCREMENTAL;  -- a merged day gives back what its fresh pages took
-VACUUM;
 CREATE TABLE page (
     id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: caches of decoded pages go by it
     profile TEXT NOT NULL, level INTEGER NOT NULL, run INTEGER NOT NULL,

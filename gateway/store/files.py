@@ -15,6 +15,8 @@ _BUSY_S = 10.0
 # Primary result codes after which the same write may succeed later: BUSY, LOCKED, IOERR, FULL,
 # CANTOPEN. All others are defects and must not be retried for ever.
 _RETRY_CODES = frozenset({5, 6, 10, 13, 14})
+# Bytes 18 and 19 of a database: format versions for writing and reading, 2 = WAL.
+_WAL_VERSIONS = b"\2\2"
 
 
 def connect(file: Path, *, is_writer: bool) -> sqlite3.Connection:
@@ -37,29 +39,29 @@ def connect(file: Path, *, is_writer: bool) -> sqlite3.Connection:
 
 
 def create(file: Path, schema: str) -> None:
-    """Create a database in WAL mode that readers see whole or not at all."""
+    """Create a database in WAL mode that readers see whole or not at all, and durable.
+
+    Built in memory and written at once: SQLite would sync a dozen times, and an import of ten
+    years creates 3,650 day files.
+    """
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.executescript(schema)
+    image = bytearray(connection.serialize())
+    connection.close()
+    image[18:20] = _WAL_VERSIONS
     file.parent.mkdir(parents=True, exist_ok=True)
     half = file.with_name(file.name + ".new")
-    for stale in (half, *_beside(half)):
-        stale.unlink(missing_ok=True)
-    connection = sqlite3.connect(half, isolation_level=None)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.executescript(schema)
-    finally:
-        connection.close()
+    with half.open("wb") as out:
+        out.write(image)
+        out.flush()
+        os.fsync(out.fileno())
     with name_lock(file.parent):
         if not file.exists():
             # a kill in the middle of a deletion leaves a log, which SQLite would apply to ours
-            for stale in _beside(file):
-                stale.unlink(missing_ok=True)
+            for end in ("-wal", "-shm"):
+                Path(f"{file}{end}").unlink(missing_ok=True)
             half.rename(file)
     sync_folder(file.parent)
-
-
-def _beside(file: Path) -> list[Path]:
-    return [Path(f"{file}{end}") for end in ("-wal", "-shm", "-journal")]
 
 
 @contextmanager

@@ -33,6 +33,8 @@ _PAGE_ROWS = 16_384
 _CACHED_PAGES = 64
 _INSERT_EVENT = """INSERT INTO event
 (time_ms, received_ms, device_index, kind, code, detail, record) VALUES (?,?,?,?,?,?,?)"""
+_NEWEST = """SELECT coalesce((SELECT max(record_hi) FROM page), 0),
+coalesce((SELECT max(record) FROM event), 0)"""
 _FIND_PAGES = """SELECT id FROM page
 WHERE profile = ? AND device_lo <= ? AND device_hi >= ? AND t_lo <= ? AND t_hi >= ?"""
 
@@ -71,6 +73,7 @@ class Store:
 
     def __init__(self, data_dir: Path) -> None:
         self._days = DayFiles(data_dir, is_writer=True)
+        self._looked_at = DayFiles(data_dir, is_writer=False)
         self._state = state.open_state(data_dir, is_writer=True)
         # After a torn write: up to which record each day already has the rows of that call.
         # Bounded by the days that one call touches, empty after it has succeeded.
@@ -180,11 +183,15 @@ class Store:
 
     def _cut(self, number: int) -> None:
         """Remove what records from ``number`` on have left; the journal still has them."""
-        for day in self._days.days():
-            connection = self._days.get(day)
-            if connection is not None:
-                with transaction(connection):
-                    _cut_day(connection, number)
+        # Read-only first: closing a file open for writing syncs it, and there may be thousands.
+        for day in self._looked_at.days():
+            looked_at = self._looked_at.get(day)
+            if looked_at is None or max(looked_at.execute(_NEWEST).fetchone()) < number:
+                continue
+            connection = self._days.get_or_create(day)
+            with transaction(connection):
+                _cut_day(connection, number)
+        self._looked_at.close()
 
 
 def _cut_day(connection: sqlite3.Connection, number: int) -> None:

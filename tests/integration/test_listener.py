@@ -402,6 +402,16 @@ async def test_a_later_subscriber_gets_births_receipts_and_configuration(house: 
     assert await monitor.is_quiet()
 
 
+async def test_a_monitor_gets_all_births_of_a_large_site(house: House) -> None:
+    for n in range(20_000):
+        house.listener.publish(f"tg/1/site/energy/m-{n}/s", b"x" * 100, retain=True)
+    monitor = await house.client("monitor")
+    await monitor.subscribe("tg/1/+/+/+/s")
+    seen = [await monitor.next() for _ in range(20_000)]
+    assert len({item[2] for item in seen if isinstance(item, tuple)}) == 20_000
+    assert house.count_of("undelivered") == 0
+
+
 async def test_no_client_can_forge_the_receipt_that_another_gets_later(house: House) -> None:
     forger = await house.client("forger")
     forger.publish("tg/1/site/energy/meter-1/a", b'{"seq":999}', 1, flags=1)
