@@ -105,6 +105,7 @@ async def _run_intake(
         failed = await until_stopped(jobs, run_s)
     jobs[0].cancel()
     await asyncio.wait(jobs[:1])
+    children.retire()
     await intake.finish()
     await asyncio.gather(*(children.stop(role.name) for role in roles))
     for job in jobs:

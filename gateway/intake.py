@@ -112,7 +112,7 @@ class IntakeProcess:
         self._send({"durable": end, "stop": True})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
-                while self._processed <= end:
+                while self._processed <= end and self._writer is not None:
                     self._heard.clear()
                     await self._heard.wait()
 
@@ -168,6 +168,7 @@ class IntakeProcess:
             writer.close()
             if self._writer is writer:
                 self._writer = None
+                self._heard.set()  # nobody will: a stop need not wait for it
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "keep" in message:

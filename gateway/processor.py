@@ -92,6 +92,8 @@ class Processor:
 
     def run(self) -> None:
         """Work until told to stop, or until the intake is gone; the last act is a checkpoint."""
+        # it may be at the end already: the intake would wait for word of it when it stops
+        self._link.send({"keep": self._rooms.journal.position.number})
         while self._link.is_open and not self._is_done():
             self._listen()
             began_s = self._now()

@@ -139,9 +139,13 @@ class Children:
             for role in self._roles:
                 group.create_task(self._keep_alive(role), name=f"child-{role.name}")
 
+    def retire(self) -> None:
+        """Start none again: from now on one that ends does so because it was asked to."""
+        self._stop_asked.set()
+
     async def stop(self, name: str) -> None:
         """End one role gently, then firmly."""
-        self._stop_asked.set()
+        self.retire()
         process = self._processes.get(name)
         if process is None or process.returncode is not None:
             return
