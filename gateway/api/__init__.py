@@ -5,6 +5,7 @@
 """
 
 import importlib
+import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,9 +19,13 @@ def serve(
     profiles: Profiles | None = None,
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     mounts: Sequence[Callable[[Any], None]] = (),
+    door: socket.socket | None = None,
 ) -> int:
-    """Run the web process until SIGTERM or SIGINT; return its exit code."""
+    """Run the web process until SIGTERM or SIGINT; return its exit code.
+
+    ``door`` listens already; without one the address of the settings is bound.
+    """
     code: int = importlib.import_module("gateway.api.server").serve(
-        settings, profiles, clock, mounts
+        settings, profiles, clock, mounts, door
     )
     return code

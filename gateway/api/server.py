@@ -145,11 +145,12 @@ def serve(
     profiles: Profiles | None = None,
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     mounts: Sequence[Mount] = (),
+    door: socket.socket | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; ``mounts`` add pages, such as ``board.mount``."""
     app = create_app(settings, None, clock, profiles)
     for mount in mounts:
         mount(app)
     server = build_server(app, settings.http or HttpSection())
-    server.run()
+    server.run(None if door is None else [door])
     return 0 if server.started else 1
