@@ -100,6 +100,9 @@ class Keeper:
     async def _tick(self) -> None:
         while True:
             await self._sleep(TICK_S)
-            self._save_stats()
-            if self._rooms.drains:
-                self._keep_from(min(drain.keep_from() for drain in self._rooms.drains))
+            try:
+                self._save_stats()
+                if self._rooms.drains:
+                    self._keep_from(min(drain.keep_from() for drain in self._rooms.drains))
+            except OSError as error:  # a full disk: nothing is lost, sinks go on
+                logger.warning("keeper cannot write: %s", error)

@@ -48,7 +48,10 @@ class Outbox(Protocol):
     """What the processor needs of the journal that feeds the sinks."""
 
     def put(self, batches: Sequence[ReadingBatch]) -> None:
-        """Make batches durable for the sinks."""
+        """Make batches durable for the sinks, which do not see them yet."""
+
+    def publish(self) -> None:
+        """Show the sinks what was put: the names of its devices are committed now."""
 
 
 class Rooms(NamedTuple):
@@ -178,6 +181,8 @@ class Processor:
         totals = self._rooms.pipeline.totals(max(self._durable, position.number - 1))
         checkpoint = checkpoint._replace(totals=totals)
         self._until_it_fits(lambda: self._rooms.store.checkpoint(checkpoint))
+        if self._rooms.outbox is not None:
+            self._rooms.outbox.publish()
         self._rooms.quarantine.remove(self._requeued)
         self._requeued.clear()
         self._is_dirty = False

@@ -27,7 +27,9 @@ class StreamRow(NamedTuple):
     first: int  # lowest sequence number expected
     high_water: int  # everything from ``first`` up to here is in the gateway
     last_time_ms: int
-    ranges: str  # JSON [[from, to], …] seen above high_water or below first, inclusive, sorted
+    # JSON [[from, to], …] seen above high_water or below first, inclusive, sorted; "" (not "[]")
+    # says that this epoch of the log is forgotten: its row goes
+    ranges: str
 
 
 class LatestRow(NamedTuple):

@@ -58,6 +58,11 @@ class StoreReader:
         """Return the accounts of every device."""
         return self._of_state(state.load_counts) or []
 
+    def count(self, device_index: int) -> CountRow | None:
+        """Return the accounts of one device, None where it has sent nothing."""
+        rows = self._of_state(lambda file: state.load_counts(file, device_index))
+        return rows[0] if rows else None
+
     def accounting(self) -> Totals:
         """Return the accounts of the gateway at the last checkpoint."""
         return (self._of_state(state.load_meta) or _NOTHING_YET).totals

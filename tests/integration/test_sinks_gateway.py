@@ -1,9 +1,7 @@
 """The whole gateway with real databases behind it: away, killed, back; every value once."""
 
-import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path

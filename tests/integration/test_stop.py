@@ -1,5 +1,6 @@
 """A stop ends everything in order, whatever there was to do."""
 
+import signal
 import time
 from pathlib import Path
 
@@ -34,3 +35,20 @@ def test_a_stop_waits_for_the_rest_and_restarts_nobody(
     accounts = gateway.settle()
     gateway.stop()
     assert accounts["readings"]["stored"] == 4000
+
+
+def test_a_peer_that_has_gone_is_an_error_and_never_a_signal(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, listener(free_port()))
+    gateway.start()
+    assert gateway.process is not None
+    pid = str(gateway.process.pid)
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ignored = [ignores_sigpipe(one) for one in (pid, *children)]
+    gateway.stop()
+    assert ignored == [True] * 4
+
+
+def ignores_sigpipe(pid: str) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = next(line for line in status.splitlines() if line.startswith("SigIgn:"))
+    return bool(int(mask.split()[1], 16) >> (signal.SIGPIPE - 1) & 1)

@@ -49,11 +49,14 @@ def influx_points(server: Server, profile: str = "em1", database: str = "infraga
     rows = 0
     for series in influx_query(server, f"SELECT * FROM {profile} GROUP BY device", database):
         rows += len(series["values"])
-        device, names = series["tags"]["device"], series["columns"]
-        for row in series["values"]:
-            for name, value in zip(names, row, strict=True):
-                if name not in _TAGS and value is not None:
-                    points[device, name, row[0]] = value
+        cells = (
+            (name, row[0], value)
+            for row in series["values"]
+            for name, value in zip(series["columns"], row, strict=True)
+            if name not in _TAGS and value is not None
+        )
+        for name, time_ms, value in cells:
+            points[series["tags"]["device"], name, time_ms] = value
     return Held(points, rows)
 
 
@@ -109,7 +112,7 @@ def ms_of(text: str) -> int:
 
 def metric(gateway: Gateway, name: str, **labels: str) -> float | None:
     """Return a sample of ``/metrics``, None where there is none."""
-    wanted = "".join(f'{key}="{value}"' for key, value in labels.items())
+    wanted = ",".join(f'{key}="{value}"' for key, value in labels.items())
     for line in gateway.get("/metrics").decode().splitlines():
         if line.startswith((f"{name}{{{wanted}}} ", f"{name} ")):
             return float(line.rsplit(" ", 1)[1])

@@ -51,7 +51,7 @@ class Town:
         wait_until(self._client.is_connected, what="the town's connection")
 
     def send(self, readings: int) -> None:
-        """Publish the next ``readings`` at QoS 1, shared by the meters; return when all are acked."""
+        """Publish the next ``readings`` at QoS 1, shared by the meters, and await the PUBACKs."""
         each = readings // self._meters
         for first in range(self.sent + 1, self.sent + each + 1, ROWS):
             last = min(first + ROWS - 1, self.sent + each)
