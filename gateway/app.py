@@ -21,7 +21,7 @@ from typing import NoReturn, Protocol, cast
 from gateway.config import Settings, split_address
 from gateway.errors import GatewayError
 from gateway.imports import load
-from gateway.nursery import Work, start_nursery
+from gateway.nursery import NurseryLink, Work, name_process, start_nursery
 from gateway.roles import NAMES, run_role
 from gateway.roles.building import check
 from gateway.supervisor import locked, start_logging
@@ -30,7 +30,7 @@ HTTP_BACKLOG = 2048  # as uvicorn's own
 
 
 class _Intake(Protocol):
-    run: Callable[[Settings, socket.socket, Sequence[str], float | None], int]
+    run: Callable[[Settings, NurseryLink, Sequence[str], float | None], int]
 
 
 def run_gateway(
@@ -54,12 +54,15 @@ def run_gateway(
     helpers = helpers or {}
     run_dir = settings.gateway.data_dir / "run"
     run_dir.mkdir(parents=True, exist_ok=True)
+    name_process("intake")
     with locked(settings.gateway.data_dir / "lock"):
         for snapshot in run_dir.glob("*.json"):
             snapshot.unlink()  # what a former life said of itself makes nobody ready
-        link = start_nursery(_roles(settings, helpers))
+        nursery = start_nursery(_roles(settings, helpers))
+        if settings.http is not None:
+            nursery.start_early("web")  # it has most to load, and readiness waits for it
         intake = cast("_Intake", load("gateway.roles.intake"))
-        return intake.run(settings, link, list(helpers), run_s)
+        return intake.run(settings, nursery, list(helpers), run_s)
 
 
 def _roles(settings: Settings, helpers: Mapping[str, Sequence[str]]) -> dict[str, Work]:

@@ -34,7 +34,7 @@ MAX_FDS = 8
 Work = Callable[[socket.socket | None], int]
 
 
-def start_nursery(roles: Mapping[str, Work]) -> socket.socket:
+def start_nursery(roles: Mapping[str, Work]) -> "NurseryLink":
     """Fork the nursery; return our end of the link to it.
 
     In the new processes this does not return: it raises SystemExit with their exit code.
@@ -45,7 +45,7 @@ def start_nursery(roles: Mapping[str, Work]) -> socket.socket:
     sys.stderr.flush()
     if os.fork():
         theirs.close()
-        return ours
+        return NurseryLink(ours)
     ours.close()
     die_with_parent(parent)
     raise SystemExit(_Nursery(theirs, roles).serve())
@@ -150,11 +150,20 @@ class NurseryLink:
         self._sock = sock
         self._sock.settimeout(0)
         self._ends: dict[str, asyncio.Future[int]] = {}
+        self._early: set[str] = set()
+
+    def start_early(self, name: str) -> None:
+        """Start a role before there is an event loop; the first ``start`` then only watches it."""
+        self._early.add(name)
+        self._send({"start": name, "has_fd": False})
 
     def start(self, name: str, theirs: socket.socket | None = None) -> asyncio.Future[int]:
         """Start a role; the future gets its exit code (negative: the signal that ended it)."""
         end: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._ends[name] = end
+        if name in self._early:
+            self._early.remove(name)
+            return end
         fds = [] if theirs is None else [theirs.fileno()]
         self._send({"start": name, "has_fd": theirs is not None}, fds)
         return end

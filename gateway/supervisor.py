@@ -40,6 +40,7 @@ class Role(NamedTuple):
 
     name: str
     on_start: Callable[[socket.socket], None] | None = None
+    after_s: float = 0.0  # of the first start
 
 
 def run_loop(work: Coroutine[None, None, int]) -> int:
@@ -147,6 +148,7 @@ class Children:
     async def _keep_alive(self, role: Role) -> None:
         loop = asyncio.get_running_loop()
         pause_s = FIRST_PAUSE_S
+        await asyncio.sleep(role.after_s)
         while not self._stop_asked.is_set():
             began_s = loop.time()
             code = await self._start(role)

@@ -4,13 +4,13 @@
 ``serve`` is called, since four processes share the memory of a Pi.
 """
 
-import importlib
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from gateway.config import Settings
+from gateway.imports import load
 from gateway.profiles import Profiles
 
 
@@ -25,7 +25,7 @@ def serve(
 
     ``door`` listens already; without one the address of the settings is bound.
     """
-    code: int = importlib.import_module("gateway.api.server").serve(
+    code: int = cast("Any", load("gateway.api.server")).serve(
         settings, profiles, clock, mounts, door
     )
     return code

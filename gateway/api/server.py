@@ -116,14 +116,15 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def build_server(app: FastAPI, http: HttpSection) -> uvicorn.Server:
-    """Return the server of an application, not yet started."""
+def build_server(app: FastAPI, http: HttpSection, *, has_pages: bool = True) -> uvicorn.Server:
+    """Return the server of an application, not yet started; without pages no WebSocket."""
     host, port = split_address(http.listen)
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
         http=PatientProtocol,  # h11 bounds the size of a head; httptools does not
+        ws="auto" if has_pages else "none",
         ws_max_size=WS_MAX_BYTES,
         ws_max_queue=16,
         ssl_certfile=http.cert,
@@ -151,6 +152,6 @@ def serve(
     app = create_app(settings, None, clock, profiles)
     for mount in mounts:
         mount(app)
-    server = build_server(app, settings.http or HttpSection())
+    server = build_server(app, settings.http or HttpSection(), has_pages=bool(mounts))
     server.run(None if door is None else [door])
     return 0 if server.started else 1

@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # one thread per process: numpy's workers would only contend, and forbid to fork
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # it would search all that is installed
     parser = argparse.ArgumentParser(
         prog="infragate",
         description="Every reading of a meter or a traffic sensor, unharmed and accounted for.",

@@ -45,9 +45,9 @@ def _pss_bytes(pid: int) -> int:
 
 
 def name_of(pid: int) -> str:
-    """Return the role of one of our processes, for a table."""
+    """Return the role of one of our processes, "" of others."""
     try:
         name = Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
-    return name.removeprefix("ig-") if name.startswith("ig-") else "intake"
+    return name.removeprefix("ig-") if name.startswith("ig-") else ""

@@ -1,7 +1,6 @@
 """The intake: sources into the journal, receipts back, and the other processes kept alive."""
 
 import asyncio
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,12 +21,15 @@ from gateway.stats import Stats
 from gateway.store import StoreReader
 from gateway.supervisor import Children, Role, run_loop, until_stopped
 
+# What may wait does not compete with a start that shall be over within a second.
+KEEPER_AFTER_S = 1.0
+
 
 def run(
-    settings: Settings, nursery: socket.socket, helpers: Sequence[str], run_s: float | None
+    settings: Settings, nursery: NurseryLink, helpers: Sequence[str], run_s: float | None
 ) -> int:
     """Run until SIGTERM, SIGINT or ``run_s``, with the processes that the nursery forks."""
-    return run_loop(_run(settings, NurseryLink(nursery), helpers, run_s))
+    return run_loop(_run(settings, nursery, helpers, run_s))
 
 
 async def _run(
@@ -56,7 +58,7 @@ async def _run(
         max_bytes=limits.journal_max_bytes,
         save_stats=lambda: _save(stats, commit, data_dir / "run" / "intake.json"),
     )
-    roles = [Role("processor", intake.attach), Role("keeper")]
+    roles = [Role("processor", intake.attach), Role("keeper", after_s=KEEPER_AFTER_S)]
     roles += [Role("web")] if settings.http is not None else []
     roles += [Role(name) for name in helpers]
     children = Children(nursery, roles, stats)
