@@ -12,6 +12,7 @@ Each of these is one process and one module of ``roles``, where its rooms are pu
 nothing else in the program knows more than its own room. ``nursery`` forks them.
 """
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,8 @@ from gateway.nursery import NurseryLink, Work, name_process, start_nursery
 from gateway.roles import NAMES, run_role
 from gateway.roles.building import check
 from gateway.supervisor import locked, start_logging
+
+logger = logging.getLogger(__name__)
 
 HTTP_BACKLOG = 2048  # as uvicorn's own
 
@@ -51,6 +54,8 @@ def run_gateway(
     """
     check(settings)
     start_logging()
+    for exposure in settings.exposures:
+        logger.warning("insecure = true: %s", exposure)
     helpers = helpers or {}
     run_dir = settings.gateway.data_dir / "run"
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -82,7 +87,7 @@ def _open_door(listen: str) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=HTTP_BACKLOG)
     except OSError as error:
-        raise GatewayError(f"[http] listen = {listen!r}: {error.strerror}") from error
+        raise GatewayError(f"http: cannot listen on {listen}: {error.strerror}") from error
 
 
 def _become(command: Sequence[str], _sock: socket.socket | None) -> NoReturn:

@@ -162,7 +162,9 @@ class IntakeProcess:
         try:
             while line := await reader.readline():
                 self._hear(json.loads(line))
-        except (ConnectionError, ValueError) as error:
+        except ConnectionError:
+            pass  # it has died, and the supervisor says so
+        except ValueError as error:
             logger.warning("processor link broke: %s", error)
         finally:
             writer.close()

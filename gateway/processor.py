@@ -22,10 +22,13 @@ from gateway.ports import JournalReading, StoreWriter
 from gateway.stats import Stats
 
 FIRST_BATCH = 5
-MAX_BATCH = 20_000  # at 60,000 messages/s three steps a second, well inside 500 ms to queryable
+# At 60,000 messages/s twelve steps a second. Measured per message: 1,000 cost 20 % more, 20,000
+# save nothing and hold four times the memory. The journal cuts batches of large messages shorter.
+MAX_BATCH = 5_000
 LINGER_S = 0.04  # gathers single readings into one page; a tenth of the promised 500 ms
 CHECKPOINT_S = 0.5
 RETRY_S = 0.25
+_REQUEUED = int(RecordFlag.REQUEUED)  # a plain number: the enumeration's own & takes 1 µs
 
 
 class QuarantineStore(Protocol):
@@ -156,11 +159,10 @@ class Processor:
 
     def _unpack(self, records: Sequence[Record]) -> Sequence[Record]:
         """Give requeued records their own payload back and take their old fate off the books."""
-        if not any(record.flags & RecordFlag.REQUEUED for record in records):
+        if not any(record.flags & _REQUEUED for record in records):
             return records
         return [
-            self._unpack_one(record) if record.flags & RecordFlag.REQUEUED else record
-            for record in records
+            self._unpack_one(record) if record.flags & _REQUEUED else record for record in records
         ]
 
     def _unpack_one(self, record: Record) -> Record:

@@ -7,6 +7,7 @@ journal. ``nursery`` forks it, and sees to it that it ends when the intake does.
 import asyncio
 import contextlib
 import fcntl
+import gc
 import logging
 import signal
 import socket
@@ -32,7 +33,10 @@ FIRST_PAUSE_S = 0.2
 LAST_PAUSE_S = 10.0
 STABLE_S = 30.0  # a child that lived this long starts again without a pause
 LOCK_WAIT_S = 5.0  # the kernel needs a moment to end the children of a killed gateway
-STOP_S = 3.5  # Ctrl-C ends the whole within 5 s
+# Containers made and not freed before the youngest are looked through: more than the 5,000
+# messages of a step hold, and at most some 10 MB of cycles that wait. Then the older generations.
+COLLECT_AFTER = (100_000, 20, 20)
+STOP_S = 2.0  # Ctrl-C ends the whole within 5 s: helpers first, then the children
 
 
 class Role(NamedTuple):
@@ -54,11 +58,27 @@ def start_logging() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
-async def until_stopped(jobs: Sequence[asyncio.Task[None]], run_s: float | None) -> bool:
+def calm_collector() -> None:
+    """Keep the garbage collector off what lives as long as the process, and make it come rarely.
+
+    To be called once everything is built. Thousands of messages at a time set it off without
+    leaving it anything to do, since none of them is part of a cycle: it took a third of the
+    processor's time, and each full round stopped the intake for 20 to 60 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+
+
+async def until_stopped(
+    jobs: Sequence[asyncio.Task[None]],
+    run_s: float | None,
+    signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
+) -> bool:
     """Wait for a signal or ``run_s``; return whether a job failed instead."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in signals:
         loop.add_signal_handler(number, stop.set)
     waiter = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait(
@@ -81,7 +101,7 @@ def _causes(error: BaseException | None) -> str:
 async def until_terminated(work: Coroutine[None, None, None]) -> int:
     """Run one job until SIGTERM; return the exit code."""
     job = asyncio.create_task(work)
-    failed = await until_stopped([job], None)
+    failed = await until_stopped([job], None, [signal.SIGTERM])
     job.cancel()
     await asyncio.gather(job, return_exceptions=True)
     return 1 if failed else 0

@@ -8,6 +8,7 @@ was killed is not back before it has loaded what it does not need.
 import argparse
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, cast
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    except GatewayError as error:
+    except (GatewayError, OSError, sqlite3.Error) as error:  # a file, a port, a disk
         print(f"infragate: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

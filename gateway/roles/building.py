@@ -1,8 +1,13 @@
 """What a configuration builds that more than one process or command needs."""
 
-from gateway.config import Settings, duration_ms
+import contextlib
+import ssl
+from collections.abc import Iterator
+
+from gateway.config import HttpSection, ListenerSource, Settings, SourceSection, duration_ms
 from gateway.decode import Collector, Decoders
 from gateway.decode.mapping import CompiledMapping
+from gateway.errors import ConfigError
 from gateway.ledger import FindTimes, Ledger
 from gateway.pipeline import Pipeline, Stages
 from gateway.ports import Checkpoint
@@ -10,7 +15,9 @@ from gateway.profiles import Profiles, load_profiles
 from gateway.registry import Directory, Registry
 from gateway.roles import now_ms
 from gateway.screen import Screen, Window
+from gateway.security.tls import client_context, load_pair, server_context
 from gateway.sinks import open_sink
+from gateway.sources.broker_hello import login_of, tls_of
 from gateway.validate import Validator
 
 
@@ -22,16 +29,48 @@ def check(settings: Settings) -> dict[str, object]:
     """
     profiles, registry = load_all_profiles(settings), _registry(settings)
     _decoders(settings, profiles)
-    for section in settings.sink:
-        open_sink(section, now_ms)
+    for index, source in enumerate(settings.source):
+        with _naming(f"source.{index}"):
+            _try_keys(source)
+    for index, sink in enumerate(settings.sink):
+        with _naming(f"sink.{index}"):
+            client_context(sink.ca)
+            open_sink(sink, now_ms)
+    if settings.http is not None:
+        with _naming("http"):
+            _try_web_keys(settings.http)
     devices = None if registry is None else sum(1 for _ in registry.devices())
     return {
         "profiles": len(profiles),
         "sources": len(settings.source),
         "sinks": len(settings.sink),
         "mappings": len(settings.mapping),
+        "insecure": list(settings.exposures),
         "devices": "enrolled at their first message" if devices is None else devices,
     }
+
+
+@contextlib.contextmanager
+def _naming(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from error
+
+
+def _try_keys(section: SourceSection) -> None:
+    if isinstance(section, ListenerSource):
+        server_context(section, lambda _: b"")
+    else:
+        login_of(section)
+        tls_of(section)
+
+
+def _try_web_keys(http: HttpSection) -> None:
+    if http.token is not None:
+        http.token.reveal()
+    if http.cert is not None and http.key is not None:
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), http.cert, http.key)
 
 
 def build_pipeline(

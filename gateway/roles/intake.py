@@ -19,7 +19,7 @@ from gateway.sources.listener import Listener
 from gateway.sources.paho_client import PahoClient
 from gateway.stats import Stats
 from gateway.store import StoreReader
-from gateway.supervisor import Children, Role, run_loop, until_stopped
+from gateway.supervisor import Children, Role, calm_collector, run_loop, until_stopped
 
 # What may wait does not compete with a start that shall be over within a second.
 KEEPER_AFTER_S = 1.0
@@ -36,6 +36,7 @@ async def _run(
     settings: Settings, nursery: NurseryLink, helpers: Sequence[str], run_s: float | None
 ) -> int:
     data_dir, stats, taps = settings.gateway.data_dir, Stats(), Taps()
+    stats.gauge("infragate_insecure", float(bool(settings.exposures)))
     limits = settings.gateway
     journal = Journal.open(
         data_dir / "journal",
@@ -68,6 +69,7 @@ async def _run(
         "drop": lambda request: {"dropped": Quarantine(data_dir).remove(request.get("ids", []))},
     }
     control = ControlServer(data_dir / "run" / "control.sock", requests, taps)
+    calm_collector()
     jobs = [
         asyncio.create_task(intake.run(), name="intake"),
         asyncio.create_task(children.run(), name="children"),
@@ -75,6 +77,7 @@ async def _run(
     ]
     failed = await until_stopped(jobs, run_s)
     children.retire()
+    await asyncio.gather(*map(children.stop, helpers))  # it still serves them while they end
     jobs[0].cancel()
     await asyncio.wait(jobs[:1])
     idle = [role.name for role in roles if role.on_start is None]

@@ -14,7 +14,7 @@ from gateway.roles.building import build_pipeline, load_all_profiles
 from gateway.sinks.outbox import Outbox
 from gateway.stats import Stats
 from gateway.store import Store
-from gateway.supervisor import locked
+from gateway.supervisor import calm_collector, locked
 from gateway.topics import topic_of
 
 
@@ -43,10 +43,12 @@ def run(settings: Settings, sock: socket.socket | None) -> int:
             stats,
             now_ms,
         )
-        Processor(
+        processor = Processor(
             rooms,
             Link(sock),
             receipt_s=settings.gateway.receipt_ms / 1000,
             save_stats=lambda: stats.save(data_dir / "run" / "processor.json"),
-        ).run()
+        )
+        calm_collector()
+        processor.run()
     return 0

@@ -53,6 +53,11 @@ CREATE TABLE event (
 );
 CREATE INDEX event_time ON event (time_ms);
 CREATE INDEX event_record ON event (record);
+CREATE TABLE dirty (  -- see ``dirty``
+    profile TEXT NOT NULL, bucket INTEGER NOT NULL, due_ms INTEGER NOT NULL,
+    n INTEGER NOT NULL, devices BLOB NOT NULL,
+    PRIMARY KEY (profile, bucket)
+);
 """
 INSERT_PAGE = """INSERT INTO page
 (profile, level, run, record_lo, record_hi, device_lo, device_hi, t_lo, t_hi, n, data)
