@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test bench lint soak servers clean lock
+.PHONY: demo test test-firmware bench lint soak servers clean lock
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | sed 's/^/  make /'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | sed 's/^/  make /'
 
 $(STAMP): pyproject.toml .ci/requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,9 @@ servers: ## Install the real servers the tests talk to (needs root; says what is
 
 test: $(STAMP) servers ## All tests, against real Mosquitto, InfluxDB and VictoriaMetrics
 	$(BIN)/python -m pytest -q
+
+test-firmware: $(STAMP) servers ## The firmware's tests alone, under CPython and MicroPython
+	$(BIN)/python -m pytest -q tests/firmware
 
 soak: $(STAMP) servers ## The same tests with the full counts of the acceptance list (about an hour)
 	INFRAGATE_SOAK=1 $(BIN)/python -m pytest -q --timeout=3600
