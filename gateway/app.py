@@ -13,12 +13,11 @@ more than its own room.
 """
 
 import asyncio
-import contextlib
-import subprocess
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.config import ListenerSource, Settings, duration_ms
+from gateway.config import ListenerSource, Settings, duration_ms, split_address
 from gateway.control import ControlServer, Taps, WatchedIntake
 from gateway.intake import IntakeProcess, IntakeRooms
 from gateway.journal import Journal
@@ -33,14 +32,18 @@ from gateway.sources.paho_client import PahoClient
 from gateway.stats import Stats
 from gateway.store import StoreReader
 from gateway.supervisor import (
-    STOP_S,
     Children,
     Role,
+    calm_collector,
+    helped,
     locked,
     run_loop,
     start_logging,
     until_stopped,
+    wait_for_port,
 )
+
+logger = logging.getLogger(__name__)
 
 
 def run_gateway(
@@ -56,8 +59,12 @@ def run_gateway(
     """
     check(settings)
     start_logging()
+    for exposure in settings.exposures:
+        logger.warning("insecure = true: %s", exposure)
     (settings.gateway.data_dir / "run").mkdir(parents=True, exist_ok=True)
     with locked(settings.gateway.data_dir / "lock"):
+        if settings.http is not None:
+            wait_for_port(*split_address(settings.http.listen))
         return run_loop(_run_intake(settings, config_file.resolve(), helpers, run_s))
 
 
@@ -65,6 +72,7 @@ async def _run_intake(
     settings: Settings, config_file: Path, helpers: Sequence[Sequence[str]], run_s: float | None
 ) -> int:
     data_dir, stats, taps = settings.gateway.data_dir, Stats(), Taps()
+    stats.gauge("infragate_insecure", float(bool(settings.exposures)))
     limits = settings.gateway
     journal = Journal.open(
         data_dir / "journal",
@@ -96,15 +104,17 @@ async def _run_intake(
         "drop": lambda request: {"dropped": Quarantine(data_dir).remove(request.get("ids", []))},
     }
     control = ControlServer(data_dir / "run" / "control.sock", requests, taps)
+    calm_collector()
     jobs = [
         asyncio.create_task(intake.run(), name="intake"),
         asyncio.create_task(children.run(), name="children"),
         asyncio.create_task(control.run(), name="control"),
     ]
-    with _started(helpers):
+    async with helped(helpers):
         failed = await until_stopped(jobs, run_s)
     jobs[0].cancel()
     await asyncio.wait(jobs[:1])
+    children.retire()
     await intake.finish()
     await asyncio.gather(*(children.stop(role.name) for role in roles))
     for job in jobs:
@@ -130,15 +140,3 @@ def _sources(settings: Settings, intake: Intake, stats: Stats) -> list[Source]:
         else:
             sources.append(BrokerClient(index, section, intake, stats))
     return sources
-
-
-@contextlib.contextmanager
-def _started(commands: Sequence[Sequence[str]]) -> Iterator[None]:
-    processes = [subprocess.Popen(list(command)) for command in commands]  # noqa: S603  # our own
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(timeout=STOP_S)

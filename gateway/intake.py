@@ -112,7 +112,7 @@ class IntakeProcess:
         self._send({"durable": end, "stop": True})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
-                while self._processed <= end:
+                while self._processed <= end and self._writer is not None:
                     self._heard.clear()
                     await self._heard.wait()
 
@@ -162,12 +162,15 @@ class IntakeProcess:
         try:
             while line := await reader.readline():
                 self._hear(json.loads(line))
-        except (ConnectionError, ValueError) as error:
+        except ConnectionError:
+            pass  # it has died, and the supervisor says so
+        except ValueError as error:
             logger.warning("processor link broke: %s", error)
         finally:
             writer.close()
             if self._writer is writer:
                 self._writer = None
+                self._heard.set()  # nobody will: a stop need not wait for it
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "keep" in message:

@@ -1,15 +1,18 @@
 """What a configuration builds: the pipeline, and the processes beside the intake."""
 
+import contextlib
 import signal
 import socket
+import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from gateway import api, board
-from gateway.config import Settings, duration_ms
+from gateway.config import HttpSection, ListenerSource, Settings, SourceSection, duration_ms
 from gateway.decode import Collector, Decoders
 from gateway.decode.mapping import CompiledMapping
+from gateway.errors import ConfigError
 from gateway.journal import JournalReader
 from gateway.keeper import Keeper, KeeperRooms
 from gateway.ledger import FindTimes, Ledger
@@ -22,15 +25,23 @@ from gateway.profiles import Profiles, load_profiles
 from gateway.quarantine import Quarantine
 from gateway.registry import Directory, Registry
 from gateway.screen import Screen, Window
+from gateway.security.tls import client_context, load_pair, server_context
 from gateway.sinks import open_sink
 from gateway.sinks.drain import Drain, Outside, Pace
 from gateway.sinks.feed import Feed
 from gateway.sinks.outbox import Outbox, durable_number, keep_from
 from gateway.sinks.readings import ReadingEncoder
 from gateway.sinks.salvage import RefusedLine, keep_refused
+from gateway.sources.broker_hello import login_of, tls_of
 from gateway.stats import Stats
 from gateway.store import Merger, Store, StoreReader
-from gateway.supervisor import locked, run_loop, start_logging, until_terminated
+from gateway.supervisor import (
+    calm_collector,
+    locked,
+    run_loop,
+    start_logging,
+    until_terminated,
+)
 from gateway.topics import topic_of
 from gateway.validate import Validator
 
@@ -54,16 +65,48 @@ def check(settings: Settings) -> dict[str, object]:
     """
     profiles, registry = load_all_profiles(settings), _registry(settings)
     _decoders(settings, profiles)
-    for section in settings.sink:
-        open_sink(section, now_ms)
+    for index, source in enumerate(settings.source):
+        with _naming(f"source.{index}"):
+            _try_keys(source)
+    for index, sink in enumerate(settings.sink):
+        with _naming(f"sink.{index}"):
+            client_context(sink.ca)
+            open_sink(sink, now_ms)
+    if settings.http is not None:
+        with _naming("http"):
+            _try_web_keys(settings.http)
     devices = None if registry is None else sum(1 for _ in registry.devices())
     return {
         "profiles": len(profiles),
         "sources": len(settings.source),
         "sinks": len(settings.sink),
         "mappings": len(settings.mapping),
+        "insecure": list(settings.exposures),
         "devices": "enrolled at their first message" if devices is None else devices,
     }
+
+
+@contextlib.contextmanager
+def _naming(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from error
+
+
+def _try_keys(section: SourceSection) -> None:
+    if isinstance(section, ListenerSource):
+        server_context(section, lambda _: b"")
+    else:
+        login_of(section)
+        tls_of(section)
+
+
+def _try_web_keys(http: HttpSection) -> None:
+    if http.token is not None:
+        http.token.reveal()
+    if http.cert is not None and http.key is not None:
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), http.cert, http.key)
 
 
 def build_pipeline(
@@ -111,12 +154,14 @@ def _run_processor(settings: Settings, fd: int) -> int:
             stats,
             now_ms,
         )
-        Processor(
+        processor = Processor(
             rooms,
             Link(socket.socket(fileno=fd)),
             receipt_s=settings.gateway.receipt_ms / 1000,
             save_stats=lambda: stats.save(data_dir / "run" / "processor.json"),
-        ).run()
+        )
+        calm_collector()
+        processor.run()
     return 0
 
 

@@ -1,6 +1,7 @@
 """Runs the web process: uvicorn with bounds, the board mounted where one is given."""
 
 import asyncio
+import logging
 import signal
 import socket
 import time
@@ -18,6 +19,8 @@ from gateway.api.stream import Streams
 from gateway.config import Settings
 from gateway.config.sections import HttpSection, split_address
 from gateway.profiles import Profiles
+
+logger = logging.getLogger(__name__)
 
 GRACE_S = 2  # stop within 3 s: systemd and the supervisor wait no longer
 MAX_CONNECTIONS = 512  # 64 streams, some hundred boards; each idle one costs 30 kB
@@ -98,16 +101,23 @@ class _Server(uvicorn.Server):
     @override
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM and SIGINT."""
-        # uvicorn's own raises them anew at the end: a stop that was asked for would then look
-        # like a crash to the supervisor
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        before = [signal.signal(number, self.handle_exit) for number in numbers]
+        """Stop at SIGTERM; a Ctrl-C reaches every process, and the intake stops the others."""
+        # uvicorn's own raises signals anew at the end: a stop that was asked for would then
+        # look like a crash to the supervisor
+        before = signal.signal(signal.SIGTERM, self.handle_exit)
         try:
             yield
         finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
+            signal.signal(signal.SIGTERM, before)
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say where."""
+        await super().startup(sockets)
+        if self.started:
+            scheme = "https" if self.config.is_ssl else "http"
+            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+            logger.info("API and board on %s://%s:%d", scheme, host, self.config.port)
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -6,14 +6,17 @@ commands by ``add_to(commands)``.
 
 import argparse
 import signal
+import sqlite3
 import sys
 from collections.abc import Sequence
 
 from gateway import __version__
-from gateway.cli import bench, device, doctor, export, look, quarantine, replay, run
+from gateway.cli import backfill, bench, device, doctor, export, look, quarantine, replay, run
 from gateway.errors import ConfigError, GatewayError
 
-MODULES = (run, look, quarantine, device, export, replay, doctor, bench)
+MODULES = (run, look, quarantine, device, export, backfill, replay, doctor, bench)
+# A write to a peer that has gone must be an error to these, not the end of the process.
+TALKERS = frozenset({"run", "demo", "_role", "backfill", "doctor", "bench"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,14 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for module in MODULES:
         module.add_to(commands)
     options = parser.parse_args(arguments)
-    # `infragate … | head` must end quietly, as every other filter does
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if options.command not in TALKERS:
+        # `infragate … | head` must end quietly, as every other filter does
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         return int(options.do(options))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    except GatewayError as error:
+    except (GatewayError, OSError, sqlite3.Error) as error:  # a file, a port, a disk
         print(f"infragate: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

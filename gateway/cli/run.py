@@ -93,7 +93,7 @@ def _fleet_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
         *(sys.executable, "-m", "simulators", "fleet", "--forever", "--interval-s", "5"),
         *("--mqtt", f"mqtt://127.0.0.1:{options.mqtt_port}"),
         *("--meters", str(options.meters), "--detectors", str(options.detectors)),
-        *("--state", str(data_dir / "fleet")),
+        *("--state", str(data_dir / "fleet"), "--parent", str(os.getpid())),
     ]
 
 

@@ -16,7 +16,14 @@ there is one recovery: the journal drops its torn tail, the store drops what lie
 checkpoint, and the processor goes on from there. Everything after the journal is a function of it.
 """
 
-from gateway.ports.decoding import Collecting, Decode, DeviceDirectory, Route, RowsHeader
+from gateway.ports.decoding import (
+    Collecting,
+    Decode,
+    DeviceDirectory,
+    Route,
+    RowsHeader,
+    RowsHeads,
+)
 from gateway.ports.intake import (
     Authenticator,
     ClientRole,
@@ -55,6 +62,7 @@ __all__ = [
     "Publisher",
     "Route",
     "RowsHeader",
+    "RowsHeads",
     "Sink",
     "Source",
     "StoreWriter",

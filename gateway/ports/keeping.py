@@ -27,7 +27,9 @@ class StreamRow(NamedTuple):
     first: int  # lowest sequence number expected
     high_water: int  # everything from ``first`` up to here is in the gateway
     last_time_ms: int
-    ranges: str  # JSON [[from, to], …] seen above high_water or below first, inclusive, sorted
+    # JSON [[from, to], …] seen above high_water or below first, inclusive, sorted; "" (not "[]")
+    # says that this epoch of the log is forgotten: its row goes
+    ranges: str
 
 
 class LatestRow(NamedTuple):
@@ -130,6 +132,7 @@ class JournalReading(Protocol):
     def read(self, limit: int, up_to: int) -> tuple[Sequence[Record], Sequence[Quarantined]]:
         """Return at most ``limit`` records with numbers ≤ ``up_to`` and move on.
 
+        Fewer where they are large, none only where there is none.
         Damaged stretches come as quarantine entries with what is left of their bytes, one for
         each record number that is lost, and do not stop the reader.
         """

@@ -105,17 +105,21 @@ def aggregate(  # noqa: PLR0913  # the parameters of /api/v1/aggregate
     return _reduce(starts, values, function)
 
 
+def register_steps(before: FloatArray, after: FloatArray, rollover: float | None) -> FloatArray:
+    """Return how much a register grew from one reading to the next; all in one unit."""
+    steps = after - before
+    if rollover is not None:
+        is_rollover = (before >= rollover * _NEAR_END) & (after <= rollover * _NEAR_ZERO)
+        steps = np.where(is_rollover & (steps < 0), steps + rollover, steps)
+    return np.maximum(steps, 0.0)
+
+
 def _differences(
     times_ms: IntArray, values: FloatArray, rollover: float | None
 ) -> tuple[IntArray, FloatArray]:
     valid = ~np.isnan(values)
     times_ms, values = times_ms[valid], values[valid]
-    before, after = values[:-1], values[1:]
-    steps = after - before
-    if rollover is not None:
-        is_rollover = (before >= rollover * _NEAR_END) & (after <= rollover * _NEAR_ZERO)
-        steps = np.where(is_rollover & (steps < 0), steps + rollover, steps)
-    return times_ms[1:], np.maximum(steps, 0.0)
+    return times_ms[1:], register_steps(values[:-1], values[1:], rollover)
 
 
 def _durations_h(times_ms: IntArray, interval_ms: int) -> FloatArray:

@@ -18,8 +18,10 @@ from pathlib import Path
 
 from gateway.store import state
 from gateway.store.days import DAY_MS, FINAL, FRESH, DayFiles
+from gateway.store.dirty import closed_before_ms
 from gateway.store.files import full_disk_is_ours
 from gateway.store.pack import Plan, shrink, step
+from gateway.store.rolled import is_rollup
 
 _FAN = 8
 _LOWEST_ROWS = 8192  # runs below it are of one size
@@ -31,7 +33,7 @@ _OPEN_DAYS = 8
 
 _RUNS = """SELECT profile, level, run, sum(n) FROM page
 WHERE level > 0 GROUP BY profile, level, run ORDER BY profile, level, run"""
-_FRESH = """SELECT profile, id, n FROM page
+_FRESH = """SELECT profile, id, n, t_lo FROM page
 WHERE level = 0 AND record_hi < ? ORDER BY profile, id"""
 _HAS_BLOCKED = "SELECT EXISTS (SELECT 1 FROM page WHERE level = 0 AND record_hi >= ?)"
 _NEXT_RUN = "SELECT coalesce(max(run), 0) + 1 FROM page"
@@ -62,19 +64,28 @@ class Merger:
                 return self._shrink_one()
             connection = self._days.get(self._plan.day)
             plan, self._plan = self._plan, None
-            if connection is not None and step(connection, plan):
+            if connection is not None and step(connection, plan, now_ms):
                 self._plan = plan
             return True
 
     def retention(self, now_ms: int, keep_ms: int) -> int:
-        """Delete the files of days that ended more than ``keep_ms`` ago; return how many."""
-        old = self._days.days(last=(now_ms - keep_ms) // DAY_MS - 1)
-        for day in old:
-            self._days.unlink(day)
+        """Delete the files of days that ended more than ``keep_ms`` ago; return how many.
+
+        A file in which something arrived within ``keep_ms`` stays: imported history is kept as
+        long as what came live.
+        """
+        first_kept = (now_ms - keep_ms) // DAY_MS
+        with full_disk_is_ours():
+            gone = [
+                day
+                for day in self._days.days(last=first_kept - 1)
+                if self._days.unlink_before(day, first_kept)
+            ]
+        for day in gone:
             self._idle.pop(day, None)
-        if self._plan is not None and self._plan.day in old:
+        if self._plan is not None and self._plan.day in gone:
             self._plan = None
-        return len(old)
+        return len(gone)
 
     def close(self) -> None:
         """Close all files."""
@@ -86,13 +97,15 @@ class Merger:
         number = self._checkpoint_number()
         for day in reversed(self._days.days()):
             is_closed = now_ms >= (day + 1) * DAY_MS + _CLOSED_AFTER_MS
-            stamp = (*self._days.stamp(day), is_closed)
+            closed_ms = min(closed_before_ms(now_ms), (day + 1) * DAY_MS)
+            stamp = (*self._days.stamp(day), is_closed, closed_ms)
             if self._idle.get(day) == stamp:
                 continue
             connection = self._days.get(day)
             if connection is None:
                 continue
-            plan = _fresh_plan(connection, day, number, is_closed=is_closed)
+            least = 1 if is_closed else _FAN
+            plan = _fresh_plan(connection, day, (number, least, closed_ms))
             plan = plan or _run_plan(connection, day, is_closed=is_closed)
             if plan is not None:
                 return plan
@@ -122,32 +135,36 @@ class Merger:
 
 
 def _fresh_plan(
-    connection: sqlite3.Connection, day: int, number: int, *, is_closed: bool
+    connection: sqlite3.Connection, day: int, bounds: tuple[int, int, int]
 ) -> Plan | None:
-    """Return what to merge of the pages that came in, of the first profile with enough."""
-    least = 1 if is_closed else _FAN
+    """Return what to merge of the pages that came in, of the first profile with enough.
+
+    Enough is one where it has rows of a bucket that is closed: they wait to be rolled up.
+    """
+    number, least, closed_ms = bounds
     rows = connection.execute(_FRESH, (number,))
     for profile, group in groupby(rows, itemgetter(0)):
         pages = list(_first(group))
-        if len(pages) >= least:
-            total = sum(n for _, n in pages)
+        is_awaited = not is_rollup(profile) and min(t_lo for *_, t_lo in pages) <= closed_ms
+        if len(pages) >= least or is_awaited:
+            total = sum(n for _, n, _ in pages)
             return Plan(
                 day,
                 profile,
                 level=_level_of(total),
                 run=_next_run(connection),
-                pages=[page_id for page_id, _ in pages],
+                pages=[page_id for page_id, *_ in pages],
             )
     return None
 
 
-def _first(group: Iterator[tuple[str, int, int]]) -> Iterator[tuple[int, int]]:
+def _first(group: Iterator[tuple[str, int, int, int]]) -> Iterator[tuple[int, int, int]]:
     total = 0
-    for count, (_, page_id, n) in enumerate(group):
+    for count, (_, page_id, n, t_lo) in enumerate(group):
         total += n
         if count and (count >= _FRESH_PAGES or total > _FRESH_ROWS):
             return
-        yield page_id, n
+        yield page_id, n, t_lo
 
 
 def _run_plan(connection: sqlite3.Connection, day: int, *, is_closed: bool) -> Plan | None:

@@ -9,9 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.model import ReadingBatch
-from gateway.store.days import DAMAGED, FINAL, INSERT_PAGE, PageRow, page_row
+from gateway.store import dirty
+from gateway.store.days import DAMAGED, FINAL, FRESH, INSERT_PAGE, PageRow, page_row
 from gateway.store.files import transaction
 from gateway.store.pages import PageDamagedError, concat, decode_page
+from gateway.store.rolled import is_rollup
+from gateway.store.rollup import latest
 
 _STEP_ROWS = 65_536  # 0.1 s of work, and a transaction of a few milliseconds
 # One device's minute values of a day fit in a page; a smaller page compresses worse, a larger
@@ -65,12 +68,14 @@ class _Decoded(NamedTuple):
     damaged: list[int]
 
 
-def step(connection: sqlite3.Connection, plan: Plan) -> bool:
+def step(connection: sqlite3.Connection, plan: Plan, now_ms: int) -> bool:
     """Merge a part of a plan; return whether some of it is left."""
     inputs = _Inputs(plan.pages, None) if plan.pages else _choose(connection, plan)
     decoded = _decode(connection, plan.profile, inputs.ids)
     rows = _outputs(decoded, plan, inputs.border)
     gone = [(page_id,) for page_id in inputs.ids if page_id not in decoded.damaged]
+    fresh = [batch for level, _, batch in decoded.batches if level == FRESH]
+    marks = [] if is_rollup(plan.profile) else list(dirty.marks_of(fresh, plan.day))
     with transaction(connection):
         connection.executemany("DELETE FROM page WHERE id = ?", gone)
         connection.executemany(
@@ -78,6 +83,8 @@ def step(connection: sqlite3.Connection, plan: Plan) -> bool:
             [(DAMAGED, page_id) for page_id in decoded.damaged],
         )
         connection.executemany(INSERT_PAGE, rows)
+        for mark in marks:
+            dirty.add(connection, mark, dirty.due_of(plan.day, mark.bucket, now_ms))
     return inputs.border is not None
 
 
@@ -123,7 +130,10 @@ def _outputs(decoded: _Decoded, plan: Plan, border: int | None) -> list[PageRow]
         left = batch.take(~is_ready)
         if len(left):  # a page across the border: its rest stays where it was
             rows.append(page_row(left, level, run, plan.zlib_level))
-    rows += [page_row(page, plan.level, plan.run, plan.zlib_level) for page in cut(concat(ready))]
+    merged = concat(ready)
+    if is_rollup(plan.profile):
+        merged = latest(merged)  # what was computed anew is of no use to anybody
+    rows += [page_row(page, plan.level, plan.run, plan.zlib_level) for page in cut(merged)]
     return rows
 
 

@@ -14,6 +14,7 @@ from gateway.profiles import Profile
 from gateway.store import state
 from gateway.store.days import DAY_MS, DayFiles
 from gateway.store.pages import PageDamagedError, concat, decode_page, empty
+from gateway.store.rolled import ROLLUP, SPANS_MS, Layout, name_of
 from gateway.store.select import Query, format_after, parse_key, select
 
 _PAGES = """SELECT data FROM page WHERE profile = ?
@@ -57,6 +58,11 @@ class StoreReader:
     def counts(self) -> list[CountRow]:
         """Return the accounts of every device."""
         return self._of_state(state.load_counts) or []
+
+    def count(self, device_index: int) -> CountRow | None:
+        """Return the accounts of one device, None where it has sent nothing."""
+        rows = self._of_state(lambda file: state.load_counts(file, device_index))
+        return rows[0] if rows else None
 
     def accounting(self) -> Totals:
         """Return the accounts of the gateway at the last checkpoint."""
@@ -104,22 +110,49 @@ class StoreReader:
         """
         known = self._profiles[profile]
         query = Query(known.shape, lineage, parse_key(after, 5), device_index, from_ms, to_ms)
-        if query.after:
-            query = query._replace(from_ms=max(from_ms, query.after[0]))
-        parts = [empty(profile, len(known.columns))]
-        missing = limit + 1  # one more tells whether there is a next page
-        for day in self._days.days(query.from_ms // DAY_MS, (to_ms - 1) // DAY_MS):
-            shown = select(self._pages(day, profile, query), query, missing)
-            if shown is not None:
-                parts.append(shown)
-                missing -= len(shown)
-            if missing <= 0:
-                break
-        batch = concat(parts)
-        if len(batch) <= limit:
-            return batch, None
-        batch = batch.take(np.arange(limit))
-        return batch, format_after(batch)
+        return self._select(profile, len(known.columns), query, limit)
+
+    def rollups(  # noqa: PLR0913, PLR0917  # as ``readings``
+        self,
+        profile: str,
+        span: str,
+        device_index: int | None,
+        from_ms: int,
+        to_ms: int,
+        limit: int,
+        after: str | None = None,
+    ) -> tuple[ReadingBatch, str | None]:
+        """Return rollups of buckets that begin in [from_ms, to_ms), sorted by (time, device).
+
+        Args:
+            profile: a known profile, that of the readings.
+            span: ``15m`` or ``1d``.
+            device_index: as in ``readings``, like all that follow.
+            from_ms: first time.
+            to_ms: end, not included.
+            limit: at most so many.
+            after: what the call before returned.
+
+        Returns:
+            A batch with the columns of ``shown_profile(profile, span)``.
+
+        Raises:
+            KeyError: no such profile or span.
+            ValueError: ``after`` is not from this method.
+        """
+        layout = Layout(self._profiles[profile])
+        if span not in SPANS_MS:
+            raise KeyError(span)
+        query = Query(
+            ROLLUP,
+            lineage=False,
+            after=parse_key(after, 5),
+            device_index=device_index,
+            from_ms=from_ms,
+            to_ms=to_ms,
+        )
+        stored, following = self._select(name_of(profile, span), layout.width, query, limit)
+        return layout.shown(stored), following
 
     def events(
         self,
@@ -149,6 +182,26 @@ class StoreReader:
             self._days.close()
             if self._state is not None:
                 self._state.close()
+
+    def _select(
+        self, profile: str, width: int, query: Query, limit: int
+    ) -> tuple[ReadingBatch, str | None]:
+        if query.after:
+            query = query._replace(from_ms=max(query.from_ms, query.after[0]))
+        parts = [empty(profile, width)]
+        missing = limit + 1  # one more tells whether there is a next page
+        for day in self._days.days(query.from_ms // DAY_MS, (query.to_ms - 1) // DAY_MS):
+            shown = select(self._pages(day, profile, query), query, missing)
+            if shown is not None:
+                parts.append(shown)
+                missing -= len(shown)
+            if missing <= 0:
+                break
+        batch = concat(parts)
+        if len(batch) <= limit:
+            return batch, None
+        batch = batch.take(np.arange(limit))
+        return batch, format_after(batch)
 
     def _pages(self, day: int, profile: str, query: Query) -> Iterator[ReadingBatch]:
         first, last = (

@@ -7,6 +7,8 @@ import numpy as np
 
 from gateway.model import BoolArray, ReadingBatch
 from gateway.store.pages import concat
+from gateway.store.rolled import ROLLUP
+from gateway.store.rollup import latest
 from gateway.store.winners import in_order, winners
 
 # Rows gathered before those that cannot be among the first ``limit`` are let go: 40 MB of em1.
@@ -17,7 +19,7 @@ _GATHERED_ROWS = 1 << 18
 class Query(NamedTuple):
     """Which readings are wanted."""
 
-    shape: str  # Profile.shape
+    shape: str  # Profile.shape, or ROLLUP
     lineage: bool
     after: tuple[int, ...]  # time, device, sequence number, log, record; or empty
     device_index: int | None
@@ -86,7 +88,12 @@ def _matches(page: ReadingBatch, query: Query, last_ms: int) -> BoolArray:
 
 def _shown(rows: ReadingBatch, query: Query) -> ReadingBatch:
     by_sequence = query.shape == "events"
-    shown = in_order(rows) if query.lineage else winners(rows, by_sequence=by_sequence)
+    if query.shape == ROLLUP:
+        shown = in_order(latest(rows))
+    elif query.lineage:
+        shown = in_order(rows)
+    else:
+        shown = winners(rows, by_sequence=by_sequence)
     if not query.after:
         return shown
     key = [shown.time_ms, shown.device_index]

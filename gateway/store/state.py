@@ -23,7 +23,7 @@ CREATE TABLE stream (
     device_index INTEGER NOT NULL, log INTEGER NOT NULL, epoch INTEGER NOT NULL,
     boot INTEGER NOT NULL, first INTEGER NOT NULL, high_water INTEGER NOT NULL,
     last_time_ms INTEGER NOT NULL, ranges TEXT NOT NULL,
-    PRIMARY KEY (device_index, log)
+    PRIMARY KEY (device_index, log, epoch)
 ) WITHOUT ROWID;
 CREATE TABLE latest (
     device_index INTEGER NOT NULL, profile TEXT NOT NULL, time_ms INTEGER NOT NULL,
@@ -68,11 +68,14 @@ received_messages=?, stored=?, duplicate=?, quarantined=?, messages_stored=?,
 messages_duplicate=?, messages_quarantined=?"""
 _LATEST = """SELECT device_index, profile, time_ms, received_ms, log, seq, status, quality,
 reasons, "values", memory FROM latest"""
-_OF_DEVICE = """
-WHERE (?1 IS NULL OR profile = ?1) AND (?2 IS NULL OR device_index = ?2) ORDER BY 1, 2"""
 _CHANGED = " WHERE change > ? ORDER BY 1, 2"
-_DEVICES = "SELECT * FROM device WHERE ?1 IS NULL OR device = ?1 ORDER BY 1"
-_STREAMS = "SELECT * FROM stream WHERE ?1 IS NULL OR device_index = ?1 ORDER BY 1, 2"
+_DEVICES = "SELECT * FROM device"
+_STREAMS = "SELECT * FROM stream ORDER BY 1, 2, 3"
+# Beside a lone max() SQLite takes the other columns from the row that has it.
+_NEWEST_STREAMS = """SELECT device_index, log, max(epoch), boot, first, high_water, last_time_ms,
+ranges FROM stream"""
+_FORGET_STREAM = "DELETE FROM stream WHERE device_index = ? AND log = ? AND epoch = ?"
+_COUNTS = "SELECT * FROM count"
 
 
 class Meta(NamedTuple):
@@ -102,7 +105,10 @@ def save(state: sqlite3.Connection, checkpoint: Checkpoint) -> None:
     with transaction(state):
         state.execute(_UPDATE_META, (*checkpoint.position, *checkpoint.totals))
         state.executemany(_UPSERTS["device"], checkpoint.devices)
-        state.executemany(_UPSERTS["stream"], checkpoint.streams)
+        # A tombstone of a log goes before the row of one that has come into being since.
+        gone = [row[:3] for row in checkpoint.streams if not row.ranges]
+        state.executemany(_FORGET_STREAM, gone)
+        state.executemany(_UPSERTS["stream"], (row for row in checkpoint.streams if row.ranges))
         state.executemany(_UPSERTS["latest"], checkpoint.latest)
         state.executemany(_UPSERTS["count"], checkpoint.counts)
 
@@ -115,7 +121,7 @@ def load(state: sqlite3.Connection) -> Checkpoint:
             meta.position,
             meta.totals,
             load_devices(state),
-            load_streams(state),
+            [StreamRow(*row) for row in state.execute(_STREAMS)],
             load_latest(state),
             load_counts(state),
         )
@@ -129,24 +135,28 @@ def load_meta(state: sqlite3.Connection) -> Meta:
 
 def load_devices(state: sqlite3.Connection, device: str | None = None) -> list[DeviceRow]:
     """Return all devices in the order of their index, or those of one name."""
-    return [DeviceRow(*row) for row in state.execute(_DEVICES, (device,))]
+    rows = _found(state, _DEVICES, " ORDER BY 1", device=device)
+    return [DeviceRow(*row) for row in rows]
 
 
 def load_streams(state: sqlite3.Connection, device_index: int | None = None) -> list[StreamRow]:
-    """Return all logs, or those of one device."""
-    return [StreamRow(*row) for row in state.execute(_STREAMS, (device_index,))]
+    """Return all logs, or those of one device, each as it counts now (its highest epoch)."""
+    end = " GROUP BY 1, 2 ORDER BY 1, 2"
+    rows = _found(state, _NEWEST_STREAMS, end, device_index=device_index)
+    return [StreamRow(*row) for row in rows]
 
 
-def load_counts(state: sqlite3.Connection) -> list[CountRow]:
-    """Return the accounts of every device."""
-    return [CountRow(*row) for row in state.execute("SELECT * FROM count ORDER BY 1")]
+def load_counts(state: sqlite3.Connection, device_index: int | None = None) -> list[CountRow]:
+    """Return the accounts of every device, or of one."""
+    rows = _found(state, _COUNTS, " ORDER BY 1", device_index=device_index)
+    return [CountRow(*row) for row in rows]
 
 
 def load_latest(
     state: sqlite3.Connection, profile: str | None = None, device_index: int | None = None
 ) -> list[LatestRow]:
     """Return newest readings: all, of one profile, of one device."""
-    rows = state.execute(_LATEST + _OF_DEVICE, (profile, device_index))
+    rows = _found(state, _LATEST, " ORDER BY 1, 2", profile=profile, device_index=device_index)
     return [LatestRow(*row) for row in rows]
 
 
@@ -155,3 +165,16 @@ def load_changed(state: sqlite3.Connection, change: int) -> tuple[list[LatestRow
     with snapshot(state):
         rows = [LatestRow(*row) for row in state.execute(_LATEST + _CHANGED, (change,))]
         return rows, load_meta(state).change
+
+
+def _found(
+    state: sqlite3.Connection, select: str, end: str, **wanted: str | int | None
+) -> sqlite3.Cursor:
+    """Select where columns have the wanted values, None = any.
+
+    Only the conditions that there are, as ``? IS NULL OR …`` would read the whole table.
+    """
+    asked = {name: value for name, value in wanted.items() if value is not None}
+    where = " AND ".join(f"{name} = ?" for name in asked)
+    sql = f"{select} WHERE {where}{end}" if where else select + end
+    return state.execute(sql, tuple(asked.values()))

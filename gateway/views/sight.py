@@ -54,8 +54,7 @@ class Sight:
 
     def look_at(self, row: DeviceRow) -> Device:
         """Return one device as it is now, not a second ago."""
-        counts = self.store.counts()
-        own = next((c for c in counts if c.device_index == row.device_index), None)
+        own = self.store.count(row.device_index)
         latest = self.store.latest(device_index=row.device_index)
         at = (self.clock(), self._intervals_ms)
         return join(row, own or no_counts(row.device_index), latest, at)

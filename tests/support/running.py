@@ -179,6 +179,10 @@ class Device:
             info = self._client.publish(f"{self.base}/t", json.dumps(row(seq, time_ms)), qos=1)
             self._mids[info.mid] = seq
 
+    def say(self, topic: str, payload: str) -> None:
+        """Publish anything else at QoS 1."""
+        self._client.publish(topic, payload, qos=1)
+
     def resend(self) -> None:
         """Publish on the backlog lane whatever no receipt covers yet."""
         for seq in [s for s in self.sent if s > self.receipted]:

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.errors import GatewayError, JournalFullError
 from gateway.journal import JournalReader, verify
+from gateway.journal.reader import WINDOWS_AT_ONCE
 from gateway.model import Position, Record
 from tests.journal_tools import append, expected, open_journal, payload_of, read_all
 
@@ -178,3 +179,18 @@ def test_a_closed_reader_goes_on_where_it_was(tmp_path: Path) -> None:
     reader.close()
     assert reader.position == place
     assert reader.read(1, 60)[0] == [expected(34)]
+
+
+def test_a_read_ends_early_where_records_are_large_and_goes_on_where_it_ended(
+    tmp_path: Path,
+) -> None:
+    journal = open_journal(tmp_path, segment_bytes=64 << 20, max_bytes=1 << 30)
+    payload = bytes(300 << 10)
+    for _ in range(20):
+        journal.append(1, 0, 0, b"t", payload)
+    journal.commit()
+    reader, got = JournalReader(tmp_path, Position()), []
+    while records := reader.read(1000, 20)[0]:
+        assert sum(len(record.payload) for record in records) <= WINDOWS_AT_ONCE << 20
+        got += [record.number for record in records]
+    assert got == list(range(1, 21))

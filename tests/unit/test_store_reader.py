@@ -46,10 +46,30 @@ def test_the_state_is_found_by_device(tmp_path: Path) -> None:
     assert reader.streams(1) == streams[2:4]
     assert reader.streams() == streams
     assert reader.counts() == counts
+    assert (reader.count(1), reader.count(9)) == (counts[1], None)
     assert reader.latest() == latest
     assert reader.latest("pq3") == latest[1::2]
     assert reader.latest("em1", 2) == [latest[4]]
     assert reader.accounting() == checkpoint_at(5).totals
+
+
+def test_a_log_that_counted_anew_keeps_its_epochs_and_shows_the_newest(tmp_path: Path) -> None:
+    old, new = (StreamRow(1, 7, epoch, epoch, 1, 9, 5, "[]") for epoch in (2, 3))
+    store = Store.open(tmp_path)
+    store.checkpoint(checkpoint_at(2)._replace(streams=[old, new]))
+    assert store.load().streams == [old, new]
+    assert StoreReader(tmp_path, PROFILES).streams() == [new]
+
+
+def test_a_forgotten_log_leaves_no_row(tmp_path: Path) -> None:
+    old, new = (StreamRow(1, 7, epoch, epoch, 1, 9, 5, "[]") for epoch in (2, 3))
+    store = Store.open(tmp_path)
+    store.checkpoint(checkpoint_at(2)._replace(streams=[old, new]))
+    store.checkpoint(checkpoint_at(3)._replace(streams=[old._replace(ranges="")]))
+    assert store.load().streams == [new]
+    gone, again = new._replace(ranges=""), new._replace(first=50)
+    store.checkpoint(checkpoint_at(4)._replace(streams=[gone, again]))
+    assert StoreReader(tmp_path, PROFILES).streams(1) == [again]
 
 
 def test_a_live_board_gets_what_changed_only(tmp_path: Path) -> None:
