@@ -115,6 +115,11 @@ class Pipeline:
         """
         self._earlier.setdefault((entry.topic, entry.payload), []).append(earlier_of(entry))
 
+    def skip(self, number: int) -> None:
+        """Take note of a record that stands for nothing: it has no fate and was not received."""
+        self._accounts.requeue()
+        self._last_number = max(self._last_number, number)
+
     def run(self, records: Sequence[Record], damaged: Sequence[Quarantined] = ()) -> Outcome:
         """Process records in the order of their numbers."""
         before = self._accounts.totals(self._last_number)
