@@ -1,4 +1,7 @@
-"""The loop of the keeper process: what may wait. Merges, retention, sinks, outbox clean-up."""
+"""The loop of the keeper process: what may wait.
+
+Merges, rollups, retention, sinks, outbox clean-up.
+"""
 
 import asyncio
 import logging
@@ -22,6 +25,13 @@ class Merging(Protocol):
         """Delete whole days older than ``keep_ms``; return how many."""
 
 
+class Rolling(Protocol):
+    """``store.Roller``."""
+
+    def roll_once(self, now_ms: int) -> bool:
+        """Do one bounded piece of work; return whether there was any."""
+
+
 class Draining(Protocol):
     """``sinks.Drain``."""
 
@@ -32,11 +42,19 @@ class Draining(Protocol):
         """Return the oldest outbox record this sink may still need."""
 
 
+class Outlet(NamedTuple):
+    """An outbox and the sinks that empty it."""
+
+    drains: Sequence[Draining]
+    keep_from: Callable[[int], None]
+
+
 class KeeperRooms(NamedTuple):
     """What the keeper works with; ``app`` puts it together."""
 
     merger: Merging
-    drains: Sequence[Draining]
+    roller: Rolling
+    outlets: Sequence[Outlet]
 
 
 class Keeper:
@@ -46,14 +64,12 @@ class Keeper:
         self,
         rooms: KeeperRooms,
         *,
-        keep_from: Callable[[int], None],
         retention_ms: int,
         clock: Callable[[], int],
         save_stats: Callable[[], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._rooms = rooms
-        self._keep_from = keep_from
         self._retention_ms = retention_ms
         self._clock = clock
         self._save_stats = save_stats
@@ -65,13 +81,20 @@ class Keeper:
             group.create_task(self._merge(), name="merge")
             group.create_task(self._retain(), name="retention")
             group.create_task(self._tick(), name="tick")
-            for index, drain in enumerate(self._rooms.drains):
+            drains = [drain for outlet in self._rooms.outlets for drain in outlet.drains]
+            for index, drain in enumerate(drains):
                 group.create_task(drain.run(), name=f"sink-{index}")
 
     async def _merge(self) -> None:
         while True:
-            has_worked = await asyncio.to_thread(self._rooms.merger.merge_once, self._clock())
+            has_worked = await asyncio.to_thread(self._work)
             await self._sleep(TICK_S if has_worked else IDLE_S)
+
+    def _work(self) -> bool:
+        # One after the other: a merge moves pages that a rollup reads, and says what is new.
+        now_ms = self._clock()
+        has_merged = self._rooms.merger.merge_once(now_ms)
+        return self._rooms.roller.roll_once(now_ms) or has_merged
 
     async def _retain(self) -> None:
         while True:
@@ -86,5 +109,6 @@ class Keeper:
         while True:
             await self._sleep(TICK_S)
             self._save_stats()
-            if self._rooms.drains:
-                self._keep_from(min(drain.keep_from() for drain in self._rooms.drains))
+            for outlet in self._rooms.outlets:
+                if outlet.drains:
+                    outlet.keep_from(min(drain.keep_from() for drain in outlet.drains))

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway import api, board
-from gateway.config import Settings, duration_ms
+from gateway.config import Settings, SinkSection, duration_ms
 from gateway.decode import Collector, Decoders
 from gateway.decode.mapping import CompiledMapping
 from gateway.journal import JournalReader
-from gateway.keeper import Keeper, KeeperRooms
+from gateway.keeper import Keeper, KeeperRooms, Outlet
 from gateway.ledger import FindTimes, Ledger
 from gateway.link import Link
 from gateway.model import Lane
@@ -29,10 +29,13 @@ from gateway.sinks.outbox import Outbox, durable_number, keep_from
 from gateway.sinks.readings import ReadingEncoder
 from gateway.sinks.salvage import RefusedLine, keep_refused
 from gateway.stats import Stats
-from gateway.store import Merger, Store, StoreReader
+from gateway.store import Merger, Roller, Store, StoreReader
+from gateway.store.rolled import shown_profiles
 from gateway.supervisor import locked, run_loop, start_logging, until_terminated
 from gateway.topics import topic_of
 from gateway.validate import Validator
+
+ROLLUPS = "outbox-rollups"  # folder
 
 
 def now_ms() -> int:
@@ -122,10 +125,12 @@ def _run_processor(settings: Settings, fd: int) -> int:
 
 def _run_keeper(settings: Settings, _fd: int) -> int:
     data_dir, stats = settings.gateway.data_dir, Stats()
-    outbox = data_dir / "outbox"
+    profiles = load_all_profiles(settings)
+    outlets = _outlets(settings, profiles, stats)
+    rollups = Outbox.open(data_dir / ROLLUPS, now_ms) if settings.sink else None
+    roller = Roller(data_dir, profiles, rollups.put_once) if rollups else Roller(data_dir, profiles)
     keeper = Keeper(
-        KeeperRooms(Merger(data_dir), _drains(settings, outbox, stats)),
-        keep_from=lambda number: keep_from(outbox, number),
+        KeeperRooms(Merger(data_dir, roller.look_at), roller, outlets),
         retention_ms=duration_ms(settings.gateway.retention),
         clock=now_ms,
         save_stats=lambda: stats.save(data_dir / "run" / "keeper.json"),
@@ -133,9 +138,10 @@ def _run_keeper(settings: Settings, _fd: int) -> int:
     return run_loop(until_terminated(keeper.run()))
 
 
-def _drains(settings: Settings, outbox: Path, stats: Stats) -> list[Drain]:
-    profiles = load_all_profiles(settings)
-    reader = StoreReader(settings.gateway.data_dir, profiles)
+def _outlets(settings: Settings, profiles: Profiles, stats: Stats) -> list[Outlet]:
+    """Return what empties the outbox of readings and that of rollups: a drain each a sink."""
+    data_dir = settings.gateway.data_dir
+    reader = StoreReader(data_dir, profiles)
     names: dict[int, tuple[str, str, str]] = {}
 
     def name_of(device_index: int) -> tuple[str, str, str]:
@@ -144,22 +150,48 @@ def _drains(settings: Settings, outbox: Path, stats: Stats) -> list[Drain]:
         return names[device_index]
 
     def refused(sink: str, lines: Sequence[RefusedLine]) -> None:
-        keep_refused(settings.gateway.data_dir / "quarantine", sink, lines)
+        keep_refused(data_dir / "quarantine", sink, lines)
 
+    outside, rolled = Outside(now_ms, stats, refused), shown_profiles(profiles)
     return [
+        outlet(
+            settings.sink, data_dir / "outbox", lambda: ReadingEncoder(profiles, name_of), outside
+        ),
+        outlet(
+            # a name of its own: each has its cursor, its canary and its row of metrics
+            [
+                section.model_copy(update={"name": f"{section.name}-rollups"})
+                for section in settings.sink
+            ],
+            data_dir / ROLLUPS,
+            lambda: ReadingEncoder(rolled, name_of),
+            outside,
+        ),
+    ]
+
+
+def outlet(
+    sections: Sequence[SinkSection],
+    outbox: Path,
+    encoder: Callable[[], ReadingEncoder],
+    outside: Outside,
+) -> Outlet:
+    """Return a drain from an outbox into each of some sinks."""
+    drains = [
         Drain(
             open_sink(section, now_ms),
             Feed(
                 lambda position: JournalReader(outbox, position),
                 lambda: durable_number(outbox),
-                ReadingEncoder(profiles, name_of),
+                encoder(),
             ),
             outbox / f"{section.name}.cursor",
             Pace.of(section),
-            Outside(now_ms, stats, refused),
+            outside,
         )
-        for section in settings.sink
+        for section in sections
     ]
+    return Outlet(drains, lambda number: keep_from(outbox, number))
 
 
 def _run_web(settings: Settings, _fd: int) -> int:

@@ -58,7 +58,8 @@ class Wanted(NamedTuple):
             except PageDamagedError:
                 continue
             if page.values.shape[1] == self.width:  # else of a profile that was changed since
-                found.append(page.take(self._matches(page)))
+                mask = self._matches(page)
+                found.append(page if mask.all() else page.take(mask))
         return concat(found)
 
     def has_any(self, place: Place) -> bool:
@@ -120,7 +121,7 @@ def _look_within(
         found[np.searchsorted(devices, left.devices)] = values
         # a page of the same time may have a newer version of what was found
         next_ms = places[0].t_hi if places else -1
-        is_open = (times <= next_ms).any(axis=1)
+        is_open = np.logical_or.reduce(times <= next_ms, axis=1)
         rows = rows.take(is_open[np.searchsorted(left.devices, rows.device_index)])
         left = left._replace(devices=left.devices[is_open])
         places = [place for place in places if left.has_any(place)]
