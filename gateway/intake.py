@@ -101,9 +101,9 @@ class IntakeProcess:
         self._rooms.commit.on_durable(self._tell_durable)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._rooms.commit.run(), name="group-commit")
-            group.create_task(self._tick(), name="tick")
             for index, source in enumerate(self._rooms.sources):
                 group.create_task(source.run(), name=f"source-{index}")
+            group.create_task(self._tick(), name="tick")
 
     async def finish(self) -> None:
         """Commit the rest and give the processor a moment to reach the end of the journal."""
@@ -112,7 +112,7 @@ class IntakeProcess:
         self._send({"durable": end, "stop": True})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
-                while self._processed <= end:
+                while self._processed <= end and self._writer is not None:
                     self._heard.clear()
                     await self._heard.wait()
 
@@ -162,12 +162,15 @@ class IntakeProcess:
         try:
             while line := await reader.readline():
                 self._hear(json.loads(line))
-        except (ConnectionError, ValueError) as error:
+        except ConnectionError:
+            pass  # it has died, and the supervisor says so
+        except ValueError as error:
             logger.warning("processor link broke: %s", error)
         finally:
             writer.close()
             if self._writer is writer:
                 self._writer = None
+                self._heard.set()  # nobody will: a stop need not wait for it
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "keep" in message:
@@ -187,9 +190,9 @@ class IntakeProcess:
 
     async def _tick(self) -> None:
         while True:
+            self._save_stats()  # the first at once: readiness waits for it
             await asyncio.sleep(TICK_S)
             self._delete_old()
-            self._save_stats()
 
     def _delete_old(self) -> None:
         now_s = asyncio.get_running_loop().time()

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from gateway.errors import JournalFullError
+
 logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
@@ -19,17 +21,29 @@ class Merging(Protocol):
     """``store.Merger``."""
 
     def merge_once(self, now_ms: int) -> bool:
-        """Do one bounded piece of work; return whether there was any."""
+        """Do one bounded piece of work; return whether there was any.
+
+        Raises:
+            JournalFullError: the disk is full; call again later.
+        """
 
     def retention(self, now_ms: int, keep_ms: int) -> int:
-        """Delete whole days older than ``keep_ms``; return how many."""
+        """Delete whole days older than ``keep_ms``; return how many.
+
+        Raises:
+            JournalFullError: the disk is full; call again later.
+        """
 
 
 class Rolling(Protocol):
     """``store.Roller``."""
 
     def roll_once(self, now_ms: int) -> bool:
-        """Do one bounded piece of work; return whether there was any."""
+        """Do one bounded piece of work; return whether there was any.
+
+        Raises:
+            JournalFullError: the disk is full; call again later.
+        """
 
 
 class Draining(Protocol):
@@ -78,16 +92,25 @@ class Keeper:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._merge(), name="merge")
-            group.create_task(self._retain(), name="retention")
+            group.create_task(self._tend_store(), name="store")
             group.create_task(self._tick(), name="tick")
             drains = [drain for outlet in self._rooms.outlets for drain in outlet.drains]
             for index, drain in enumerate(drains):
                 group.create_task(drain.run(), name=f"sink-{index}")
 
-    async def _merge(self) -> None:
+    async def _tend_store(self) -> None:
+        """Merge and delete in turn: both work on the same connections."""
+        clock_s = asyncio.get_running_loop().time
+        retention_due_s = clock_s()
         while True:
-            has_worked = await asyncio.to_thread(self._work)
+            try:
+                if clock_s() >= retention_due_s:
+                    await asyncio.to_thread(self._retain)
+                    retention_due_s = clock_s() + RETENTION_EVERY_S
+                has_worked = await asyncio.to_thread(self._work)
+            except JournalFullError as error:  # what is not merged is only slower to read
+                logger.warning("merging waits: %s", error)
+                has_worked = False
             await self._sleep(TICK_S if has_worked else IDLE_S)
 
     def _work(self) -> bool:
@@ -96,19 +119,21 @@ class Keeper:
         has_merged = self._rooms.merger.merge_once(now_ms)
         return self._rooms.roller.roll_once(now_ms) or has_merged
 
-    async def _retain(self) -> None:
-        while True:
-            gone = await asyncio.to_thread(
-                self._rooms.merger.retention, self._clock(), self._retention_ms
-            )
-            if gone:
-                logger.info("retention: days_deleted=%d", gone)
-            await self._sleep(RETENTION_EVERY_S)
+    def _retain(self) -> None:
+        gone = self._rooms.merger.retention(self._clock(), self._retention_ms)
+        if gone:
+            logger.info("retention: days_deleted=%d", gone)
 
     async def _tick(self) -> None:
         while True:
             await self._sleep(TICK_S)
-            self._save_stats()
-            for outlet in self._rooms.outlets:
-                if outlet.drains:
-                    outlet.keep_from(min(drain.keep_from() for drain in outlet.drains))
+            try:
+                self._save_stats()
+                self._say_what_is_needed()
+            except OSError as error:  # a full disk: nothing is lost, sinks go on
+                logger.warning("keeper cannot write: %s", error)
+
+    def _say_what_is_needed(self) -> None:
+        for outlet in self._rooms.outlets:
+            if outlet.drains:
+                outlet.keep_from(min(drain.keep_from() for drain in outlet.drains))

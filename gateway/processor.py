@@ -22,10 +22,13 @@ from gateway.ports import JournalReading, StoreWriter
 from gateway.stats import Stats
 
 FIRST_BATCH = 5
-MAX_BATCH = 20_000  # at 60,000 messages/s three steps a second, well inside 500 ms to queryable
+# At 60,000 messages/s twelve steps a second. Measured per message: 1,000 cost 20 % more, 20,000
+# save nothing and hold four times the memory. The journal cuts batches of large messages shorter.
+MAX_BATCH = 5_000
 LINGER_S = 0.04  # gathers single readings into one page; a tenth of the promised 500 ms
 CHECKPOINT_S = 0.5
 RETRY_S = 0.25
+_REQUEUED = int(RecordFlag.REQUEUED)  # a plain number: the enumeration's own & takes 1 µs
 
 
 class QuarantineStore(Protocol):
@@ -48,7 +51,10 @@ class Outbox(Protocol):
     """What the processor needs of the journal that feeds the sinks."""
 
     def put(self, batches: Sequence[ReadingBatch]) -> None:
-        """Make batches durable for the sinks."""
+        """Make batches durable for the sinks, which do not see them yet."""
+
+    def publish(self) -> None:
+        """Show the sinks what was put: the names of its devices are committed now."""
 
 
 class Rooms(NamedTuple):
@@ -92,6 +98,8 @@ class Processor:
 
     def run(self) -> None:
         """Work until told to stop, or until the intake is gone; the last act is a checkpoint."""
+        # it may be at the end already: the intake would wait for word of it when it stops
+        self._link.send({"keep": self._rooms.journal.position.number})
         while self._link.is_open and not self._is_done():
             self._listen()
             began_s = self._now()
@@ -151,11 +159,10 @@ class Processor:
 
     def _unpack(self, records: Sequence[Record]) -> Sequence[Record]:
         """Give requeued records their own payload back and take their old fate off the books."""
-        if not any(record.flags & RecordFlag.REQUEUED for record in records):
+        if not any(record.flags & _REQUEUED for record in records):
             return records
         return [
-            self._unpack_one(record) if record.flags & RecordFlag.REQUEUED else record
-            for record in records
+            self._unpack_one(record) if record.flags & _REQUEUED else record for record in records
         ]
 
     def _unpack_one(self, record: Record) -> Record:
@@ -176,6 +183,8 @@ class Processor:
         totals = self._rooms.pipeline.totals(max(self._durable, position.number - 1))
         checkpoint = checkpoint._replace(totals=totals)
         self._until_it_fits(lambda: self._rooms.store.checkpoint(checkpoint))
+        if self._rooms.outbox is not None:
+            self._rooms.outbox.publish()
         self._rooms.quarantine.remove(self._requeued)
         self._requeued.clear()
         self._is_dirty = False

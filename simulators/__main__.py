@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import ctypes
 import json
+import os
 import resource
 import signal
 import sys
@@ -12,11 +14,13 @@ from pathlib import Path
 
 from simulators.fleet import Fleet, Plan
 from simulators.load import Demand, Load
+from simulators.replay import replay
 from simulators.shelf import Shelf
 from simulators.target import add_target_options, target_of
 from simulators.templates import Shape
 
 PROGRESS_S = 10.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 MOST_DEVICES, LARGEST_WINDOW = 1_000_000, 60_000  # six digits in a name; packet ids
 LARGEST_BATCH = 1000
 SHORTEST_MS = 100  # the ticker of a fleet does not go faster
@@ -28,15 +32,34 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_fleet(commands.add_parser("fleet", help="meters and detectors with believable readings"))
     _add_load(commands.add_parser("load", help="as many messages as you ask for, and latencies"))
+    _add_replay(commands.add_parser("replay", help="recordings: CSV files, captures of JSON lines"))
     options = parser.parse_args(arguments)
     _raise_file_limit()
     try:
-        return asyncio.run(_run_fleet(options)) if options.command == "fleet" else _load(options)
+        return _run(options)
     except OSError as error:
         print(f"simulators: {options.mqtt}: {error}", file=sys.stderr)
         return 1
     except ValueError as error:
         parser.error(str(error))
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "load":
+        return _load(options)
+    if options.command == "fleet":
+        return asyncio.run(_run_fleet(options))
+    sent = asyncio.run(replay(options.file, options.topic, target_of(options), options.pace))
+    print(json.dumps({"sent": sent}) if options.json else f"{sent} messages acknowledged")
+    return 0
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    add_target_options(parser)
+    parser.add_argument("file", type=Path, nargs="+")
+    parser.add_argument("--topic", help="of the rows of a CSV file; of all, if given")
+    parser.add_argument("--pace", type=float, default=0, metavar="RATE", help="messages per second")
+    parser.add_argument("--json", action="store_true", help="report as JSON in the last line")
 
 
 def _add_fleet(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +70,7 @@ def _add_fleet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="names the whole city")
     parser.add_argument("--org", default="demo")
     parser.add_argument("--state", type=Path, metavar="DIR", help="go on where the last run was")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when this process does")
     how_long = parser.add_mutually_exclusive_group(required=True)
     how_long.add_argument("--seconds", type=float)
     how_long.add_argument("--forever", action="store_true")
@@ -108,6 +132,8 @@ async def _run_fleet(options: argparse.Namespace) -> int:
         interval_ms is not None and interval_ms < SHORTEST_MS
     ):
         raise ValueError("a fleet needs a node, and an interval of at least 0.1 s")
+    if options.parent is not None:
+        _die_with(options.parent)
     plan = Plan(options.meters, options.detectors, interval_ms, options.seed, options.org)
     shelf = None if options.state is None else Shelf(options.state)
     fleet = Fleet(plan, target_of(options), shelf)
@@ -126,6 +152,14 @@ async def _run_fleet(options: argparse.Namespace) -> int:
         shelf.close()
     print(json.dumps(report) if options.json else _in_words(report), flush=True)
     return 0 if report["connected"] else 1
+
+
+def _die_with(parent_pid: int) -> None:
+    """Leave no orphan that dials for ever: a demo that was killed takes its fleet along."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it went before we asked
+        raise SystemExit(1)
 
 
 async def _show_progress(fleet: Fleet) -> None:

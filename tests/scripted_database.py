@@ -121,6 +121,7 @@ class ScriptedDatabase:
         while reply.hangs or reply.drips:
             if reply.drips:
                 writer.write(b"H")
+                await writer.drain()  # raises once the other side is tired of it
             await asyncio.sleep(0.1)
         head = f"HTTP/1.1 {reply.status} x\r\n" + "".join(f"{h}\r\n" for h in reply.headers)
         writer.write(f"{head}Content-Length: {len(reply.body)}\r\n\r\n".encode() + reply.body)

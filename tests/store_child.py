@@ -1,7 +1,7 @@
 """Processes that tests kill: a writer that stores a known stream, and a merger beside it.
 
-Run as ``python -m tests.store_child write|merge FOLDER``. Record ``r`` of the stream is always
-the same reading, so whoever finds the folder later knows what must be in it.
+Run as ``python -m tests.store_child write|write-days|merge FOLDER``. Record ``r`` of a stream
+is always the same reading, so whoever finds the folder later knows what must be in it.
 """
 
 import sys
@@ -14,13 +14,18 @@ from gateway.store import Merger, Store
 from tests.store_tools import DAY0_MS, DAY_MS, checkpoint_at
 
 DEVICES = 40
+MANY_DAYS = 28
 _STEP = 300
 
 
-def stream(first: int, end: int) -> ReadingBatch:
-    """Return records ``first`` to ``end`` − 1; one in 16 is four days late."""
+def stream(first: int, end: int, days: int = 1) -> ReadingBatch:
+    """Return records ``first`` to ``end`` − 1, of 1 day or in turns of so many.
+
+    One reading in 16 is four days late.
+    """
     record = np.arange(first, end)
-    time_ms = DAY0_MS + record // DEVICES * 1000 - np.where(record % 16 == 0, 4 * DAY_MS, 0)
+    day = record // _STEP % days - np.where(record % 16 == 0, 4, 0)
+    time_ms = DAY0_MS + record // DEVICES * 1000 + day * DAY_MS
     zero = np.zeros(len(record), np.int64)
     return ReadingBatch(
         "em1",
@@ -37,15 +42,20 @@ def stream(first: int, end: int) -> ReadingBatch:
     )
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, days: int = 1) -> None:
     store = Store.open(folder)
     number = store.load().position.number
     print("ready", flush=True)  # noqa: T201  # the parent waits for it
     while True:
         for _ in range(4):
-            store.write([stream(number, number + _STEP)], [])
+            store.write([stream(number, number + _STEP, days)], [])
             number += _STEP
         store.checkpoint(checkpoint_at(number))
+
+
+def write_days(folder: Path) -> None:
+    """Write to more days than the writer keeps open."""
+    write(folder, MANY_DAYS)
 
 
 def merge(folder: Path) -> None:
@@ -58,4 +68,4 @@ def merge(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"write": write, "merge": merge}[sys.argv[1]](Path(sys.argv[2]))
+    {"write": write, "write-days": write_days, "merge": merge}[sys.argv[1]](Path(sys.argv[2]))

@@ -39,6 +39,7 @@ HELP = {
     "infragate_end_to_end_seconds": "From receipt of a message to its readings being visible",
     "infragate_sink_lag_seconds": "Age of the oldest reading that a sink has not taken",
     "infragate_devices": "Devices by sector and state",
+    "infragate_insecure": "1 where the configuration lays something open by insecure = true",
 }
 
 

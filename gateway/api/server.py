@@ -1,6 +1,7 @@
 """Runs the web process: uvicorn with bounds, the board mounted where one is given."""
 
 import asyncio
+import logging
 import signal
 import socket
 import time
@@ -18,6 +19,8 @@ from gateway.api.stream import Streams
 from gateway.config import Settings
 from gateway.config.sections import HttpSection, split_address
 from gateway.profiles import Profiles
+
+logger = logging.getLogger(__name__)
 
 GRACE_S = 2  # stop within 3 s: systemd and the supervisor wait no longer
 MAX_CONNECTIONS = 512  # 64 streams, some hundred boards; each idle one costs 30 kB
@@ -98,16 +101,23 @@ class _Server(uvicorn.Server):
     @override
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM and SIGINT."""
-        # uvicorn's own raises them anew at the end: a stop that was asked for would then look
-        # like a crash to the supervisor
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        before = [signal.signal(number, self.handle_exit) for number in numbers]
+        """Stop at SIGTERM; a Ctrl-C reaches every process, and the intake stops the others."""
+        # uvicorn's own raises signals anew at the end: a stop that was asked for would then
+        # look like a crash to the supervisor
+        before = signal.signal(signal.SIGTERM, self.handle_exit)
         try:
             yield
         finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
+            signal.signal(signal.SIGTERM, before)
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say where."""
+        await super().startup(sockets)
+        if self.started:
+            scheme = "https" if self.config.is_ssl else "http"
+            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+            logger.info("API and board on %s://%s:%d", scheme, host, self.config.port)
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -116,14 +126,15 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def build_server(app: FastAPI, http: HttpSection) -> uvicorn.Server:
-    """Return the server of an application, not yet started."""
+def build_server(app: FastAPI, http: HttpSection, *, has_pages: bool = True) -> uvicorn.Server:
+    """Return the server of an application, not yet started; without pages no WebSocket."""
     host, port = split_address(http.listen)
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
         http=PatientProtocol,  # h11 bounds the size of a head; httptools does not
+        ws="auto" if has_pages else "none",
         ws_max_size=WS_MAX_BYTES,
         ws_max_queue=16,
         ssl_certfile=http.cert,
@@ -145,11 +156,12 @@ def serve(
     profiles: Profiles | None = None,
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     mounts: Sequence[Mount] = (),
+    door: socket.socket | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; ``mounts`` add pages, such as ``board.mount``."""
     app = create_app(settings, None, clock, profiles)
     for mount in mounts:
         mount(app)
-    server = build_server(app, settings.http or HttpSection())
-    server.run()
+    server = build_server(app, settings.http or HttpSection(), has_pages=bool(mounts))
+    server.run(None if door is None else [door])
     return 0 if server.started else 1

@@ -72,6 +72,8 @@ class Board:
         self._sight = sight
         self._words = words_of(language)
         self._draw_header(language, theme)
+        if sight.settings.exposures:
+            ui.label(self._words["insecure"]).classes("stale insecure")
         self._stale = ui.label(self._words["stale"]).classes("stale")
         self._stale.visible = False
         with ui.element("main").classes("wall"):

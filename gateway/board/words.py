@@ -84,6 +84,7 @@ ENGLISH: Mapping[str, str] = {
     "failed": "failed",
     "missing": "missing",
     "stale": "The store does not answer; the last known state is shown.",
+    "insecure": "This gateway is open to the network without protection (insecure = true).",
 }
 
 VIETNAMESE: Mapping[str, str] = {
@@ -157,6 +158,7 @@ VIETNAMESE: Mapping[str, str] = {
     "failed": "không đạt",
     "missing": "thiếu",
     "stale": "Kho dữ liệu không trả lời; đang hiển thị trạng thái gần nhất.",
+    "insecure": "Cổng này đang mở ra mạng mà không được bảo vệ (insecure = true).",
 }
 
 LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": ENGLISH, "vi": VIETNAMESE}

@@ -26,6 +26,13 @@ from gateway.config.sections import (
 )
 from gateway.errors import ConfigError
 
+# what pydantic says of the commonest mistakes, for people who do not know it
+_WORDS = {
+    "extra_forbidden": "unknown key",
+    "missing": "this key is missing",
+    "union_tag_not_found": 'give type = "listener" or type = "broker"',
+}
+
 __all__ = [
     "BrokerSource",
     "GatewaySection",
@@ -69,6 +76,12 @@ class Settings(Section):
                 raise ValueError(f"{what} {min(twice)!r} is used twice")
         return self
 
+    @property
+    def exposures(self) -> tuple[str, ...]:
+        """What ``insecure = true`` lays open, a sentence each; empty as it should be."""
+        sections = (*self.source, *([] if self.http is None else [self.http]))
+        return tuple(section.exposure for section in sections if section.exposure)
+
 
 def load_settings(file: Path) -> Settings:
     """Read and validate a configuration file; relative paths in it start at its folder.
@@ -94,7 +107,8 @@ def _lines(file: Path, error: ValidationError) -> list[str]:
     for problem in error.errors():
         # a discriminated union puts its tag among the keys; people know only what they wrote
         key = ".".join(str(part) for part in problem["loc"] if part not in {"listener", "broker"})
-        lines.append(f"{file}: {key or 'file'}: {problem['msg']}")
+        words = _WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        lines.append(f"{file}: {key or 'file'}: {words}")
     return lines
 
 

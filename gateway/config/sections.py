@@ -1,88 +1,39 @@
-"""The parts of the configuration file, each beside what it configures in the file.
+"""The parts of the configuration file, each beside what it configures in the file."""
 
-A secret is named by ``file`` (which only its owner may read) or ``env``, never written down.
-"""
-
-import os
-import re
-import stat
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from gateway.errors import ConfigError
+from gateway.config.values import (
+    Duration,
+    Secret,
+    Section,
+    duration_ms,
+    is_loopback,
+    split_address,
+)
 from gateway.topics import UP_FILTERS, is_device_id, is_filter
 
-_DURATION = re.compile(r"(\d+)(ms|s|m|h|d)\Z")
-_DURATION_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-def duration_ms(text: str) -> int:
-    """Return a duration such as ``90s``, ``5m``, ``60d`` in milliseconds."""
-    match = _DURATION.match(text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a duration such as '500ms', '30s', '5m', '1h', '60d'")
-    return int(match[1]) * _DURATION_MS[match[2]]
-
-
-def _as_duration(text: str) -> str:
-    duration_ms(text)
-    return text
-
-
-def split_address(text: str) -> tuple[str, int]:
-    """Return host and port of ``host:port`` or ``[v6]:port``."""
-    parts = urlsplit(f"//{text}")
-    if parts.hostname is None or parts.port is None:
-        raise ValueError(f"{text!r} is not host:port or [v6]:port")
-    return parts.hostname, parts.port
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether an address is this machine's own and never leaves it."""
-    return host in {"localhost", "::1"} or host.startswith("127.")
-
-
-class Section(BaseModel):
-    """Base of every part of the file: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Secret(Section):
-    """Where a secret is: a file (mode 0600) or an environment variable, never the value."""
-
-    file: Path | None = None
-    env: str | None = None
-
-    @model_validator(mode="after")
-    def _is_named_once(self) -> "Secret":
-        if (self.file is None) == (self.env is None):
-            raise ValueError("name a secret by exactly one of file, env")
-        return self
-
-    def reveal(self) -> str:
-        """Return the secret itself.
-
-        Raises:
-            ConfigError: it is not there, empty, or readable by others.
-        """
-        if self.env is not None:
-            value = os.environ.get(self.env, "")
-        else:
-            assert self.file is not None  # noqa: S101  # _is_named_once
-            try:
-                mode = self.file.stat().st_mode
-                value = self.file.read_text("utf-8").strip()
-            except OSError as error:
-                raise ConfigError(f"secret file {self.file}: {error.strerror}") from error
-            if mode & (stat.S_IRGRP | stat.S_IROTH):
-                raise ConfigError(f"secret file {self.file} is readable by others: chmod 600 it")
-        if not value:
-            raise ConfigError(f"secret {self.env or self.file} is empty")
-        return value
+__all__ = [
+    "BrokerSource",
+    "GatewaySection",
+    "HttpSection",
+    "ListenerSource",
+    "Mapping",
+    "MappingColumn",
+    "MappingTime",
+    "RegistrySection",
+    "Secret",
+    "Section",
+    "SinkSection",
+    "SourceSection",
+    "ValidationSection",
+    "duration_ms",
+    "is_loopback",
+    "split_address",
+]
 
 
 class GatewaySection(Section):
@@ -94,11 +45,9 @@ class GatewaySection(Section):
     segment_bytes: int = Field(default=64 << 20, ge=1 << 12)
     commit_ms: int = Field(default=5, ge=1, le=1000)
     commit_messages: int = Field(default=5000, ge=1)
-    journal_keep: str = "10m"  # processed segments stay this long, for replay
-    retention: str = "400d"
+    journal_keep: Duration = "10m"  # processed segments stay this long, for replay
+    retention: Duration = "400d"
     receipt_ms: int = Field(default=1000, ge=10)
-
-    _durations = field_validator("journal_keep", "retention")(_as_duration)
 
 
 class ListenerSource(Section):
@@ -115,7 +64,7 @@ class ListenerSource(Section):
     max_connections: int = Field(default=20_000, ge=1)
     max_packet_bytes: int = Field(default=1 << 20, ge=1 << 10)
     max_rate_per_device: int = Field(default=5_000, ge=1)  # messages per second, then back pressure
-    max_age: str | None = None
+    max_age: Duration | None = None
 
     @model_validator(mode="after")
     def _is_safe(self) -> "ListenerSource":
@@ -128,6 +77,15 @@ class ListenerSource(Section):
             if self.anonymous:
                 raise ValueError("anonymous clients beyond loopback need insecure = true")
         return self
+
+    @property
+    def exposure(self) -> str:
+        """What ``insecure = true`` lays open to the network, "" where it lays nothing open."""
+        if is_loopback(split_address(self.listen)[0]):
+            return ""
+        found = [] if self.cert is not None or self.psk else ["without TLS"]
+        found += ["to anonymous clients"] if self.anonymous else []
+        return f"{self.listen} is open {' and '.join(found)}" if found else ""
 
     @property
     def allows_anonymous(self) -> bool:
@@ -154,9 +112,9 @@ class BrokerSource(Section):
     insecure: bool = False
     window: int = Field(default=20_000, ge=1, le=65_535)  # ≥ rate × commit time
     keepalive_s: int = Field(default=20, ge=2, le=65_535)
-    session_expiry: str = "7d"
+    session_expiry: Duration = "7d"
     max_packet_bytes: int = Field(default=1 << 20, ge=1 << 10)
-    max_age: str | None = None
+    max_age: Duration | None = None
 
     @field_validator("filters")
     @classmethod
@@ -169,6 +127,7 @@ class BrokerSource(Section):
     @model_validator(mode="after")
     def _is_safe(self) -> "BrokerSource":
         parts = urlsplit(self.url)
+        _ = parts.port  # raises where it is no port
         if parts.scheme not in {"mqtt", "mqtts"} or parts.hostname is None:
             raise ValueError("url must be mqtt://host[:port] or mqtts://host[:port]")
         if parts.password is not None:
@@ -188,6 +147,13 @@ class BrokerSource(Section):
         """Whether the connection is encrypted."""
         return urlsplit(self.url).scheme == "mqtts"
 
+    @property
+    def exposure(self) -> str:
+        """What ``insecure = true`` lays open to the network, "" where it lays nothing open."""
+        if self.is_tls or is_loopback(self.address[0]):
+            return ""
+        return f"{self.url} is talked to without TLS"
+
 
 SourceSection = Annotated[ListenerSource | BrokerSource, Field(discriminator="type")]
 
@@ -195,12 +161,10 @@ SourceSection = Annotated[ListenerSource | BrokerSource, Field(discriminator="ty
 class ValidationSection(Section):
     """The time window a reading must fall into."""
 
-    max_age: str = "60d"  # Toronto saw two weeks of back-filling and looks back 60 days
-    max_ahead: str = "5m"
-    live_age: str = "1h"  # older on the live lane: stored, marked late
-    live_ahead: str = "2m"
-
-    _durations = field_validator("max_age", "max_ahead", "live_age", "live_ahead")(_as_duration)
+    max_age: Duration = "60d"  # Toronto saw two weeks of back-filling and looks back 60 days
+    max_ahead: Duration = "5m"
+    live_age: Duration = "1h"  # older on the live lane: stored, marked late
+    live_ahead: Duration = "2m"
 
 
 class HttpSection(Section):
@@ -222,7 +186,18 @@ class HttpSection(Section):
             and (self.cert is None or self.token is None)
         ):
             raise ValueError("beyond loopback give cert, key and token, or insecure = true")
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key go together")
         return self
+
+    @property
+    def exposure(self) -> str:
+        """What ``insecure = true`` lays open to the network, "" where it lays nothing open."""
+        if is_loopback(split_address(self.listen)[0]):
+            return ""
+        found = [] if self.cert is not None else ["without TLS"]
+        found += ["without a token"] if self.token is None else []
+        return f"http://{self.listen} is open {' and '.join(found)}" if found else ""
 
 
 class RegistrySection(Section):
@@ -238,12 +213,25 @@ class RegistrySection(Section):
         return self.file is None if self.auto_enrol is None else self.auto_enrol
 
 
+def _as_http_url(text: str) -> str:
+    parts = urlsplit(text)
+    _ = parts.port  # raises where it is no port
+    if parts.scheme not in {"http", "https"} or parts.hostname is None:
+        raise ValueError(f"{text!r} is not http://host[:port] or https://host[:port]")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("no password in the url: use username and password = {file = …}")
+    return text
+
+
+HttpUrl = Annotated[str, AfterValidator(_as_http_url)]
+
+
 class SinkSection(Section):
     """A database that gets every reading."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
     type: Literal["influx1", "influx2", "influx3", "victoriametrics"]
-    url: str
+    url: HttpUrl
     database: str = "infragate"  # bucket of InfluxDB 2
     org: str = "infragate"  # InfluxDB 2 only
     token: Secret | None = None
@@ -251,10 +239,8 @@ class SinkSection(Section):
     password: Secret | None = None
     ca: Path | None = None
     batch: int = Field(default=5000, ge=1, le=50_000)
-    timeout: str = "10s"
-    replay_window: str = "5m"  # sent again after the server restarted
-
-    _durations = field_validator("timeout", "replay_window")(_as_duration)
+    timeout: Duration = "10s"
+    replay_window: Duration = "5m"  # sent again after the server restarted
 
 
 class MappingColumn(Section):
@@ -287,7 +273,7 @@ class Mapping(Section):
     time: MappingTime = MappingTime()
     columns: dict[str, MappingColumn | str]  # column name → path or full form
     ignore_extra: bool = True
-    max_age: str | None = None  # to import history
+    max_age: Duration | None = None  # to import history
 
     @field_validator("org")
     @classmethod

@@ -3,7 +3,8 @@
 ==================  =====================================  =========================================
 topic               payload                                read by
 ==================  =====================================  =========================================
-tg/1/… lanes t, b   ``{`` JSON, 0xA0–0xBF CBOR, 0x10 block  ``rows``, ``block`` (and ``formats``)
+tg/1/… lanes t, b   ``{`` JSON, 0xA0–0xBF CBOR, 0x10 block  ``plain`` rows of known devices at
+                                                           once, ``rows``, ``block``, ``formats``
 tg/1/… lanes e s r  ``{`` JSON, 0xA0–0xBF CBOR              ``documents``
 any other           what the first taker says              ``mapping``, then ``foreign`` formats
 ==================  =====================================  =========================================
@@ -26,7 +27,8 @@ from gateway.decode import documents
 from gateway.decode.block import FIRST_BYTE, BlockFormat
 from gateway.decode.collect import Collector
 from gateway.decode.mapping import CompiledMapping
-from gateway.decode.rows import RowsFormat
+from gateway.decode.plain import Origin, PlainRows, Run
+from gateway.decode.rows import RowsFormat, RowsReader
 from gateway.decode.wire import MAX_PAYLOAD_BYTES, reject
 from gateway.errors import RejectedError
 from gateway.model import Lane, QuarantineReason, Record
@@ -41,7 +43,7 @@ __all__ = ["Collector", "Decoders", "Foreign"]
 # which he could invent without end, are not kept.
 _MAX_TOPICS = 500_000
 
-_JSON_STARTS = b"{[ \t\r\n"
+_JSON_STARTS = b'{[ \t\r\n"-0123456789tfn'
 _CBOR_MAPS = bytes(range(0xA0, 0xC0))
 
 
@@ -68,6 +70,8 @@ class _Native(NamedTuple):
     route: Route
     lane: str
     readers: Mapping[int, Decode]  # by first byte
+    origin: Origin
+    plain: Mapping[bytes, RowsReader]  # by the beginning of a payload: what may be read in runs
 
 
 class Decoders:
@@ -95,7 +99,8 @@ class Decoders:
             ConfigError: names the mapping and the key.
         """
         ages = source_max_age_ms
-        rows = RowsFormat(profiles, ages)
+        self._rows = rows = RowsFormat(profiles, ages)
+        self._plain = PlainRows(ages)
         readings: dict[int, Decode] = {
             **dict.fromkeys(_JSON_STARTS, rows.from_json),
             **dict.fromkeys(_CBOR_MAPS, rows.from_cbor),
@@ -117,6 +122,29 @@ class Decoders:
         self._foreign: tuple[Foreign, ...] = (*mapped, *foreign)
         self._native: dict[bytes, _Native] = {}
         self._takers: dict[bytes, Foreign] = {}
+
+    def decode_plain(self, records: Sequence[Record], out: Collecting) -> Sequence[Record]:
+        """Add at once all ordinary rows of devices that are known; return the other records.
+
+        They are for ``decode``, which takes these as well as any and does the same with them.
+        """
+        known = self._native.get
+        runs: dict[RowsReader, Run] = {}
+        others = []
+        for record in records:
+            _, _, _, _, topic, payload = record
+            native = known(topic)
+            reader = None if native is None else native.plain.get(payload.partition(b",")[0])
+            if native is None or reader is None:
+                others.append(record)
+                continue
+            run = runs.get(reader)
+            if run is None:
+                run = runs[reader] = Run([], [])
+            run.records.append(record)
+            run.origins.append(native.origin)
+        odd = [record for item in runs.items() for record in self._plain.add(*item, out)]
+        return sorted(others + odd) if odd else others
 
     def decode(self, record: Record, directory: DeviceDirectory, out: Collecting) -> None:
         """Add what one record says to ``out``.
@@ -151,7 +179,11 @@ class Decoders:
         if readers is None:
             detail = f"lane {name.lane} goes down to devices, it never comes up"
             reject(QuarantineReason.TOPIC, detail)
-        native = _Native(directory.route(name.org, name.sector, name.device), name.lane, readers)
+        route = directory.route(name.org, name.sector, name.device)
+        origin = Origin(route.device_index, route.is_registered, name.lane == Lane.BACKLOG)
+        takes_rows = readers.get(_JSON_STARTS[0]) == self._rows.from_json
+        plain = self._rows.of_sector(route.sector) if takes_rows else {}
+        native = _Native(route, name.lane, readers, origin, plain)
         if name.lane != Lane.REPLY:
             _remember(self._native, topic, native)
         return native

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway.decode.text import cbor_object, json_object
+from gateway.decode.cbor import cbor_object
+from gateway.decode.text import json_object
 from gateway.decode.wire import MAX_INT, reject
 from gateway.model import Event, Lane, QuarantineReason, Record
 from gateway.ports import Collecting, Route

@@ -92,7 +92,7 @@ def compile_plan(mapping: MappingSection, profiles: Mapping[str, Profile]) -> Pl
         instant=_try(mapping, "time", compile_time, mapping.time),
         groups=_groups(columns),
         known=None if mapping.ignore_extra else frozenset(places),
-        max_age_ms=_try(mapping, "max_age", duration_ms, mapping.max_age or "0s"),
+        max_age_ms=duration_ms(mapping.max_age or "0s"),
     )
 
 

@@ -22,6 +22,9 @@ from gateway.model import Position, Quarantined, QuarantineReason, Record
 
 logger = logging.getLogger(__name__)
 
+# A call ends after as many windows of the file: 5,000 single readings are half of one, minutes of
+# 60 readings are cut at 45,000 readings. More at once would only cost memory.
+WINDOWS_AT_ONCE = 2
 QUOTE_BYTES = 1 << 20  # of a damaged stretch that go to quarantine; a lost segment has 64 MiB
 # Where no header of any segment is left nothing can be decoded: a marker that matches nothing.
 _NO_KEY = Key(0xF3A1_C79D, 0)
@@ -65,6 +68,7 @@ class JournalReader:
         """Return at most ``limit`` records and losses with numbers ≤ ``up_to`` and move on."""
         records: list[Record] = []
         damaged: list[Quarantined] = []
+        windows = 0
         self._is_fresh = False
         while self._next <= up_to:
             room = limit - len(records) - len(damaged)
@@ -81,7 +85,11 @@ class JournalReader:
                 self._is_checked = True
             elif self._is_fresh:
                 damaged += self._mend(up_to, room)
-            elif not self._refill(up_to):
+            elif windows >= WINDOWS_AT_ONCE and (records or damaged):
+                break
+            elif self._refill(up_to):
+                windows += 1
+            else:
                 break
         return records, damaged
 

@@ -46,6 +46,9 @@ _NOTHING = RejectedError(QuarantineReason.SCHEMA, "neither a reading nor an even
 class Decoding(Protocol):
     """What the pipeline needs of ``decode.Decoders``."""
 
+    def decode_plain(self, records: Sequence[Record], out: Collecting) -> Sequence[Record]:
+        """Add at once what is ordinary; return the other records, for ``decode``."""
+
     def decode(self, record: Record, directory: DeviceDirectory, out: Collecting) -> None:
         """Add what one record says to ``out``, or raise RejectedError."""
 
@@ -180,12 +183,13 @@ class Pipeline:
     def _decode(self, records: Sequence[Record], out: Collected) -> dict[int, RejectedError]:
         directory, decode = self._stages.directory, self._stages.decoders.decode
         unread = {}
-        for record in records:
+        for record in self._stages.decoders.decode_plain(records, out):
             directory.now_ms = record.received_ms
             try:
                 decode(record, directory, out)
             except RejectedError as error:
-                unread[record.number] = error
+                # its traceback holds this frame, and so the records, until the next collection
+                unread[record.number] = error.with_traceback(None)
         return unread
 
     def _entries(

@@ -16,13 +16,21 @@ there is one recovery: the journal drops its torn tail, the store drops what lie
 checkpoint, and the processor goes on from there. Everything after the journal is a function of it.
 """
 
-from gateway.ports.decoding import Collecting, Decode, DeviceDirectory, Route, RowsHeader
+from gateway.ports.decoding import (
+    Collecting,
+    Decode,
+    DeviceDirectory,
+    Route,
+    RowsHeader,
+    RowsHeads,
+)
 from gateway.ports.intake import (
     Authenticator,
     ClientRole,
     Credentials,
     Identity,
     Intake,
+    Message,
     Publisher,
     Source,
 )
@@ -52,9 +60,11 @@ __all__ = [
     "Intake",
     "JournalReading",
     "LatestRow",
+    "Message",
     "Publisher",
     "Route",
     "RowsHeader",
+    "RowsHeads",
     "Sink",
     "Source",
     "StoreWriter",

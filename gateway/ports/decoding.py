@@ -41,6 +41,22 @@ class RowsHeader(NamedTuple):
     max_age_ms: int  # 0 = the configuration's [validation] max_age
 
 
+class RowsHeads(NamedTuple):
+    """The headers of many messages of one profile, as columns; see ``RowsHeader``."""
+
+    profile: str
+    device_index: IntArray
+    log: IntArray
+    boot: IntArray
+    seq: IntArray
+    time_ms: IntArray
+    is_backlog: IntArray
+    record: IntArray
+    received_ms: IntArray
+    is_registered: IntArray
+    max_age_ms: IntArray
+
+
 class Collecting(Protocol):
     """Gathers decoded rows of many messages into columns."""
 
@@ -50,6 +66,11 @@ class Collecting(Protocol):
         rows: Sequence[Sequence[float | None]],
     ) -> None:
         """Add rows ``[dt_ms, value…, status]`` of one message; widths already checked."""
+
+    def add_messages(
+        self, heads: "RowsHeads", messages: Sequence[Sequence[Sequence[int | None]]]
+    ) -> None:
+        """Add the rows of many messages of one profile; each has a row, widths are checked."""
 
     def add_columns(
         self, header: "RowsHeader", dt_ms: IntArray, values: FloatArray, status: IntArray

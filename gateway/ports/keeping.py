@@ -132,6 +132,7 @@ class JournalReading(Protocol):
     def read(self, limit: int, up_to: int) -> tuple[Sequence[Record], Sequence[Quarantined]]:
         """Return at most ``limit`` records with numbers ≤ ``up_to`` and move on.
 
+        Fewer where they are large, none only where there is none.
         Damaged stretches come as quarantine entries with what is left of their bytes, one for
         each record number that is lost, and do not stop the reader.
         """

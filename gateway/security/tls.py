@@ -30,7 +30,7 @@ def server_context(
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _secure(context)
-    _load_pair(context, section.cert, section.key)
+    load_pair(context, section.cert, section.key)
     if section.ca is not None:
         context.verify_mode = ssl.CERT_REQUIRED
         _load_ca(context, section.ca)
@@ -51,7 +51,7 @@ def client_context(
         _load_ca(context, ca)
     _secure(context)
     if cert is not None and key is not None:
-        _load_pair(context, cert, key)
+        load_pair(context, cert, key)
     return context
 
 
@@ -60,7 +60,12 @@ def _secure(context: ssl.SSLContext) -> None:
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
 
 
-def _load_pair(context: ssl.SSLContext, cert: Path, key: Path) -> None:
+def load_pair(context: ssl.SSLContext, cert: Path, key: Path) -> None:
+    """Give a context its certificate and key.
+
+    Raises:
+        ConfigError: names the files.
+    """
     try:
         if key.stat().st_mode & stat.S_IROTH:
             logger.warning("key %s is readable by everybody: chmod 600 it", key)

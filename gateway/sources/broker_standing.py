@@ -34,7 +34,7 @@ class Standing:
             logger.warning("source=%s the broker has forgotten our session", self._source)
         self._times_up += 1
         self._attempts, self._last_reason = 0, ""
-        logger.info("source=%s connected url=%s", self._source, self._url)
+        logger.info("source=%s connected to %s", self._source, self._url)
 
     def come_down(self) -> None:
         """There is no connection now."""

@@ -7,6 +7,7 @@ client, ``listener_door`` decides who comes in, ``listener_access`` who may writ
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import ssl
 import time
@@ -17,6 +18,8 @@ from gateway.ports import Authenticator, Intake
 from gateway.sources.listener_connection import Connection
 from gateway.sources.listener_hub import Hub, Shelf
 from gateway.stats import Stats
+
+logger = logging.getLogger(__name__)
 
 _TICK_S = 1.0
 _EXPIRY_TICKS = 30  # certificates that run out while connected are noticed within half a minute
@@ -78,6 +81,7 @@ class Listener:
         )
         self.port = server.sockets[0].getsockname()[1]
         self.started.set()
+        logger.info("source=%d listening on %s", self._shelf.index, self._address())
         try:
             await self._tick(hub)
         finally:
@@ -104,6 +108,13 @@ class Listener:
             if self._hub is not None:
                 self._hub.expel(peer)
         return len(peers)
+
+    def _address(self) -> str:
+        section = self._shelf.section
+        host = section.listen.rpartition(":")[0]
+        who = "with credentials and without" if section.allows_anonymous else "with credentials"
+        scheme = "mqtt" if self._context is None else "mqtts"
+        return f"{scheme}://{host}:{self.port} (clients {who})"
 
     async def _tick(self, hub: Hub) -> None:
         ticks = 0

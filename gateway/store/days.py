@@ -3,6 +3,9 @@
 ``store/day-YYYYMMDD.sqlite``, WAL. A reading is never changed: what corrects or contradicts it
 is a further row, and readers choose (``winners``). Retention unlinks whole files.
 
+A file carries the UTC day on which something last arrived in it (``user_version``): retention
+goes by the later of the two days, so that imported history is not deleted as it comes in.
+
 ``page.level`` says where a page is on its way from arrival to rest: 0 fresh, in order of
 arrival; 1 and up merged, sorted by (device, time); ``FINAL`` the one run of a closed day.
 Pages of one level with the same ``run`` do not overlap. −1 is a page whose checksum is wrong:
@@ -21,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.model import ReadingBatch
-from gateway.store.files import connect, create
+from gateway.store.files import connect, create, name_lock, transaction
 from gateway.store.pages import encode_page
 
 DAY_MS = 86_400_000
@@ -162,20 +165,42 @@ class DayFiles:
             raise FileNotFoundError(self.path(day))
         return connection
 
+    def is_linked(self, day: int) -> bool:
+        """Return whether the open connection's file is still the one of that name.
+
+        Asked inside a write transaction, which ``unlink_before`` waits for: then the answer
+        holds until the commit.
+        """
+        known = self._open.get(day)
+        try:
+            return known is not None and self.path(day).stat().st_ino == known[1]
+        except FileNotFoundError:
+            return False
+
     def drop(self, day: int) -> None:
         """Close the connection of a day, if it is open."""
         known = self._open.pop(day, None)
         if known is not None:
             known[0].close()
 
-    def unlink(self, day: int) -> None:
-        """Delete the file of a day. Whoever has it open reads on in what was."""
-        self.drop(day)
+    def unlink_before(self, day: int, first_kept: int) -> bool:
+        """Delete the file of a day in which nothing arrived on ``first_kept`` or later.
+
+        Whoever has it open reads on in what was. The write lock keeps a writer out meanwhile.
+        """
+        connection = self.get(day)
+        if connection is None:
+            return False
         file = self.path(day)
-        # The database first: SQLite throws away a log without one, but would keep a database
-        # whose log is gone without noticing.
-        for name in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
-            name.unlink(missing_ok=True)
+        with name_lock(file.parent), transaction(connection):
+            if arrival_day(connection) >= first_kept:
+                return False
+            # The database first: SQLite throws away a log without one, but would keep a
+            # database whose log is gone without noticing.
+            for name in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+                name.unlink(missing_ok=True)
+        self.drop(day)
+        return True
 
     def stamp(self, day: int) -> tuple[int, ...]:
         """Return numbers that change whenever a day file was written."""
@@ -192,6 +217,18 @@ class DayFiles:
         """Close every connection."""
         for day in list(self._open):
             self.drop(day)
+
+
+def arrival_day(connection: sqlite3.Connection) -> int:
+    """Return the last day on which something arrived in a day file; days from 1970-01-01."""
+    (day,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(day)
+
+
+def set_arrival_day(connection: sqlite3.Connection, day: int) -> None:
+    """Note in a transaction that something arrived on ``day``; the latest such day stands."""
+    if day > arrival_day(connection):
+        connection.execute(f"PRAGMA user_version = {day:d}")
 
 
 def chunks(batch: ReadingBatch, rows: int) -> Iterator[ReadingBatch]:

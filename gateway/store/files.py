@@ -1,5 +1,6 @@
 """SQLite connections the way the store needs them, and their disk errors as ours."""
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -54,8 +55,24 @@ def create(file: Path, schema: str) -> None:
         out.write(image)
         out.flush()
         os.fsync(out.fileno())
-    half.rename(file)
+    with name_lock(file.parent):
+        if not file.exists():
+            # a kill in the middle of a deletion leaves a log, which SQLite would apply to ours
+            for end in ("-wal", "-shm"):
+                Path(f"{file}{end}").unlink(missing_ok=True)
+            half.rename(file)
     sync_folder(file.parent)
+
+
+@contextmanager
+def name_lock(folder: Path) -> Iterator[None]:
+    """Keep other processes from giving or taking names of databases in a folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

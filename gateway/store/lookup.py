@@ -121,7 +121,7 @@ def _look_within(
         found[np.searchsorted(devices, left.devices)] = values
         # a page of the same time may have a newer version of what was found
         next_ms = places[0].t_hi if places else -1
-        is_open = np.logical_or.reduce(times <= next_ms, axis=1)
+        is_open: BoolArray = np.logical_or.reduce(times <= next_ms, axis=1)
         rows = rows.take(is_open[np.searchsorted(left.devices, rows.device_index)])
         left = left._replace(devices=left.devices[is_open])
         places = [place for place in places if left.has_any(place)]

@@ -77,14 +77,23 @@ class Merger:
             return True
 
     def retention(self, now_ms: int, keep_ms: int) -> int:
-        """Delete the files of days that ended more than ``keep_ms`` ago; return how many."""
-        old = self._days.days(last=(now_ms - keep_ms) // DAY_MS - 1)
-        for day in old:
-            self._days.unlink(day)
+        """Delete the files of days that ended more than ``keep_ms`` ago; return how many.
+
+        A file in which something arrived within ``keep_ms`` stays: imported history is kept as
+        long as what came live.
+        """
+        first_kept = (now_ms - keep_ms) // DAY_MS
+        with full_disk_is_ours():
+            gone = [
+                day
+                for day in self._days.days(last=first_kept - 1)
+                if self._days.unlink_before(day, first_kept)
+            ]
+        for day in gone:
             self._idle.pop(day, None)
-        if self._plan is not None and self._plan.day in old:
+        if self._plan is not None and self._plan.day in gone:
             self._plan = None
-        return len(old)
+        return len(gone)
 
     def close(self) -> None:
         """Close all files."""

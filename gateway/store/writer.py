@@ -2,7 +2,8 @@
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -12,7 +13,16 @@ import numpy as np
 from gateway.model import Event, IntArray, ReadingBatch
 from gateway.ports import Checkpoint
 from gateway.store import state
-from gateway.store.days import DAMAGED, DAY_MS, FRESH, INSERT_PAGE, DayFiles, chunks, page_row
+from gateway.store.days import (
+    DAMAGED,
+    DAY_MS,
+    FRESH,
+    INSERT_PAGE,
+    DayFiles,
+    chunks,
+    page_row,
+    set_arrival_day,
+)
 from gateway.store.files import full_disk_is_ours, snapshot, transaction
 from gateway.store.pages import PageDamagedError, decode_keys, decode_page
 
@@ -42,6 +52,14 @@ class _DayPart:
             max((int(batch.record.max()) for batch in self.batches), default=0),
             max((event.record for event in self.events), default=0),
         )
+
+    @property
+    def arrival_day(self) -> int:
+        received_ms = max(
+            max((int(batch.received_ms.max()) for batch in self.batches), default=0),
+            max((event.received_ms for event in self.events), default=0),
+        )
+        return received_ms // DAY_MS
 
     def after(self, record: int) -> "_DayPart":
         """Return what is newer than a record."""
@@ -117,13 +135,26 @@ class Store:
         ]
         events = [_event_row(event) for event in part.events]
         try:
-            connection = self._days.get_or_create(day)
-            with transaction(connection):
+            with self._writing(day) as connection:
+                set_arrival_day(connection, part.arrival_day)
                 connection.executemany(INSERT_PAGE, rows)
                 connection.executemany(_INSERT_EVENT, events)
         except sqlite3.OperationalError:
             self._days.drop(day)  # a connection that saw the disk fail is not used again
             raise
+
+    @contextmanager
+    def _writing(self, day: int) -> Iterator[sqlite3.Connection]:
+        """Run a transaction in the file that has the day's name, not in one just deleted."""
+        while True:
+            if self._days.get(day) is None:
+                self._keys.clear()  # a new file counts its pages from 1
+            connection = self._days.get_or_create(day)
+            with transaction(connection):
+                if self._days.is_linked(day):
+                    yield connection
+                    return
+            self._days.drop(day)
 
     def _pages_at(
         self, day: int, place: tuple[str, int, int, int, int]

@@ -6,10 +6,6 @@ against the scripted database only.
 """
 
 import asyncio
-import json
-import time
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +18,12 @@ from gateway.model import Position, ReadingBatch
 from gateway.sinks import open_sink
 from tests.outbox import PROFILES, Outbox, Rig, em1_batch, name_of, section, wall_ms
 from tests.servers import Server, influxd, victoria
+from tests.support.databases import Held, Points, influx_points, victoria_points
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
 ROWS = 20_000
 PAGE = 500
-Points = dict[tuple[str, str, int], float]  # device, field, time
 
 
 @pytest.fixture
@@ -47,47 +43,6 @@ def outbox(tmp_path: Path) -> Outbox:
     return Outbox(tmp_path / "outbox")
 
 
-def get(url: str, path: str, **query: str) -> bytes:
-    names = {key.replace("match", "match[]"): value for key, value in query.items()}
-    with urllib.request.urlopen(f"{url}{path}?{urllib.parse.urlencode(names)}", timeout=30) as out:
-        return bytes(out.read())
-
-
-def influx_points(server: Server) -> tuple[Points, int]:
-    """Return all values of em1 and how many rows there are."""
-    body = get(
-        server.url, "/query", db="infragate", epoch="ms", q="SELECT * FROM em1 GROUP BY device"
-    )
-    points: Points = {}
-    rows = 0
-    for series in json.loads(body)["results"][0].get("series", []):
-        rows += len(series["values"])
-        cells = (
-            (column, row[0], value)
-            for row in series["values"]
-            for column, value in zip(series["columns"], row, strict=True)
-            if column not in {"time", "org", "sector"} and value is not None
-        )
-        for column, time_ms, value in cells:
-            points[series["tags"]["device"], column, time_ms] = value
-    return points, rows
-
-
-def victoria_points(server: Server) -> tuple[Points, int]:
-    """Return all values of em1 and how many samples of one column there are."""
-    points: Points = {}
-    samples = 0
-    # another selector each time: it remembers for 10 s that one has found nothing
-    selector = f'{{__name__=~"em1_.*",poll!="{time.monotonic_ns()}"}}'
-    for line in get(server.url, "/api/v1/export", match=selector).splitlines():
-        series = json.loads(line)
-        name = series["metric"]["__name__"].removeprefix("em1_")
-        samples += len(series["values"]) if name == "quality" else 0
-        for time_ms, value in zip(series["timestamps"], series["values"], strict=True):
-            points[series["metric"]["device"], name, time_ms] = value
-    return points, samples
-
-
 def expected(batch: ReadingBatch) -> Points:
     """Return what a batch must be in a database, computed without the encoder."""
     points: Points = {}
@@ -103,7 +58,7 @@ def expected(batch: ReadingBatch) -> Points:
 
 
 async def kill_in_the_middle(
-    rig: Rig, server: Server, start_ms: int, read: Callable[[], tuple[Points, int]]
+    rig: Rig, server: Server, start_ms: int, read: Callable[[], Held]
 ) -> None:
     """Kill the database when a quarter is acknowledged, compare every value at the end."""
     for first in range(0, ROWS, PAGE):

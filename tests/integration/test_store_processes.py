@@ -75,3 +75,23 @@ def test_a_reader_sees_every_reading_once_while_pages_are_written_and_merged(
             seen = len(batch)
     assert seen > 100
     assert reader.damaged_pages == 0
+
+
+def test_nothing_is_missing_for_a_moment_while_many_days_are_written_and_merged(
+    tmp_path: Path, *, soak: bool
+) -> None:
+    """More days than the writer (16) and the merger (8) keep open: files close all the time."""
+    reader = StoreReader(tmp_path, load_profiles())
+    with child("write-days", tmp_path), child("merge", tmp_path):
+        end = time.monotonic() + (60 if soak else 6)
+        looks = 0
+        while time.monotonic() < end:
+            number = reader.position().number
+            batch, _ = reader.readings("em1", None, 0, FOREVER, 10**7, lineage=True)
+            found = np.sort(batch.record)
+            assert np.array_equal(found[: number - 1], np.arange(1, number))
+            assert len(np.unique(found)) == len(found)
+            looks += 1
+    assert looks > 3
+    assert len(list((tmp_path / "store").glob("*.sqlite"))) > 28
+    assert reader.damaged_pages == 0

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.errors import GatewayError, JournalFullError
 from gateway.journal import JournalReader, verify
+from gateway.journal.reader import WINDOWS_AT_ONCE
 from gateway.model import Position, Record
 from tests.journal_tools import append, expected, open_journal, payload_of, read_all
 
@@ -178,3 +179,41 @@ def test_a_closed_reader_goes_on_where_it_was(tmp_path: Path) -> None:
     reader.close()
     assert reader.position == place
     assert reader.read(1, 60)[0] == [expected(34)]
+
+
+def test_a_read_ends_early_where_records_are_large_and_goes_on_where_it_ended(
+    tmp_path: Path,
+) -> None:
+    journal = open_journal(tmp_path, segment_bytes=64 << 20, max_bytes=1 << 30)
+    payload = bytes(300 << 10)
+    for _ in range(20):
+        journal.append(1, 0, 0, b"t", payload)
+    journal.commit()
+    reader, got = JournalReader(tmp_path, Position()), []
+    while records := reader.read(1000, 20)[0]:
+        assert sum(len(record.payload) for record in records) <= WINDOWS_AT_ONCE << 20
+        got += [record.number for record in records]
+    assert got == list(range(1, 21))
+
+
+def test_messages_taken_together_are_the_records_they_are_alone(tmp_path: Path) -> None:
+    messages = [(number % 8, b"t/%d" % number, bytes(number)) for number in range(50)]
+    journal = open_journal(tmp_path)
+    journal.append(7, 1, *messages[0])
+    assert journal.extend(7, 1, messages[1:40]) == 40
+    for message in messages[40:]:
+        journal.append(7, 1, *message)
+    assert journal.pending_bytes == sum(32 + len(t) + len(p) for _, t, p in messages)
+    journal.commit()
+    assert journal.pending_bytes == 0
+    records = JournalReader(tmp_path, Position()).read(100, 50)[0]
+    assert [record[1:] for record in records] == [(7, 1, *message) for message in messages]
+    assert [record.number for record in records] == list(range(1, 51))
+
+
+def test_what_comes_before_a_message_that_is_too_large_is_kept(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path, max_bytes=4000)
+    with pytest.raises(ValueError, match="too large"):
+        journal.extend(1, 0, [(0, b"t", b"first"), (0, b"t", bytes(4000)), (0, b"t", b"last")])
+    assert (journal.next_number, journal.pending_count) == (2, 1)
+    assert journal.commit() == 1

@@ -1,7 +1,9 @@
 """Merging changes where readings are, never what is read."""
 
+import dataclasses
 import itertools
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +196,59 @@ def test_retention_deletes_whole_days_and_a_late_row_makes_a_new_one(
     assert len(reader.readings(*ask)[0]) == 0
     store.write([fleet([1], [DAY0_MS], 21)], [])
     assert reader.readings(*ask)[0].record.tolist() == [21]
+
+
+def imported(received_ms: int, record: int) -> ReadingBatch:
+    """Return a reading of DAY0 that arrives later."""
+    return dataclasses.replace(
+        fleet([7], [DAY0_MS + record], record), received_ms=np.array([received_ms])
+    )
+
+
+def test_imported_history_stays_as_long_as_what_came_live(tmp_path: Path) -> None:
+    arrival_ms = DAY0_MS + 5000 * DAY_MS
+    store = filled(tmp_path, writes=1, devices=5, times=2)
+    store.write([imported(arrival_ms, 11)], [])
+    store.checkpoint(checkpoint_at(12))
+    merged(tmp_path, arrival_ms)
+    merger = Merger(tmp_path)
+    assert merger.retention(arrival_ms, keep_ms=400 * DAY_MS) == 0
+    assert merger.retention(arrival_ms + 400 * DAY_MS, keep_ms=400 * DAY_MS) == 0
+    assert len(everything(tmp_path)) == 11
+    assert merger.retention(arrival_ms + 401 * DAY_MS, keep_ms=400 * DAY_MS) == 1
+
+
+def test_a_reading_that_comes_while_its_day_is_deleted_is_there_afterwards(tmp_path: Path) -> None:
+    arrival_ms = DAY0_MS + 5000 * DAY_MS
+    store, merger = Store.open(tmp_path), Merger(tmp_path)
+    with ThreadPoolExecutor(2) as pool:
+        for record in range(1, 101):
+            store.write([fleet([3], [DAY0_MS], record)], [])  # came when it happened
+            deleting = pool.submit(merger.retention, arrival_ms, 400 * DAY_MS)
+            writing = pool.submit(store.write, [imported(arrival_ms, 1000 + record)], [])
+            writing.result()
+            assert deleting.result() <= 1
+            assert 1000 + record in everything(tmp_path).record
+            merger.retention(arrival_ms + 500 * DAY_MS, 400 * DAY_MS)
+
+
+def test_a_deletion_that_was_killed_half_way_does_not_haunt_the_next_file(tmp_path: Path) -> None:
+    old = filled(tmp_path, writes=1, devices=5, times=2)
+    day_file(tmp_path).unlink()  # and then the power went: the log is still there
+    assert day_file(tmp_path).with_name("day-20261122.sqlite-wal").stat().st_size > 0
+    store = Store(tmp_path)
+    store.write([fleet([1], [DAY0_MS], 50)], [])
+    assert everything(tmp_path).record.tolist() == [50]
+    old.close()
+
+
+def test_times_are_looked_up_in_the_file_that_is_there_now(tmp_path: Path) -> None:
+    store = filled(tmp_path, writes=1, devices=5, times=2)
+    assert store.find_times("em1", 3, np.array([DAY0_MS])).tolist() == [DAY0_MS]
+    assert Merger(tmp_path).retention(DAY0_MS + 9 * DAY_MS, keep_ms=DAY_MS) == 1
+    store.write([fleet([3], [DAY0_MS + 77], 50)], [])
+    assert store.find_times("em1", 3, np.array([DAY0_MS])).tolist() == []
+    assert store.find_times("em1", 3, np.array([DAY0_MS + 77])).tolist() == [DAY0_MS + 77]
 
 
 def test_a_closed_day_gives_back_the_space_of_its_fresh_pages(tmp_path: Path) -> None:

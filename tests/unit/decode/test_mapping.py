@@ -325,7 +325,6 @@ def test_the_first_mapping_that_matches_wins() -> None:
         ({"topic": "{device}/{device}"}, "topic"),
         ({"topic": "tele/+"}, "device"),
         ({"device": "{name}"}, "device"),
-        ({"max_age": "old"}, "max_age"),
     ],
 )
 def test_a_wrong_mapping_stops_the_start_and_names_the_key(

@@ -1,5 +1,6 @@
 """Rows as JSON and CBOR."""
 
+import io
 import json
 import math
 import tarfile
@@ -16,6 +17,7 @@ from gateway.model import NO_SEQ
 from tests.shared import SHARED, needs_shared
 from tests.unit.decode.support import (
     BASE_MS,
+    PROFILES,
     RECEIVED_MS,
     ROW,
     TOPIC,
@@ -216,6 +218,31 @@ def test_tags_references_and_bombs_of_cbor_are_refused(value: str) -> None:
 
 def test_bytes_after_a_cbor_map_are_refused() -> None:
     assert why_rejected(_cbor() + b"\x00") == "encoding"
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+@pytest.mark.parametrize("is_indefinite", [False, True])
+def test_large_cbor_of_plain_rows_is_read(profile: str, *, is_indefinite: bool) -> None:
+    width = len(PROFILES[profile].columns)
+    count = min(4096, (120 << 10) // (4 + 2 * width))
+    rows = [[n % 200, *[25 + n % 40] * width, 0] for n in range(count)]
+    body = {"firmware": "1.4.2-rc1+esp32s3", "p": profile, "t": BASE_MS, "r": rows}
+    stream = io.BytesIO()
+    cbor2.CBOREncoder(stream, indefinite_containers=is_indefinite).encode(body)
+    payload = stream.getvalue()
+    assert 16 << 10 < len(payload) <= 128 << 10
+    topic = f"tg/1/site/{PROFILES[profile].sector}/meter-1/t".encode()
+    assert len(decode_one(payload, topic).boot) == count
+
+
+def test_large_cbor_that_is_broken_says_so_and_what_is_no_row_is_too_large() -> None:
+    payload = _cbor([ROW] * 2000)
+    assert why_rejected(payload) == "accepted"
+    assert why_rejected(payload[:-1]) == "encoding"
+    assert why_rejected(payload[:20_000] + b"\x1c" + payload[20_000:]) == "encoding"
+    assert why_rejected(_cbor([ROW] * 2000, x="a" * 24)) == "too_large"
+    assert why_rejected(_cbor([[*ROW, *[0] * 40]] * 2000)) == "too_large"
+    assert why_rejected(_cbor([[]] * 17_000)) == "too_large"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""Sinks come and go: a new one gets what is new, ``infragate backfill`` brings it the rest."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Server, influxd
+from tests.support.databases import influx_count, influx_points, metric, stored_points
+from tests.support.running import ROOT, Gateway, free_port, listener, wait_until
+from tests.support.town import Town
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+
+
+class Site:
+    """A gateway whose sinks an operator changes; one town that goes on sending."""
+
+    def __init__(self, folder: Path, influx: Server) -> None:
+        self._port = free_port()
+        self._sink = f'[[sink]]\nname = "influx"\ntype = "influx1"\nurl = "{influx.url}"\n'
+        self._start_ms = time.time_ns() // 1_000_000 - 7_200_000
+        self._sent = 0
+        self.gateway = Gateway(folder, listener(self._port))
+        self._bare = self.gateway.config.read_text()
+
+    def run(self, readings: int, *, with_sink: bool) -> None:
+        """Start with or without the sink, take readings, stop."""
+        self.gateway.config.write_text(self._bare + (self._sink if with_sink else ""))
+        self.gateway.start()
+        town = Town(self._port, self._start_ms)
+        town.sent = self._sent
+        town.send(readings)
+        self._sent = town.sent
+        self.gateway.settle(messages=town.messages)
+        if with_sink:
+            wait_until(self._is_empty, 30, "all sent")
+        town.close()
+
+    def _is_empty(self) -> bool:
+        pending = metric(self.gateway, "infragate_sink_pending_records", sink="influx")
+        return pending == 0 and metric(self.gateway, "infragate_sink_written_total") != 0
+
+
+def backfill(gateway: Gateway, *options: str) -> str:
+    command = [sys.executable, "-m", "gateway", "backfill", "influx", "-c", str(gateway.config)]
+    done = subprocess.run(
+        [*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout
+
+
+def test_a_new_sink_gets_what_is_new_and_backfill_brings_the_rest(tmp_path: Path) -> None:
+    with influxd() as influx:
+        site = Site(tmp_path, influx)
+        try:
+            site.run(4000, with_sink=False)
+            site.gateway.stop()
+            site.run(2000, with_sink=True)
+            wait_until(lambda: influx_count(influx) == 2000, 10, "the new readings")
+            assert backfill(site.gateway) == "influx: 6000 readings sent, 0 refused\n"
+            assert influx_points(influx) == stored_points(site.gateway)
+
+            site.gateway.stop()
+            site.run(1000, with_sink=False)  # out of the configuration for a while
+            site.gateway.stop()
+            site.run(1000, with_sink=True)
+            wait_until(lambda: influx_count(influx) == 7000, 10, "the new readings again")
+            backfill(site.gateway, "--from", "2020-01-01")
+            assert influx_points(influx) == stored_points(site.gateway)
+            assert influx_count(influx) == 8000
+        finally:
+            site.gateway.stop()
