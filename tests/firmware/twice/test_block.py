@@ -138,12 +138,16 @@ def test_encoding_32_readings_is_cheap() -> None:
     elif sys.gettrace():  # coverage makes it slow
         return
     best_ns = 1 << 60
-    for _ in range(300):  # the best of many: the machine has other work
+    for attempt in range(600):  # the best of many: the machine has other work
         began_ns = time.time_ns()
-        for _ in range(10):
+        for _ in range(5):
             encode(writer, rows)
-        best_ns = min(best_ns, time.time_ns() - began_ns)
-    assert best_ns <= 10 * 40_000, best_ns
+        best_ns = min(best_ns, (time.time_ns() - began_ns) // 5)
+        if best_ns <= 40_000:
+            return
+        if attempt % 20 == 19:
+            time.sleep(0.1)
+    raise AssertionError(best_ns)
 
 
 def test_varints() -> None:
