@@ -10,12 +10,12 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gateway import roles
 from gateway.cli.common import Commands, add_command, add_config, settings_of, time_ms
 from gateway.config import Settings
 from gateway.config.sections import SinkSection
 from gateway.errors import ConfigError, SinkDeniedError, SinkRefusedError, SinkUnavailableError
 from gateway.ports import DeviceRow, Sink
+from gateway.roles import building, now_ms
 from gateway.sinks import open_sink
 from gateway.sinks.readings import ReadingEncoder, canary_line
 from gateway.sinks.salvage import RefusedLine, keep_refused, write_around
@@ -53,7 +53,7 @@ def _backfill(options: argparse.Namespace) -> int:
     if section is None:
         raise ConfigError(f"{options.config}: there is no sink {options.sink!r}")
     first_ms = time_ms(options.first) if options.first else 0
-    last_ms = time_ms(options.last) if options.last else roles.now_ms() + DAY_MS
+    last_ms = time_ms(options.last) if options.last else now_ms() + DAY_MS
     work = Backfill(settings, section)
     asyncio.run(work.run(Span(first_ms, last_ms, options.after)))
     print(f"{section.name}: {work.sent} readings sent, {work.refused} refused")
@@ -67,11 +67,11 @@ class Backfill:
         self.sent = self.refused = 0
         self._section = section
         self._refused_folder = settings.gateway.data_dir / "quarantine"
-        self._profiles = roles.load_all_profiles(settings)
+        self._profiles = building.load_all_profiles(settings)
         self._store = StoreReader(settings.gateway.data_dir, self._profiles)
         self._devices = {row.device_index: row for row in self._store.devices()}
         self._encoder = ReadingEncoder(self._profiles, self._name_of)
-        self._sink: Sink = open_sink(section, roles.now_ms)
+        self._sink: Sink = open_sink(section, now_ms)
 
     async def run(self, span: Span) -> None:
         """Send everything in the span.
@@ -129,7 +129,7 @@ class Backfill:
 
     async def _probe(self) -> None:
         try:
-            await self._sink.write([canary_line(self._section.name, 1, roles.now_ms())])
+            await self._sink.write([canary_line(self._section.name, 1, now_ms())])
         except SinkRefusedError as error:
             raise SinkDeniedError(f"refuses even a known good point: {error}") from error
 

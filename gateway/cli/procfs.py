@@ -45,9 +45,9 @@ def _pss_bytes(pid: int) -> int:
 
 
 def name_of(pid: int) -> str:
-    """Return the role of one of our processes, for a table."""
+    """Return the role of one of our processes, "" of others."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
-    return words[words.index(b"_role") + 1].decode() if b"_role" in words else "intake"
+    return name.removeprefix("ig-") if name.startswith("ig-") else ""

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway import roles
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
 from gateway.journal import JournalReader
 from gateway.model import IntArray, Position
 from gateway.pipeline import Outcome, Pipeline
 from gateway.ports import Checkpoint, Totals
+from gateway.roles import building
 from gateway.store import Store
 
 STEP = 5_000
@@ -38,9 +38,9 @@ def _replay(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     store = Store.open(options.into) if options.into is not None else None
     start = Position(number=options.first)
-    pipeline, _ = roles.build_pipeline(
+    pipeline, _ = building.build_pipeline(
         settings,
-        roles.load_all_profiles(settings),
+        building.load_all_profiles(settings),
         Checkpoint(start, Totals(0, 0, 0, 0, 0, 0, 0), [], [], [], []),
         store.find_times if store is not None else _nothing_stored,
     )

@@ -30,6 +30,7 @@ from gateway.ports.intake import (
     Credentials,
     Identity,
     Intake,
+    Message,
     Publisher,
     Source,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Intake",
     "JournalReading",
     "LatestRow",
+    "Message",
     "Publisher",
     "Route",
     "RowsHeader",

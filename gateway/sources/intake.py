@@ -8,12 +8,13 @@ batches larger, not the queue of system calls longer.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from gateway.errors import JournalFullError
 from gateway.journal import Journal
+from gateway.ports import Message
 from gateway.stats import Stats
 
 logger = logging.getLogger(__name__)
@@ -67,8 +68,19 @@ class GroupCommit:
 
     def append(self, source: int, flags: int, topic: bytes, payload: bytes) -> int:
         """Take a message and return its record number; it is *not yet durable*."""
+        number = self._journal.append(self._clock(), source, flags, topic, payload)
+        self._plan(number)
+        return number
+
+    def extend(self, source: int, messages: Sequence[Message]) -> int:
+        """Take messages in order and return the last one's number; *not yet durable*."""
+        number = self._journal.extend(self._clock(), source, messages)
+        self._plan(number)
+        return number
+
+    def _plan(self, number: int) -> None:
+        """See to it that what came up to ``number`` is committed in time."""
         journal, rules = self._journal, self._rules
-        number = journal.append(self._clock(), source, flags, topic, payload)
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(rules.commit_ms / 1000, self._due.set)
@@ -79,7 +91,6 @@ class GroupCommit:
             or journal.pending_bytes > rules.max_waiting_bytes
         ):
             self._is_congested = True
-        return number
 
     def on_durable(self, listener: Callable[[int], None]) -> None:
         """Call ``listener(number)`` after each commit: every record up to ``number`` is on disk."""
