@@ -110,7 +110,7 @@ async def test_vietnamese_and_dark_are_one_click_away(web: WebProcess, tmp_path:
     async with browser(tmp_path) as page:
         await page.open(f"{web.url}/?lang=vi&theme=dark&device=em-001")
         await page.wait_for("document.querySelector('.detail .heading')?.innerText == 'em-001'")
-        assert "cân bằng" in await page.text(".account")
+        await page.wait_for("document.querySelector('.account').innerText.includes('cân bằng')")
         assert await page.evaluate("document.body.classList.contains('body--dark')")
         assert page.faults == []
 
