@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 
 from gateway.cli import procfs
 from gateway.errors import GatewayError
+from gateway.mqtt import V311, ConnAck, Connect, encode
 from gateway.roles import now_ms
 
 READY_S = 20
@@ -144,8 +145,22 @@ class Rig:
         pids = procfs.tree(self._processes["gateway"].pid)
         return procfs.rss_bytes([pid for pid in pids if (procfs.name_of(pid) == "web") == web])
 
+    def idle_bytes(self, count: int) -> int:
+        """Return the memory of the intake while ``count`` devices are connected and silent."""
+        with contextlib.ExitStack() as stack:
+            for number in range(count):
+                address = ("127.0.0.1", self._mqtt_port)
+                sock = stack.enter_context(socket.create_connection(address, READY_S))
+                sock.sendall(encode(Connect(V311, f"idle-{number:06d}", keepalive_s=600), V311))
+                if sock.recv(4) != encode(ConnAck(), V311):
+                    raise GatewayError(f"connection {number} was refused")
+            return procfs.resident_bytes(self._processes["gateway"].pid)
+
     def store_bytes(self) -> int:
-        """Return what the store takes on disk, after SQLite moved its log into the files."""
+        """Return what the store takes on disk; only right once the rig has been left.
+
+        It is then that SQLite has moved its log into the files.
+        """
         return sum(file.stat().st_size for file in (self._home / "data" / "store").glob("*.sqlite"))
 
     def _start(self, name: str, command: list[str]) -> None:
