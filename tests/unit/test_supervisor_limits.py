@@ -18,11 +18,11 @@ def test_a_process_takes_as_many_files_as_it_may_have() -> None:
 
 def test_the_collector_leaves_what_is_there_alone_and_still_finds_new_cycles() -> None:
     before = gc.get_threshold()
-    cycle: list[object] = []
     try:
         calm_collector()
         assert gc.get_freeze_count() > 0
         assert gc.get_threshold() == COLLECT_AFTER
+        cycle: list[object] = []
         cycle.append(cycle)
         del cycle
         assert gc.collect() >= 1
