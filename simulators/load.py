@@ -81,6 +81,7 @@ class Load:
             self._open(channel)
         self._start_probes()
         cpu_s, start_s = time.process_time(), time.perf_counter()
+        began_ms = self._clock()
         self._send_until(start_s, start_s + self._demand.seconds)
         self._wait(lambda: any(c.in_flight or c.is_stuck for c in self._channels), DRAIN_S)
         elapsed_s = time.perf_counter() - start_s
@@ -90,7 +91,7 @@ class Load:
             self._wait(lambda: receipts.waits and bool(receipts.latencies_s), RECEIPTS_S)
         if self._queries is not None:
             self._queries.finish()
-        return self._report(elapsed_s, cpu_s)
+        return {"began_ms": began_ms, **self._report(elapsed_s, cpu_s)}
 
     def _start_probes(self) -> None:
         count = min(self._demand.receipts, self._shape.devices)
@@ -122,9 +123,12 @@ class Load:
                 time.sleep(PAUSE_S)
 
     def _send_all(self) -> None:
-        # a quarter of the window at a time, so that a send carries many messages
-        ready = [c for c in self._channels if c.room * 4 >= self._demand.window]
-        left = {channel: min(channel.room, MESSAGES_PER_SEND) for channel in ready}
+        # half of everything at a time, so that encodings and sends carry many messages
+        left = {channel: channel.room for channel in self._channels if channel.room > 0}
+        if 2 * sum(left.values()) < self._demand.window * len(self._channels):
+            return
+        left = {channel: min(room, MESSAGES_PER_SEND) for channel, room in left.items()}
+        ready = list(left)
         while turns := [(c, *c.turn(room)) for c, room in left.items()]:
             self._encode(turns)
             for channel, first, last in turns:

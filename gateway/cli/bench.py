@@ -77,7 +77,7 @@ def _bench(options: argparse.Namespace) -> int:
 def _singles(home: Path, seconds: float) -> dict[str, float]:
     """Single readings as fast as they go, through Mosquitto."""
     with Rig(home, behind_broker=True) as rig:
-        run = rig.run(Load(devices=2000, connections=20, rate="max", batch=1, seconds=seconds))
+        run = rig.run(Load(2000, connections=20, rate="max", batch=1, seconds=seconds, window=1000))
         return {
             "messages_per_s": run.readings / run.took_s,
             "gateway_cpu_us_per_message": run.gateway_cpu_s / run.messages * 1e6,
@@ -95,7 +95,7 @@ def _singles(home: Path, seconds: float) -> dict[str, float]:
 def _batches(home: Path, seconds: float) -> dict[str, float]:
     """Batches of 60 as fast as they go, through Mosquitto."""
     with Rig(home, behind_broker=True) as rig:
-        run = rig.run(Load(devices=2000, connections=20, rate="max", batch=60, seconds=seconds))
+        run = rig.run(Load(2000, connections=20, rate="max", batch=60, seconds=seconds, window=100))
         return {
             "readings_per_s": run.readings / run.took_s,
             "gateway_cpu_us_per_reading": run.gateway_cpu_s / run.readings * 1e6,
@@ -105,7 +105,7 @@ def _batches(home: Path, seconds: float) -> dict[str, float]:
 def _listener(home: Path, seconds: float) -> dict[str, float]:
     """200 pipelined connections straight on the listener."""
     with Rig(home, behind_broker=False) as rig:
-        run = rig.run(Load(devices=2000, connections=200, rate="max", batch=1, seconds=seconds))
+        run = rig.run(Load(2000, connections=200, rate="max", batch=1, seconds=seconds, window=200))
         return {
             "listener_messages_per_s": run.report["messages_per_s"],
             "listener_stored_per_s": run.readings / run.took_s,
@@ -115,7 +115,9 @@ def _listener(home: Path, seconds: float) -> dict[str, float]:
 def _latency(home: Path, seconds: float) -> dict[str, float]:
     """10,000 messages a second on the listener."""
     with Rig(home, behind_broker=False) as rig:
-        run = rig.run(Load(devices=2000, connections=200, rate="10000", batch=1, seconds=seconds))
+        run = rig.run(
+            Load(2000, 200, rate="10000", batch=1, seconds=seconds, window=1000, receipts=20)
+        )
         return {
             "listener_puback_p50_ms": run.report["puback_p50_ms"],
             "listener_puback_p99_ms": run.report["puback_p99_ms"],
