@@ -11,12 +11,19 @@ Theory of operation
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from gateway.errors import JournalFullError
 from gateway.link import Link
-from gateway.model import REQUEUE_NUMBER_BYTES, Quarantined, ReadingBatch, Record, RecordFlag
+from gateway.model import (
+    REQUEUE_NUMBER_BYTES,
+    Quarantined,
+    QuarantineReason,
+    ReadingBatch,
+    Record,
+    RecordFlag,
+)
 from gateway.pipeline import Outcome, Pipeline
 from gateway.ports import JournalReading, StoreWriter
 from gateway.stats import Stats
@@ -141,9 +148,7 @@ class Processor:
         records, damaged = self._rooms.journal.read(self._batch, self._durable)
         if not records and not damaged:
             return False
-        for part in _parts(records):
-            self._process(part, damaged)
-            damaged = ()
+        self._process(records, damaged)
         self._observe(records, self._now() - began_s)
         if self._batch < MAX_BATCH:
             self._batch = min(MAX_BATCH, self._batch * 2)
@@ -153,17 +158,20 @@ class Processor:
     def _process(self, records: Sequence[Record], damaged: Sequence[Quarantined]) -> None:
         outcome = self._rooms.pipeline.run(self._unpack(records), damaged)
         self._is_dirty = True
-        self._until_it_fits(lambda: self._make_visible(outcome))
+        self._make_visible(outcome)
         for entry in outcome.quarantined:
             count = self._rooms.stats.count
             count("infragate_quarantined_total", entry.readings, reason=entry.reason)
 
     def _make_visible(self, outcome: Outcome) -> None:
-        self._rooms.store.write(outcome.readings, outcome.events)
+        """Write to each room until it has taken it: what one has must not come to it twice."""
+        rooms = self._rooms
+        self._until_it_fits(lambda: rooms.store.write(outcome.readings, outcome.events))
         if outcome.quarantined:
-            self._rooms.quarantine.add(outcome.quarantined)
-        if self._rooms.outbox is not None and outcome.readings:
-            self._rooms.outbox.put(outcome.readings)
+            self._until_it_fits(lambda: rooms.quarantine.add(outcome.quarantined))
+        outbox = rooms.outbox
+        if outbox is not None and outcome.readings:
+            self._until_it_fits(lambda: outbox.put(outcome.readings))
 
     def _unpack(self, records: Sequence[Record]) -> Sequence[Record]:
         """Give requeued records their own payload back and take their old fate off the books.
@@ -182,9 +190,7 @@ class Processor:
             if entry is not None:
                 self._rooms.pipeline.requeued(entry)
                 self._requeued.append(entry.record)
-                payload = record.payload[REQUEUE_NUMBER_BYTES:]
-                # it was received when it came, not when a person had mended the mapping
-                unpacked.append(record._replace(payload=payload, received_ms=entry.received_ms))
+                unpacked.append(_put_back(record, entry))
             elif _is_requeued(record):
                 self._rooms.pipeline.skip(record.number)
             else:
@@ -202,8 +208,9 @@ class Processor:
         self._until_it_fits(lambda: self._rooms.store.checkpoint(checkpoint))
         if self._rooms.outbox is not None:
             self._rooms.outbox.publish()
-        self._until_it_fits(lambda: self._rooms.quarantine.remove(self._requeued))
-        self._requeued.clear()
+        if self._requeued:
+            self._until_it_fits(lambda: self._rooms.quarantine.remove(self._requeued))
+            self._requeued.clear()
         self._is_dirty = False
         self._checkpoint_due_s = self._now() + CHECKPOINT_S
         self._link.send({"keep": position.number})
@@ -244,14 +251,11 @@ def _entry_of(record: Record) -> int:
     return int.from_bytes(record.payload[:REQUEUE_NUMBER_BYTES], "big")
 
 
-def _parts(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Cut where a record puts back what one just before it may have brought to quarantine.
+def _put_back(record: Record, entry: Quarantined) -> Record:
+    """Return the message of an entry: received when it came, not when a mapping was mended.
 
-    After a crash both may come in one batch, and the entry must be there before it is claimed.
+    But for one that was refused for its time: then it was the gateway's clock that was mended.
     """
-    start = 0
-    for place, record in enumerate(records):
-        if _is_requeued(record) and _entry_of(record) >= records[start].number:
-            yield records[start:place]
-            start = place
-    yield records[start:]
+    is_mistimed = entry.reason == QuarantineReason.TIME
+    received_ms = record.received_ms if is_mistimed else entry.received_ms
+    return record._replace(payload=record.payload[REQUEUE_NUMBER_BYTES:], received_ms=received_ms)
