@@ -16,7 +16,14 @@ from typing import NamedTuple, Protocol
 
 from gateway.errors import JournalFullError
 from gateway.link import Link
-from gateway.model import REQUEUE_NUMBER_BYTES, Quarantined, ReadingBatch, Record, RecordFlag
+from gateway.model import (
+    REQUEUE_NUMBER_BYTES,
+    Quarantined,
+    QuarantineReason,
+    ReadingBatch,
+    Record,
+    RecordFlag,
+)
 from gateway.pipeline import Outcome, Pipeline
 from gateway.ports import JournalReading, StoreWriter
 from gateway.stats import Stats
@@ -159,17 +166,20 @@ class Processor:
     def _process(self, records: Sequence[Record], damaged: Sequence[Quarantined]) -> None:
         outcome = self._rooms.pipeline.run(self._unpack(records), damaged)
         self._is_dirty = True
-        self._until_it_fits(lambda: self._make_visible(outcome))
+        self._make_visible(outcome)
         for entry in outcome.quarantined:
             count = self._rooms.stats.count
             count("infragate_quarantined_total", entry.readings, reason=entry.reason)
 
     def _make_visible(self, outcome: Outcome) -> None:
-        self._rooms.store.write(outcome.readings, outcome.events)
+        """Write to each room until it has taken it: what one has must not come to it twice."""
+        rooms = self._rooms
+        self._until_it_fits(lambda: rooms.store.write(outcome.readings, outcome.events))
         if outcome.quarantined:
-            self._rooms.quarantine.add(outcome.quarantined)
-        if self._rooms.outbox is not None and outcome.readings:
-            self._rooms.outbox.put(outcome.readings)
+            self._until_it_fits(lambda: rooms.quarantine.add(outcome.quarantined))
+        outbox = rooms.outbox
+        if outbox is not None and outcome.readings:
+            self._until_it_fits(lambda: outbox.put(outcome.readings))
 
     def _unpack(self, records: Sequence[Record]) -> Sequence[Record]:
         """Give requeued records their own payload back and take their old fate off the books.
@@ -188,9 +198,7 @@ class Processor:
             if entry is not None:
                 self._rooms.pipeline.requeued(entry)
                 self._requeued.append(entry.record)
-                payload = record.payload[REQUEUE_NUMBER_BYTES:]
-                # it was received when it came, not when a person had mended the mapping
-                unpacked.append(record._replace(payload=payload, received_ms=entry.received_ms))
+                unpacked.append(_put_back(record, entry))
             elif _is_requeued(record):
                 self._rooms.pipeline.skip(record.number)
             else:
@@ -259,6 +267,16 @@ def _is_requeued(record: Record) -> bool:
 
 def _entry_of(record: Record) -> int:
     return int.from_bytes(record.payload[:REQUEUE_NUMBER_BYTES], "big")
+
+
+def _put_back(record: Record, entry: Quarantined) -> Record:
+    """Return the message of an entry: received when it came, not when a mapping was mended.
+
+    But for one that was refused for its time: then it was the gateway's clock that was mended.
+    """
+    is_mistimed = entry.reason == QuarantineReason.TIME
+    received_ms = record.received_ms if is_mistimed else entry.received_ms
+    return record._replace(payload=record.payload[REQUEUE_NUMBER_BYTES:], received_ms=received_ms)
 
 
 def _parts(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
