@@ -45,18 +45,25 @@ def health_of(samples: Iterable[Sample], silent: tuple[str, ...] = ()) -> Health
     connections = gauges.get("infragate_listener_connections")
     lags_s = gauges.get("infragate_sink_lag_seconds", {})
     pending = gauges.get("infragate_sink_pending_records", {})
-    sinks = (
-        SinkHealth(name, up > 0, lags_s.get(name, 0.0), int(pending.get(name, 0)))
-        for name, up in sorted(gauges.get("infragate_sink_up", {}).items())
-    )
+    sinks: dict[str, SinkHealth] = {}
+    for name, up in sorted(gauges.get("infragate_sink_up", {}).items()):
+        # a database is told of once: its rollups have a drain of their own
+        base = name.removesuffix("-rollups")
+        sink = SinkHealth(base, up > 0, lags_s.get(name, 0.0), int(pending.get(name, 0)))
+        sinks[base] = _joined(sinks[base], sink) if base in sinks else sink
     brokers = gauges.get("infragate_source_connected", {})
     return Health(
         None if connections is None else int(sum(connections.values())),
         {source: value > 0 for source, value in sorted(brokers.items())},
-        tuple(sinks),
+        tuple(sinks.values()),
         gauges.get("infragate_journal_congested", {}).get("", 0.0) > 0,
         silent,
     )
+
+
+def _joined(a: SinkHealth, b: SinkHealth) -> SinkHealth:
+    is_up, lag_s = a.is_up and b.is_up, max(a.lag_s, b.lag_s)
+    return SinkHealth(a.name, is_up, lag_s, a.pending + b.pending)
 
 
 def _is_silent(file: Path, now_ms: int) -> bool:

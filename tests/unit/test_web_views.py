@@ -238,12 +238,14 @@ def test_health_is_told_from_what_the_processes_count(tmp_path: Path) -> None:
     stats.gauge("infragate_sink_lag_seconds", 720.5, sink="vm")
     stats.gauge("infragate_sink_pending_records", 340, sink="vm")
     stats.gauge("infragate_sink_up", 1, sink="influx")
+    stats.gauge("infragate_sink_up", 1, sink="vm-rollups")
+    stats.gauge("infragate_sink_pending_records", 2, sink="vm-rollups")
     stats.save(tmp_path / "intake.json")
     now_ms = time.time_ns() // 1_000_000
     health = look(tmp_path, now_ms)
     assert health.connected == 240
     assert health.brokers == {"1": False}
     good = SinkHealth("influx", is_up=True, lag_s=0.0, pending=0)
-    assert health.sinks == (good, SinkHealth("vm", is_up=False, lag_s=720.5, pending=340))
+    assert health.sinks == (good, SinkHealth("vm", is_up=False, lag_s=720.5, pending=342))
     assert health.silent == ()
     assert look(tmp_path, now_ms + 11_000).silent == ("intake",)
