@@ -11,7 +11,7 @@ Theory of operation
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from gateway.errors import JournalFullError
@@ -154,9 +154,7 @@ class Processor:
         records, damaged = self._rooms.journal.read(self._batch, self._durable)
         if not records and not damaged:
             return False
-        for part in _parts(records):
-            self._process(part, damaged)
-            damaged = ()
+        self._process(records, damaged)
         self._observe(records, self._now() - began_s)
         if self._batch < MAX_BATCH:
             self._batch = min(MAX_BATCH, self._batch * 2)
@@ -217,8 +215,9 @@ class Processor:
         self._until_it_fits(lambda: self._rooms.store.checkpoint(checkpoint))
         if self._rooms.outbox is not None:
             self._rooms.outbox.publish()
-        self._until_it_fits(lambda: self._rooms.quarantine.remove(self._requeued))
-        self._requeued.clear()
+        if self._requeued:
+            self._until_it_fits(lambda: self._rooms.quarantine.remove(self._requeued))
+            self._requeued.clear()
         self._is_dirty = False
         now_s = self._now()
         self._checkpoint_due_s = now_s + max(CHECKPOINT_S, (now_s - began_s) / CHECKPOINT_SHARE)
@@ -277,16 +276,3 @@ def _put_back(record: Record, entry: Quarantined) -> Record:
     is_mistimed = entry.reason == QuarantineReason.TIME
     received_ms = record.received_ms if is_mistimed else entry.received_ms
     return record._replace(payload=record.payload[REQUEUE_NUMBER_BYTES:], received_ms=received_ms)
-
-
-def _parts(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Cut where a record puts back what one just before it may have brought to quarantine.
-
-    After a crash both may come in one batch, and the entry must be there before it is claimed.
-    """
-    start = 0
-    for place, record in enumerate(records):
-        if _is_requeued(record) and _entry_of(record) >= records[start].number:
-            yield records[start:place]
-            start = place
-    yield records[start:]

@@ -144,6 +144,7 @@ class Spine:
         self.settings = Settings()
         self.now_ms = T0_MS
         self.receipts: list[tuple[str, int, int]] = []  # topic, log, seq
+        self.went_off = False  # whether the trap of the last work did
         self.open()
 
     # -- a life --
@@ -235,6 +236,7 @@ class Spine:
             self.abandon()
             return True
         finally:
+            self.went_off = not trap.kind
             self._hear(ours)
             ours.close()
             theirs.close()
