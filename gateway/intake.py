@@ -101,9 +101,9 @@ class IntakeProcess:
         self._rooms.commit.on_durable(self._tell_durable)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._rooms.commit.run(), name="group-commit")
-            group.create_task(self._tick(), name="tick")
             for index, source in enumerate(self._rooms.sources):
                 group.create_task(source.run(), name=f"source-{index}")
+            group.create_task(self._tick(), name="tick")
 
     async def finish(self) -> None:
         """Commit the rest and give the processor a moment to reach the end of the journal."""
@@ -191,9 +191,9 @@ class IntakeProcess:
 
     async def _tick(self) -> None:
         while True:
+            self._save_stats()  # the first at once: readiness waits for it
             await asyncio.sleep(TICK_S)
             self._delete_old()
-            self._save_stats()
 
     def _delete_old(self) -> None:
         now_s = asyncio.get_running_loop().time()

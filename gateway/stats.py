@@ -58,10 +58,16 @@ class Stats:
             yield Sample(kind, name, labels, value, tuple(buckets))
 
     def save(self, file: Path) -> None:
-        """Write a snapshot that a reader sees whole or not at all."""
+        """Write a snapshot that a reader sees whole or not at all.
+
+        A full disk costs the snapshot, never the process; its age tells the web process.
+        """
         half = file.with_suffix(".tmp")
-        half.write_text(json.dumps(list(self.samples())), "utf-8")
-        os.replace(half, file)  # noqa: PTH105  # atomic on POSIX
+        try:
+            half.write_text(json.dumps(list(self.samples())), "utf-8")
+            os.replace(half, file)  # noqa: PTH105  # atomic on POSIX
+        except OSError:
+            self.count("infragate_snapshots_failed_total")
 
 
 def load_samples(folder: Path) -> list[Sample]:

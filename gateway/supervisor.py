@@ -1,26 +1,24 @@
 """The processes beside the intake: started, watched, started again, and never left behind.
 
 A child that dies is started again with a growing pause, and recovers by itself from the
-journal. When the intake is killed, the kernel kills its children (``PR_SET_PDEATHSIG``): a
-second gateway must never meet the processor of the first.
+journal. ``nursery`` forks it, and sees to it that it ends when the intake does.
 """
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import gc
 import logging
-import os
+import resource
 import signal
 import socket
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from gateway.errors import GatewayError
+from gateway.nursery import NurseryLink
 from gateway.stats import Stats
 
 try:
@@ -32,17 +30,14 @@ else:
 
 logger = logging.getLogger(__name__)
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 FIRST_PAUSE_S = 0.2
 LAST_PAUSE_S = 10.0
 STABLE_S = 30.0  # a child that lived this long starts again without a pause
 LOCK_WAIT_S = 5.0  # the kernel needs a moment to end the children of a killed gateway
-PORT_WAIT_S = 2.0
 # Containers made and not freed before the youngest are looked through: more than the 5,000
 # messages of a step hold, and at most some 10 MB of cycles that wait. Then the older generations.
 COLLECT_AFTER = (100_000, 20, 20)
-HELPERS_S = 2.0  # Ctrl-C ends the whole within 5 s: first those who are served by it …
-STOP_S = 2.5  # … then the children
+STOP_S = 2.0  # Ctrl-C ends the whole within 5 s: helpers first, then the children
 
 
 class Role(NamedTuple):
@@ -50,14 +45,7 @@ class Role(NamedTuple):
 
     name: str
     on_start: Callable[[socket.socket], None] | None = None
-
-
-def die_with_parent(parent_pid: int) -> None:
-    """Ask the kernel to end this process when its parent is gone, however it went."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it died before we asked
-        raise SystemExit(1)
+    after_s: float = 0.0  # of the first start
 
 
 def run_loop(work: Coroutine[None, None, int]) -> int:
@@ -69,6 +57,15 @@ def run_loop(work: Coroutine[None, None, int]) -> int:
 def start_logging() -> None:
     """Log to standard error, one line per state change."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def allow_many_files() -> None:
+    """A connection is a file: take as many as the system grants for the asking.
+
+    Debian starts a process with 1,024, which a listener of 5,000 devices would hit.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def calm_collector() -> None:
@@ -120,29 +117,6 @@ async def until_terminated(work: Coroutine[None, None, None]) -> int:
     return 1 if failed else 0
 
 
-@contextlib.asynccontextmanager
-async def helped(commands: Sequence[Sequence[str]]) -> AsyncIterator[None]:
-    """Run commands beside the gateway; it still serves them while they end."""
-    helpers = [await asyncio.create_subprocess_exec(*command) for command in commands]
-    try:
-        yield
-    finally:
-        await asyncio.gather(*(_end(helper, HELPERS_S) for helper in helpers))
-
-
-async def _end(process: asyncio.subprocess.Process, patience_s: float) -> bool:
-    """End a process gently, then firmly; return whether it went by itself."""
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), patience_s)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return False
-    return True
-
-
 @contextlib.contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Hold a data directory: two gateways on one would each undo the other's work.
@@ -160,32 +134,6 @@ def locked(file: Path) -> Iterator[None]:
         yield
 
 
-def wait_for_port(host: str, port: int) -> None:
-    """Return once a port can be bound: the web process of a killed gateway may just be dying.
-
-    Raises:
-        GatewayError: somebody else has it.
-    """
-    deadline_s = time.monotonic() + PORT_WAIT_S
-    while (error := _binding_error(host, port)) is not None:
-        if time.monotonic() > deadline_s:
-            raise GatewayError(f"http: cannot listen on {host}:{port}: {error}")
-        time.sleep(0.02)
-
-
-def _binding_error(host: str, port: int) -> str | None:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        return str(error.strerror)
-    return None
-
-
 def _try_lock(handle: TextIO) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -197,16 +145,16 @@ def _try_lock(handle: TextIO) -> bool:
 class Children:
     """Keeps one process per role alive until told to stop."""
 
-    def __init__(self, config_file: Path, roles: Sequence[Role], stats: Stats) -> None:
-        self._config_file = config_file
+    def __init__(self, nursery: NurseryLink, roles: Sequence[Role], stats: Stats) -> None:
+        self._nursery = nursery
         self._roles = roles
         self._stats = stats
-        self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._stop_asked = asyncio.Event()
 
     async def run(self) -> None:
         """Watch all roles until ``stop``."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._nursery.run(), name="nursery")
             for role in self._roles:
                 group.create_task(self._keep_alive(role), name=f"child-{role.name}")
 
@@ -217,19 +165,23 @@ class Children:
     async def stop(self, name: str) -> None:
         """End one role gently, then firmly."""
         self.retire()
-        process = self._processes.get(name)
-        if process is None or process.returncode is not None:
+        end = self._nursery.end_of(name)
+        if end is None or end.done():
             return
-        if not await _end(process, STOP_S):
-            logger.warning("child=%s did not stop in %.1f s, it was killed", name, STOP_S)
+        self._nursery.signal(name, signal.SIGTERM)
+        done, _ = await asyncio.wait([end], timeout=STOP_S)
+        if not done:
+            logger.warning("child=%s did not stop in %.1f s, killing it", name, STOP_S)
+            self._nursery.signal(name, signal.SIGKILL)
+            await asyncio.wait([end], timeout=STOP_S)
 
     async def _keep_alive(self, role: Role) -> None:
         loop = asyncio.get_running_loop()
         pause_s = FIRST_PAUSE_S
+        await asyncio.sleep(role.after_s)
         while not self._stop_asked.is_set():
             began_s = loop.time()
-            process = await self._start(role)
-            code = await process.wait()
+            code = await self._start(role)
             if self._stop_asked.is_set():
                 return
             logger.error("child=%s ended with code %s, starting it again", role.name, code)
@@ -238,25 +190,11 @@ class Children:
             pause_s = FIRST_PAUSE_S if is_stable else min(LAST_PAUSE_S, pause_s * 2)
             await asyncio.sleep(pause_s)
 
-    async def _start(self, role: Role) -> asyncio.subprocess.Process:
-        command = [
-            sys.executable,
-            "-m",
-            "gateway",
-            "_role",
-            role.name,
-            "-c",
-            str(self._config_file),
-        ]
-        command += ["--parent", str(os.getpid())]
+    def _start(self, role: Role) -> asyncio.Future[int]:
         if role.on_start is None:
-            process = await asyncio.create_subprocess_exec(*command)
-        else:
-            ours, theirs = socket.socketpair()
-            process = await asyncio.create_subprocess_exec(
-                *command, "--fd", str(theirs.fileno()), pass_fds=[theirs.fileno()]
-            )
-            theirs.close()
-            role.on_start(ours)
-        self._processes[role.name] = process
-        return process
+            return self._nursery.start(role.name)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            end = self._nursery.start(role.name, theirs)
+        role.on_start(ours)
+        return end

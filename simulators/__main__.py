@@ -14,6 +14,7 @@ from pathlib import Path
 
 from simulators.fleet import Fleet, Plan
 from simulators.load import Demand, Load
+from simulators.replay import replay
 from simulators.shelf import Shelf
 from simulators.target import add_target_options, target_of
 from simulators.templates import Shape
@@ -31,15 +32,34 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_fleet(commands.add_parser("fleet", help="meters and detectors with believable readings"))
     _add_load(commands.add_parser("load", help="as many messages as you ask for, and latencies"))
+    _add_replay(commands.add_parser("replay", help="recordings: CSV files, captures of JSON lines"))
     options = parser.parse_args(arguments)
     _raise_file_limit()
     try:
-        return asyncio.run(_run_fleet(options)) if options.command == "fleet" else _load(options)
+        return _run(options)
     except OSError as error:
         print(f"simulators: {options.mqtt}: {error}", file=sys.stderr)
         return 1
     except ValueError as error:
         parser.error(str(error))
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "load":
+        return _load(options)
+    if options.command == "fleet":
+        return asyncio.run(_run_fleet(options))
+    sent = asyncio.run(replay(options.file, options.topic, target_of(options), options.pace))
+    print(json.dumps({"sent": sent}) if options.json else f"{sent} messages acknowledged")
+    return 0
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    add_target_options(parser)
+    parser.add_argument("file", type=Path, nargs="+")
+    parser.add_argument("--topic", help="of the rows of a CSV file; of all, if given")
+    parser.add_argument("--pace", type=float, default=0, metavar="RATE", help="messages per second")
+    parser.add_argument("--json", action="store_true", help="report as JSON in the last line")
 
 
 def _add_fleet(parser: argparse.ArgumentParser) -> None:

@@ -4,12 +4,13 @@
 ``serve`` is called, since four processes share the memory of a Pi.
 """
 
-import importlib
+import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from gateway.config import Settings
+from gateway.imports import load
 from gateway.profiles import Profiles
 
 
@@ -18,9 +19,13 @@ def serve(
     profiles: Profiles | None = None,
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     mounts: Sequence[Callable[[Any], None]] = (),
+    door: socket.socket | None = None,
 ) -> int:
-    """Run the web process until SIGTERM or SIGINT; return its exit code."""
-    code: int = importlib.import_module("gateway.api.server").serve(
-        settings, profiles, clock, mounts
+    """Run the web process until SIGTERM or SIGINT; return its exit code.
+
+    ``door`` listens already; without one the address of the settings is bound.
+    """
+    code: int = cast("Any", load("gateway.api.server")).serve(
+        settings, profiles, clock, mounts, door
     )
     return code

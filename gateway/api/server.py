@@ -126,14 +126,15 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def build_server(app: FastAPI, http: HttpSection) -> uvicorn.Server:
-    """Return the server of an application, not yet started."""
+def build_server(app: FastAPI, http: HttpSection, *, has_pages: bool = True) -> uvicorn.Server:
+    """Return the server of an application, not yet started; without pages no WebSocket."""
     host, port = split_address(http.listen)
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
         http=PatientProtocol,  # h11 bounds the size of a head; httptools does not
+        ws="auto" if has_pages else "none",
         ws_max_size=WS_MAX_BYTES,
         ws_max_queue=16,
         ssl_certfile=http.cert,
@@ -155,11 +156,12 @@ def serve(
     profiles: Profiles | None = None,
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     mounts: Sequence[Mount] = (),
+    door: socket.socket | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; ``mounts`` add pages, such as ``board.mount``."""
     app = create_app(settings, None, clock, profiles)
     for mount in mounts:
         mount(app)
-    server = build_server(app, settings.http or HttpSection())
-    server.run()
+    server = build_server(app, settings.http or HttpSection(), has_pages=bool(mounts))
+    server.run(None if door is None else [door])
     return 0 if server.started else 1

@@ -3,10 +3,11 @@
 As with ``api``: NiceGUI is loaded only in the process that calls ``mount``.
 """
 
-import importlib
-from typing import Any
+from typing import Any, cast
+
+from gateway.imports import load
 
 
 def mount(app: Any) -> None:  # noqa: ANN401  # a FastAPI, whose type would load it
     """Serve the board at ``/`` of an application that has a ``state.sight``."""
-    importlib.import_module("gateway.board.page").mount(app)
+    cast("Any", load("gateway.board.page")).mount(app)

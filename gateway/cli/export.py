@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway import roles
 from gateway.api.parquet import to_parquet
 from gateway.api.table import Table, to_csv, to_ndjson, to_table
 from gateway.cli.common import Commands, add_command, add_config, settings_of, time_ms
 from gateway.errors import GatewayError
+from gateway.roles import building
 from gateway.store import StoreReader
 
 PAGE = 100_000
@@ -47,7 +47,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _tables(options: argparse.Namespace) -> Iterator[Table]:
     settings = settings_of(options)
-    profiles = roles.load_all_profiles(settings)
+    profiles = building.load_all_profiles(settings)
     store = StoreReader(settings.gateway.data_dir, profiles)
     device, profile = store.device(options.device), profiles.get(options.profile)
     if device is None or profile is None:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gateway import roles
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
 from gateway.errors import GatewayError
 from gateway.journal import JournalReader, last_number
@@ -18,6 +17,7 @@ from gateway.model import REQUEUE_NUMBER_BYTES, IntArray, Position, Record, Reco
 from gateway.pipeline import Outcome, Pipeline
 from gateway.ports import Checkpoint, Totals
 from gateway.quarantine import Quarantine
+from gateway.roles import building
 from gateway.store import Store
 
 STEP = 5_000
@@ -42,9 +42,9 @@ def _replay(options: argparse.Namespace) -> int:
     store, quarantine = _new_store(options.into) if options.into is not None else (None, None)
     last = min(options.last, last_number(folder))  # beyond it a reader finds nothing but damage
     start = _first_kept(folder, options.first, last)
-    pipeline, _ = roles.build_pipeline(
+    pipeline, _ = building.build_pipeline(
         settings,
-        roles.load_all_profiles(settings),
+        building.load_all_profiles(settings),
         Checkpoint(start, Totals(0, 0, 0, 0, 0, 0, 0), [], [], [], []),
         store.find_times if store is not None else _nothing_stored,
     )

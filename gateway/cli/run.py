@@ -1,15 +1,13 @@
-"""``run``, ``demo``, ``check`` and the roles that a running gateway starts for itself."""
+"""``run``, ``demo`` and ``check``."""
 
 import argparse
-import os
-import signal
 import sys
 from pathlib import Path
 
-from gateway import app, roles
+from gateway import app
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
 from gateway.config import load_settings
-from gateway.supervisor import die_with_parent
+from gateway.roles.building import check
 
 DEMO_CONFIG = """\
 # Written by `infragate demo`; run it again and it goes on where it was.
@@ -44,21 +42,15 @@ def add_to(commands: Commands) -> None:
     demo.add_argument("--port", type=int, default=8080, metavar="P", help="of the board")
     demo.add_argument("--mqtt-port", type=int, default=1883, metavar="Q")
     demo.add_argument("--no-fleet", action="store_true", help="bring your own devices")
-    role = commands.add_parser("_role")  # started by a running gateway only
-    role.set_defaults(do=_role)
-    role.add_argument("name", choices=sorted(roles.ROLES))
-    role.add_argument("--fd", type=int, default=-1)
-    role.add_argument("--parent", type=int, required=True)
-    add_config(role)
 
 
 def _run(options: argparse.Namespace) -> int:
-    return app.run_gateway(settings_of(options), options.config)
+    return app.run_gateway(settings_of(options))
 
 
 def _check(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    findings = roles.check(settings)
+    findings = check(settings)
     if options.json:
         print_json({"ok": True, **findings})
     else:
@@ -73,7 +65,7 @@ def _demo(options: argparse.Namespace) -> int:
     data_dir.mkdir(parents=True, exist_ok=True)
     config = data_dir / "demo.toml"
     config.write_text(DEMO_CONFIG.format(mqtt_port=options.mqtt_port, port=options.port), "utf-8")
-    helpers = [] if options.no_fleet else [_fleet_command(options, data_dir)]
+    helpers = {} if options.no_fleet else {"fleet": _fleet_command(options, data_dir)}
     print(
         f"\n  infragate demo\n"
         f"  board    http://127.0.0.1:{options.port}\n"
@@ -84,7 +76,7 @@ def _demo(options: argparse.Namespace) -> int:
         flush=True,
     )
     return app.run_gateway(
-        load_settings(config), config, helpers=helpers, run_s=options.minutes * 60 or None
+        load_settings(config), helpers=helpers, run_s=options.minutes * 60 or None
     )
 
 
@@ -93,12 +85,5 @@ def _fleet_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
         *(sys.executable, "-m", "simulators", "fleet", "--forever", "--interval-s", "5"),
         *("--mqtt", f"mqtt://127.0.0.1:{options.mqtt_port}"),
         *("--meters", str(options.meters), "--detectors", str(options.detectors)),
-        *("--state", str(data_dir / "fleet"), "--parent", str(os.getpid())),
+        *("--state", str(data_dir / "fleet")),
     ]
-
-
-def _role(options: argparse.Namespace) -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the intake, which stops us
-    die_with_parent(options.parent)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    return roles.run_role(options.name, settings_of(options), options.fd)

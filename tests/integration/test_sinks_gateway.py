@@ -1,7 +1,5 @@
 """The whole gateway with real databases behind it: away, killed, back; every value once."""
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,17 +83,6 @@ def compare(plant: Plant) -> None:
     assert influx_points(plant.influx) == stored
 
 
-def child_of(gateway: Gateway, role: str) -> int:
-    """Return the process id of a role of a running gateway."""
-    assert gateway.process is not None
-    children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
-    for pid in children.read_text().split():
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if b"_role" in words and role.encode() in words:
-            return int(pid)
-    raise AssertionError(f"no {role} among the children")
-
-
 def test_every_stored_reading_is_in_both_databases_once_with_its_tags_and_types(
     plant: Plant,
 ) -> None:
@@ -147,7 +134,7 @@ def test_after_a_day_without_databases_they_catch_up_through_every_kind_of_kill(
     begun = influx_count(plant.influx)
     plant.gateway.start()
     wait_until(lambda: influx_count(plant.influx) > begun + 1000, 60, "catching up again")
-    os.kill(child_of(plant.gateway, "keeper"), signal.SIGKILL)
+    plant.gateway.kill_role("keeper")
     at_keeper = influx_count(plant.influx)
     plant.victoria.kill()
     time.sleep(1)

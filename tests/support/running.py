@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+
+from gateway.cli import procfs
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +29,18 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def wait_until(condition: Any, timeout_s: float = 15, what: str = "condition") -> Any:
+def is_alive(pid: int) -> bool:
+    """Return whether a process runs; one that only waits to be reaped does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in {"Z", "X"}
+
+
+def wait_until(
+    condition: Any, timeout_s: float = 15, what: str = "condition", every_s: float = 0.05
+) -> Any:
     """Poll until ``condition()`` is true and return its value."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -35,20 +48,42 @@ def wait_until(condition: Any, timeout_s: float = 15, what: str = "condition") -
             value = condition()
             if value:
                 return value
-        time.sleep(0.05)
+        time.sleep(every_s)
     raise AssertionError(f"{what} did not come true in {timeout_s} s")
 
 
 class Gateway:
-    """``infragate run`` on a configuration; may be killed and started again."""
+    """``infragate run`` on a configuration; may be killed and started again.
 
-    def __init__(self, folder: Path, sources: str, *, extra: str = "", http: bool = True) -> None:
+    Args:
+        folder: for configuration and log, and ``data`` if nothing else is said.
+        sources: their sections.
+        extra: further sections.
+        limits: further lines of ``[gateway]``.
+        http: whether there is a web process.
+        data_dir: where the data shall be.
+        under: a command that runs it (strace).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sources: str,
+        *,
+        extra: str = "",
+        limits: str = "",
+        http: bool = True,
+        data_dir: Path | None = None,
+        under: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
+        self.data_dir = data_dir or folder / "data"
+        self.under = list(under)
         self.http_port = free_port()
         self.config = folder / "infragate.toml"
         web = f'[http]\nlisten = "127.0.0.1:{self.http_port}"\nboard = false\n' if http else ""
         self.config.write_text(
-            f'[gateway]\ndata_dir = "data"\nreceipt_ms = 100\n{sources}\n'
+            f'[gateway]\ndata_dir = "{self.data_dir}"\nreceipt_ms = 100\n{limits}{sources}\n'
             f"[registry]\nauto_enrol = true\n{web}{extra}"
         )
         self.process: subprocess.Popen[bytes] | None = None
@@ -58,7 +93,7 @@ class Gateway:
         """Start it, and wait until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "run", "-c", str(self.config)],
+                [*self.under, sys.executable, "-m", "gateway", "run", "-c", str(self.config)],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -66,11 +101,26 @@ class Gateway:
         if wait:
             wait_until(lambda: self.get("/readyz"), what="gateway ready")
 
-    def kill(self) -> None:
-        """SIGKILL; its children follow."""
+    def kill(self) -> float:
+        """SIGKILL; return how long its children outlived it, in seconds."""
         assert self.process is not None
+        pids = procfs.tree(self.process.pid)
         self.process.kill()
         self.process.wait()
+        began_s = time.monotonic()
+        wait_until(lambda: not any(map(is_alive, pids)), 10, "children gone", 0.002)
+        return time.monotonic() - began_s
+
+    def roles(self) -> dict[str, int]:
+        """Return the process ids by role, the intake's among them."""
+        assert self.process is not None
+        return {procfs.name_of(pid): pid for pid in procfs.tree(self.process.pid)}
+
+    def kill_role(self, name: str) -> int:
+        """SIGKILL one of its processes and return which it was."""
+        pid = int(wait_until(lambda: self.roles().get(name), what=f"a {name}"))
+        os.kill(pid, signal.SIGKILL)
+        return pid
 
     def stop(self, timeout_s: float = 10) -> int:
         """SIGTERM; return the exit code."""
@@ -153,7 +203,8 @@ class Device:
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
         self._client.on_publish = self._on_publish
-        self._client.reconnect_delay_set(1, 1)
+        # a device that waits a second would mostly be away while gateways are killed
+        self._client.reconnect_delay_set(0.05, 0.05)  # type: ignore[arg-type]
         self._client.max_inflight_messages_set(50)
         self._client.connect_async("127.0.0.1", port)
         self._client.loop_start()
@@ -194,8 +245,11 @@ class Device:
         self._client.loop_stop()
 
 
-def check_stored(gateway: Gateway, device: Device, wanted: set[int]) -> None:
-    """Assert that each wanted reading is stored exactly once with the values it was sent with."""
+def check_stored(gateway: Gateway, device: Device, wanted: set[int]) -> int:
+    """Assert that each wanted reading is stored exactly once with the values it was sent with.
+
+    Nothing else is stored of the device but what it sent. Return how many readings are.
+    """
     low = min(device.sent.values()) - 1
     path = f"/api/v1/readings?device={device.name}&profile=em1&from={low}&to={low + 10**9}"
     found: dict[int, dict[str, Any]] = {}
@@ -203,11 +257,13 @@ def check_stored(gateway: Gateway, device: Device, wanted: set[int]) -> None:
     for reading in page["readings"]:
         assert reading["seq"] not in found, f"stored twice: {reading}"
         found[reading["seq"]] = reading
+    assert page["next"] is None
     assert not wanted - set(found), f"lost: {sorted(wanted - set(found))[:10]}"
     for seq, reading in found.items():
         assert seq in device.sent, f"phantom: {reading}"
         assert reading["ea_imp"] == 1_000_000 + seq, f"corrupted: {reading}"
         assert reading["p"] == seq % 5000, f"corrupted: {reading}"
+    return len(found)
 
 
 def environment() -> dict[str, str]:

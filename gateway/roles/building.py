@@ -1,0 +1,113 @@
+"""What a configuration builds that more than one process or command needs."""
+
+import contextlib
+import ssl
+from collections.abc import Iterator
+
+from gateway.config import HttpSection, ListenerSource, Settings, SourceSection, duration_ms
+from gateway.decode import Collector, Decoders
+from gateway.decode.mapping import CompiledMapping
+from gateway.errors import ConfigError
+from gateway.ledger import FindTimes, Ledger
+from gateway.pipeline import Pipeline, Stages
+from gateway.ports import Checkpoint
+from gateway.profiles import Profiles, load_profiles
+from gateway.registry import Directory, Registry
+from gateway.roles import now_ms
+from gateway.screen import Screen, Window
+from gateway.security.tls import client_context, load_pair, server_context
+from gateway.sinks import open_sink
+from gateway.sources.broker_hello import login_of, tls_of
+from gateway.validate import Validator
+
+
+def check(settings: Settings) -> dict[str, object]:
+    """Load every file that the configuration names; return what was found.
+
+    Raises:
+        ConfigError: names the file and the key or line.
+    """
+    profiles, registry = load_all_profiles(settings), _registry(settings)
+    _decoders(settings, profiles)
+    for index, source in enumerate(settings.source):
+        with _naming(f"source.{index}"):
+            _try_keys(source)
+    for index, sink in enumerate(settings.sink):
+        with _naming(f"sink.{index}"):
+            client_context(sink.ca)
+            open_sink(sink, now_ms)
+    if settings.http is not None:
+        with _naming("http"):
+            _try_web_keys(settings.http)
+    devices = None if registry is None else sum(1 for _ in registry.devices())
+    return {
+        "profiles": len(profiles),
+        "sources": len(settings.source),
+        "sinks": len(settings.sink),
+        "mappings": len(settings.mapping),
+        "insecure": list(settings.exposures),
+        "devices": "enrolled at their first message" if devices is None else devices,
+    }
+
+
+@contextlib.contextmanager
+def _naming(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from error
+
+
+def _try_keys(section: SourceSection) -> None:
+    if isinstance(section, ListenerSource):
+        server_context(section, lambda _: b"")
+    else:
+        login_of(section)
+        tls_of(section)
+
+
+def _try_web_keys(http: HttpSection) -> None:
+    if http.token is not None:
+        http.token.reveal()
+    if http.cert is not None and http.key is not None:
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), http.cert, http.key)
+
+
+def build_pipeline(
+    settings: Settings, profiles: Profiles, checkpoint: Checkpoint, find_times: FindTimes
+) -> tuple[Pipeline, Directory]:
+    """Return a pipeline that goes on from ``checkpoint``, and the directory it fills."""
+    directory = Directory(
+        _registry(settings),
+        enrols=settings.registry.enrols,
+        max_devices=settings.registry.max_devices,
+        rows=checkpoint.devices,
+    )
+    stages = Stages(
+        directory,
+        _decoders(settings, profiles),
+        Collector,
+        Screen(profiles, Window.of(settings.validation)),
+        Ledger({name: profile.number for name, profile in profiles.items()}, find_times),
+        Validator(profiles, directory.exchanged),
+    )
+    pipeline = Pipeline(stages)
+    pipeline.restore(checkpoint)
+    return pipeline, directory
+
+
+def _decoders(settings: Settings, profiles: Profiles) -> Decoders:
+    ages_ms = [duration_ms(s.max_age) if s.max_age else 0 for s in settings.source]
+    mappings = [CompiledMapping(mapping, profiles, ages_ms) for mapping in settings.mapping]
+    return Decoders(profiles, foreign=mappings, source_max_age_ms=ages_ms)
+
+
+def load_all_profiles(settings: Settings) -> Profiles:
+    """Return the profiles that ship and those of the configured folder."""
+    folders = [settings.gateway.profiles] if settings.gateway.profiles is not None else []
+    return load_profiles(*folders)
+
+
+def _registry(settings: Settings) -> Registry | None:
+    file = settings.registry.file
+    return None if file is None else Registry.load(file)

@@ -1,0 +1,117 @@
+"""The intake: sources into the journal, receipts back, and the other processes kept alive."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.config import ListenerSource, Settings, duration_ms
+from gateway.control import ControlServer, Taps, WatchedIntake
+from gateway.intake import IntakeProcess, IntakeRooms
+from gateway.journal import Journal
+from gateway.nursery import NurseryLink
+from gateway.ports import Intake, Source
+from gateway.quarantine import Quarantine, QuarantineReader
+from gateway.roles import now_ms
+from gateway.security import Authenticator
+from gateway.sources.broker import BrokerClient
+from gateway.sources.intake import CommitRules, GroupCommit
+from gateway.sources.listener import Listener
+from gateway.sources.paho_client import PahoClient
+from gateway.stats import Stats
+from gateway.store import StoreReader
+from gateway.supervisor import (
+    Children,
+    Role,
+    allow_many_files,
+    calm_collector,
+    run_loop,
+    until_stopped,
+)
+
+# What may wait does not compete with a start that shall be over within a second.
+KEEPER_AFTER_S = 1.0
+
+
+def run(
+    settings: Settings, nursery: NurseryLink, helpers: Sequence[str], run_s: float | None
+) -> int:
+    """Run until SIGTERM, SIGINT or ``run_s``, with the processes that the nursery forks."""
+    allow_many_files()
+    return run_loop(_run(settings, nursery, helpers, run_s))
+
+
+async def _run(
+    settings: Settings, nursery: NurseryLink, helpers: Sequence[str], run_s: float | None
+) -> int:
+    data_dir, stats, taps = settings.gateway.data_dir, Stats(), Taps()
+    stats.gauge("infragate_insecure", float(bool(settings.exposures)))
+    limits = settings.gateway
+    journal = Journal.open(
+        data_dir / "journal",
+        segment_bytes=limits.segment_bytes,
+        max_bytes=limits.journal_max_bytes,
+        clock=now_ms,
+        not_before=StoreReader(data_dir, {}).position().number,
+    )
+    rules = CommitRules(limits.commit_ms, limits.commit_messages)
+    commit = GroupCommit(journal, rules, stats, now_ms)
+    sources = _sources(settings, WatchedIntake(commit, taps), stats)
+    # shards of one broker share its topics: one receipt is enough
+    unique = {
+        getattr(s, "url", s): source for s, source in zip(settings.source, sources, strict=True)
+    }
+    publishers = list(unique.values())
+    intake = IntakeProcess(
+        IntakeRooms(commit, journal, sources, publishers, QuarantineReader(data_dir)),
+        keep_s=duration_ms(limits.journal_keep) / 1000,
+        max_bytes=limits.journal_max_bytes,
+        save_stats=lambda: _save(stats, commit, data_dir / "run" / "intake.json"),
+    )
+    roles = [Role("processor", intake.attach), Role("keeper", after_s=KEEPER_AFTER_S)]
+    roles += [Role("web")] if settings.http is not None else []
+    roles += [Role(name) for name in helpers]
+    children = Children(nursery, roles, stats)
+    requests = {
+        "status": lambda _: intake.status(),
+        "requeue": intake.requeue,
+        "drop": lambda request: {"dropped": Quarantine(data_dir).remove(request.get("ids", []))},
+    }
+    control = ControlServer(data_dir / "run" / "control.sock", requests, taps)
+    calm_collector()
+    jobs = [
+        asyncio.create_task(intake.run(), name="intake"),
+        asyncio.create_task(children.run(), name="children"),
+        asyncio.create_task(control.run(), name="control"),
+    ]
+    failed = await until_stopped(jobs, run_s)
+    children.retire()
+    await asyncio.gather(*map(children.stop, helpers))  # it still serves them while they end
+    jobs[0].cancel()
+    await asyncio.wait(jobs[:1])
+    idle = [role.name for role in roles if role.on_start is None]
+    await asyncio.gather(intake.finish(), *map(children.stop, idle))
+    await children.stop("processor")
+    for job in jobs:
+        job.cancel()
+    await asyncio.gather(*jobs, return_exceptions=True)
+    nursery.close()
+    journal.close()
+    return 1 if failed else 0
+
+
+def _save(stats: Stats, commit: GroupCommit, file: Path) -> None:
+    stats.gauge("infragate_journal_congested", float(commit.is_congested))
+    stats.save(file)
+
+
+def _sources(settings: Settings, intake: Intake, stats: Stats) -> list[Source]:
+    authenticator = Authenticator(settings.gateway.data_dir)
+    sources: list[Source] = []
+    for index, section in enumerate(settings.source):
+        if isinstance(section, ListenerSource):
+            sources.append(Listener(index, section, intake, authenticator, stats))
+        elif section.client == "paho":
+            sources.append(PahoClient(index, section, intake, stats))
+        else:
+            sources.append(BrokerClient(index, section, intake, stats))
+    return sources

@@ -1,0 +1,54 @@
+"""The processor: the journal through the pipeline into store, quarantine and outbox."""
+
+import signal
+import socket
+
+from gateway.config import Settings
+from gateway.journal import JournalReader
+from gateway.link import Link
+from gateway.model import Lane
+from gateway.processor import Processor, Rooms
+from gateway.quarantine import Quarantine
+from gateway.roles import now_ms
+from gateway.roles.building import build_pipeline, load_all_profiles
+from gateway.sinks.outbox import Outbox
+from gateway.stats import Stats
+from gateway.store import Store
+from gateway.supervisor import calm_collector, locked
+from gateway.topics import topic_of
+
+
+def run(settings: Settings, sock: socket.socket | None) -> int:
+    """Run until the link says so."""
+    if sock is None:
+        raise ValueError("a processor needs a link to the intake")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the link says when to stop
+    data_dir, stats, profiles = settings.gateway.data_dir, Stats(), load_all_profiles(settings)
+    with locked(data_dir / "processor.lock"):
+        store = Store.open(data_dir)
+        checkpoint = store.load()
+        pipeline, directory = build_pipeline(settings, profiles, checkpoint, store.find_times)
+
+        def topic_of_receipts(device_index: int) -> str:
+            row = directory.name_of(device_index)
+            return topic_of(row.org, row.sector, row.device, Lane.RECEIPT)
+
+        rooms = Rooms(
+            JournalReader(data_dir / "journal", checkpoint.position),
+            pipeline,
+            store,
+            Quarantine.open(data_dir, below=checkpoint.position.number),
+            Outbox.open(data_dir / "outbox", now_ms) if settings.sink else None,
+            topic_of_receipts,
+            stats,
+            now_ms,
+        )
+        processor = Processor(
+            rooms,
+            Link(sock),
+            receipt_s=settings.gateway.receipt_ms / 1000,
+            save_stats=lambda: stats.save(data_dir / "run" / "processor.json"),
+        )
+        calm_collector()
+        processor.run()
+    return 0
