@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from typing_extensions import override
 
-from gateway import processor, roles
+from gateway import processor
 from gateway.config import Settings
 from gateway.errors import JournalFullError
 from gateway.intake import IntakeProcess, IntakeRooms
@@ -22,6 +22,7 @@ from gateway.model import Event, Quarantined, ReadingBatch
 from gateway.ports import Checkpoint, CountRow, DeviceRow, Totals
 from gateway.profiles import load_profiles
 from gateway.quarantine import Entry, Quarantine, QuarantineReader
+from gateway.roles import building
 from gateway.stats import Stats
 from gateway.store import Store, StoreReader
 
@@ -159,7 +160,7 @@ class Spine:
         )
         self._store = TrappedStore.open(self.folder)
         checkpoint = self._store.load()
-        self._pipeline, directory = roles.build_pipeline(
+        self._pipeline, directory = building.build_pipeline(
             self.settings, PROFILES, checkpoint, self._store.find_times
         )
         number = checkpoint.position.number
