@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 Record = Callable[[str, object], None]
 RECOVERY_S = 1.0  # 99 of 100
+BUSY_RATIO = 2.5  # of a recovery to the imports beside it; 1.6 on the idle machine
 ORPHANS_S = 1.0
 TWICE = 0.2  # of the kills strike again while the gateway starts
 
@@ -72,21 +74,30 @@ def watched(gateway: Gateway) -> Iterator[None]:
     assert watch.polls > 3
 
 
+class Recovery(NamedTuple):
+    """How long a return took, and what the machine took just then for what a start is made of."""
+
+    took_s: float
+    imports_s: float
+
+
 def import_s() -> float:
-    """How long this machine takes just now for what most of a start is: importing."""
+    """Return how long two processes take to import at once what a gateway imports."""
     began_s = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import numpy, fastapi, uvicorn"], check=True)
+    command = [sys.executable, "-c", "import numpy, fastapi, uvicorn"]
+    for process in [subprocess.Popen(command) for _ in range(2)]:
+        assert process.wait(30) == 0
     return time.monotonic() - began_s
 
 
 def kill_and_return(
     gateway: Gateway, kills: int, rng: random.Random, watch: Callable[[], Callable[[], bool]]
-) -> list[float]:
+) -> list[Recovery]:
     """Kill a gateway under load again and again; return how long each return took.
 
     ``watch`` returns a question: has it taken a message after this moment?
     """
-    recoveries_s = []
+    recoveries = []
     for _ in range(kills):
         time.sleep(rng.uniform(0.05, 0.8))
         assert gateway.kill() < ORPHANS_S
@@ -99,26 +110,26 @@ def kill_and_return(
         gateway.start(wait=False)
         wait_until(takes_messages, 20, "messages taken after a kill", 0.01)
         wait_until(lambda: gateway.get("/readyz"), 20, "ready after a kill", 0.01)
-        recoveries_s.append(time.monotonic() - began_s)
-    return recoveries_s
+        took_s = time.monotonic() - began_s
+        recoveries.append(Recovery(took_s, import_s()))
+    return recoveries
 
 
-def judge_recovery(recoveries_s: list[float], record: Record) -> None:
+def judge_recovery(recoveries: list[Recovery], record: Record) -> None:
     """99 of 100 within a second, or what that is on a machine that others keep busy."""
-    recoveries_s.sort()
-    p99_s = recoveries_s[round(0.99 * (len(recoveries_s) - 1))]
-    reference_s = statistics.median(import_s() for _ in range(5))
+    took_s = sorted(recovery.took_s for recovery in recoveries)
+    p99_s = took_s[round(0.99 * (len(took_s) - 1))]
+    ratio = statistics.median(one.took_s / one.imports_s for one in recoveries)
     figures = {
-        "recovery_p50_s": round(statistics.median(recoveries_s), 2),
+        "recovery_p50_s": round(statistics.median(took_s), 2),
         "recovery_p99_s": round(p99_s, 2),
-        "recovery_slowest_s": round(recoveries_s[-1], 2),
-        "imports_s": round(reference_s, 2),
+        "recovery_slowest_s": round(took_s[-1], 2),
+        "recovery_to_imports": round(ratio, 2),
     }
     sys.stdout.write(f"{figures}\n")
     for name, value in figures.items():
         record(name, value)
-    # on the idle machine the imports take 0.4 s and a recovery twice that
-    assert p99_s < max(RECOVERY_S, 3.0 * reference_s)
+    assert p99_s < RECOVERY_S or ratio < BUSY_RATIO, figures
 
 
 def judge_readings(gateway: Gateway, load: Load, wanted: Callable[[str], set[int]]) -> None:
@@ -138,7 +149,7 @@ def test_no_receipted_reading_is_lost_by_kills_behind_mosquitto(
         gateway = Gateway(tmp_path, broker(port))
         gateway.start()
         with Load(port) as load, watched(gateway):
-            recoveries_s = kill_and_return(
+            recoveries = kill_and_return(
                 gateway, 200 if soak else 5, random.Random(1), load.receipts_after_now
             )
             load.pause()
@@ -147,7 +158,7 @@ def test_no_receipted_reading_is_lost_by_kills_behind_mosquitto(
             load.resend_until_receipted()
             judge_readings(gateway, load, load.sent)
         assert gateway.stop() == 0
-    judge_recovery(recoveries_s, record_property)
+    judge_recovery(recoveries, record_property)
 
 
 @pytest.mark.timeout(3000)
@@ -158,7 +169,7 @@ def test_no_acknowledged_reading_is_lost_by_kills_on_the_listener(
     gateway = Gateway(tmp_path, listener(port))
     gateway.start()
     with Load(port) as load, watched(gateway):
-        recoveries_s = kill_and_return(
+        recoveries = kill_and_return(
             gateway, 200 if soak else 5, random.Random(2), lambda: lambda: publishes(port, load)
         )
         load.pause()
@@ -166,4 +177,4 @@ def test_no_acknowledged_reading_is_lost_by_kills_on_the_listener(
         load.resend_until_receipted()
         judge_readings(gateway, load, load.sent)
     assert gateway.stop() == 0
-    judge_recovery(recoveries_s, record_property)
+    judge_recovery(recoveries, record_property)
