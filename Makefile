@@ -6,11 +6,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test bench lint soak servers clean lock
+.PHONY: demo test test-firmware bench lint soak servers clean lock
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | sed 's/^/  make /'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ –/' | sed 's/^/  make /'
 
 # The demo needs a third of what the tests need, and nothing that a Raspberry Pi has no wheel for.
 $(RUN): pyproject.toml .ci/requirements-run.txt
@@ -33,6 +33,9 @@ servers: ## Install the real servers the tests talk to (needs root; says what is
 
 test: $(DEV) servers ## All tests, against real Mosquitto, InfluxDB and VictoriaMetrics
 	$(BIN)/python -m pytest -q
+
+test-firmware: $(DEV) servers ## The firmware's tests alone, under CPython and MicroPython
+	$(BIN)/python -m pytest -q tests/firmware
 
 soak: $(DEV) servers ## The same tests with the full counts of the acceptance list (about an hour)
 	INFRAGATE_SOAK=1 $(BIN)/python -m pytest -q --timeout=3600

@@ -5,7 +5,7 @@
     intake     sources ─▶ GroupCommit(journal) ─▶ PUBACK        keeps the other three alive
                                   │ durable up to N      ▲ receipts
     processor  JournalReader ─▶ pipeline ─▶ store, quarantine, outbox ─▶ checkpoint
-    keeper     outbox ─▶ sinks;  merges pages, retention
+    keeper     outbox ─▶ sinks;  merges pages, rollups, retention
     web        store, quarantine, stats ─▶ API, metrics, board
 
 Each of these is one process and one module of ``roles``, where its rooms are put together;

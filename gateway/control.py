@@ -8,11 +8,11 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.ports import Intake
+from gateway.ports import Intake, Message
 from gateway.topics import filter_matches
 
 MAX_REQUEST_BYTES = 1 << 20
@@ -78,6 +78,13 @@ class WatchedIntake:
         if self._taps:
             self._taps.see(topic, payload)
         return self._intake.append(source, flags, topic, payload)
+
+    def extend(self, source: int, messages: Sequence[Message]) -> int:
+        """See ``ports.Intake``."""
+        if self._taps:
+            for _, topic, payload in messages:
+                self._taps.see(topic, payload)
+        return self._intake.extend(source, messages)
 
 
 class ControlServer:

@@ -127,6 +127,7 @@ class IntakeProcess:
         numbers = [int(number) for number in request.get("ids") or []]
         if request.get("reason"):
             numbers += self._all_of(str(request["reason"]))
+        numbers = list(dict.fromkeys(numbers))
         entries = [self._rooms.quarantine.get(number) for number in numbers]
         found = [entry for entry in entries if entry is not None]
         for entry in found:

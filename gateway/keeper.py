@@ -1,4 +1,7 @@
-"""The loop of the keeper process: what may wait. Merges, retention, sinks, outbox clean-up."""
+"""The loop of the keeper process: what may wait.
+
+Merges, rollups, retention, sinks, outbox clean-up.
+"""
 
 import asyncio
 import logging
@@ -32,6 +35,17 @@ class Merging(Protocol):
         """
 
 
+class Rolling(Protocol):
+    """``store.Roller``."""
+
+    def roll_once(self, now_ms: int) -> bool:
+        """Do one bounded piece of work; return whether there was any.
+
+        Raises:
+            JournalFullError: the disk is full; call again later.
+        """
+
+
 class Draining(Protocol):
     """``sinks.Drain``."""
 
@@ -42,11 +56,19 @@ class Draining(Protocol):
         """Return the oldest outbox record this sink may still need."""
 
 
+class Outlet(NamedTuple):
+    """An outbox and the sinks that empty it."""
+
+    drains: Sequence[Draining]
+    keep_from: Callable[[int], None]
+
+
 class KeeperRooms(NamedTuple):
     """What the keeper works with; ``app`` puts it together."""
 
     merger: Merging
-    drains: Sequence[Draining]
+    roller: Rolling
+    outlets: Sequence[Outlet]
 
 
 class Keeper:
@@ -56,14 +78,12 @@ class Keeper:
         self,
         rooms: KeeperRooms,
         *,
-        keep_from: Callable[[int], None],
         retention_ms: int,
         clock: Callable[[], int],
         save_stats: Callable[[], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._rooms = rooms
-        self._keep_from = keep_from
         self._retention_ms = retention_ms
         self._clock = clock
         self._save_stats = save_stats
@@ -74,7 +94,8 @@ class Keeper:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tend_store(), name="store")
             group.create_task(self._tick(), name="tick")
-            for index, drain in enumerate(self._rooms.drains):
+            drains = [drain for outlet in self._rooms.outlets for drain in outlet.drains]
+            for index, drain in enumerate(drains):
                 group.create_task(drain.run(), name=f"sink-{index}")
 
     async def _tend_store(self) -> None:
@@ -86,11 +107,17 @@ class Keeper:
                 if clock_s() >= retention_due_s:
                     await asyncio.to_thread(self._retain)
                     retention_due_s = clock_s() + RETENTION_EVERY_S
-                has_worked = await asyncio.to_thread(self._rooms.merger.merge_once, self._clock())
+                has_worked = await asyncio.to_thread(self._work)
             except JournalFullError as error:  # what is not merged is only slower to read
                 logger.warning("merging waits: %s", error)
                 has_worked = False
             await self._sleep(TICK_S if has_worked else IDLE_S)
+
+    def _work(self) -> bool:
+        # One after the other: a merge moves pages that a rollup reads, and says what is new.
+        now_ms = self._clock()
+        has_merged = self._rooms.merger.merge_once(now_ms)
+        return self._rooms.roller.roll_once(now_ms) or has_merged
 
     def _retain(self) -> None:
         gone = self._rooms.merger.retention(self._clock(), self._retention_ms)
@@ -102,7 +129,11 @@ class Keeper:
             await self._sleep(TICK_S)
             try:
                 self._save_stats()
-                if self._rooms.drains:
-                    self._keep_from(min(drain.keep_from() for drain in self._rooms.drains))
+                self._say_what_is_needed()
             except OSError as error:  # a full disk: nothing is lost, sinks go on
                 logger.warning("keeper cannot write: %s", error)
+
+    def _say_what_is_needed(self) -> None:
+        for outlet in self._rooms.outlets:
+            if outlet.drains:
+                outlet.keep_from(min(drain.keep_from() for drain in outlet.drains))

@@ -20,13 +20,15 @@ class Link:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        # not select(): the socket has the number it had among the thousands of the intake
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
         self._buffer = bytearray()
         self.is_open = True
 
     def poll(self, timeout_s: float) -> Iterator[dict[str, Any]]:
         """Yield the messages that have come, waiting at most ``timeout_s`` for the first."""
-        ready, _, _ = select.select([self._sock], [], [], timeout_s)
-        if not ready:
+        if not self._poll.poll(timeout_s * 1000):
             return
         data = self._sock.recv(1 << 16)
         if not data or len(self._buffer) > MAX_LINE_BYTES:

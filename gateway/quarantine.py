@@ -49,6 +49,7 @@ _LIST = """SELECT record, received_ms, topic, reason, detail, size, sha256, devi
 readings FROM entry
 WHERE requeued_by IS NULL AND record > ?1 AND (?2 IS NULL OR reason = ?2)
 ORDER BY record LIMIT ?3"""
+_CLAIM = "UPDATE entry SET requeued_by = ? WHERE record = ? AND requeued_by IS NULL"
 _GET = """SELECT record, received_ms, source, topic, payload, reason, detail, device_index,
 readings FROM entry WHERE record = ?"""
 
@@ -79,8 +80,8 @@ class QuarantineReader:
         return [Entry(*row) for row in self._rows(_LIST, (after, reason, limit))]
 
     def get(self, record: int) -> Quarantined | None:
-        """Return an entry with its payload, None where there is none of that id."""
-        rows = self._rows(_GET, (record,))
+        """Return an entry with its payload, None where there is none or it is on its way back."""
+        rows = self._rows(f"{_GET} AND requeued_by IS NULL", (record,))
         return Quarantined(*rows[0]) if rows else None
 
     def size(self) -> tuple[int, int]:
@@ -157,14 +158,24 @@ class Quarantine(QuarantineReader):
             connection.executemany("DELETE FROM entry WHERE record = ?", ((r,) for r in records))
             return (connection.total_changes - before) // 2  # the trigger counts as well
 
-    def mark_requeued(self, number: int, by: int) -> None:
-        """Hide an entry: journal record ``by`` carries its payload now.
+    def claim(self, wanted: Sequence[tuple[int, int]]) -> list[Quarantined | None]:
+        """Hide entries and return them; of each pair, the second is the record that has it now.
 
-        It is still there for ``get``, since a crash before the next checkpoint makes record
-        ``by`` come again; after that checkpoint the caller, or the next ``open``, removes it.
+        None where the entry is gone or another record has it. The same pair may come again: a
+        crash before the next checkpoint makes that record come again, and until then its entry
+        stays. After that checkpoint the caller, or the next ``open``, removes it.
+
+        Raises:
+            JournalFullError: the disk is full; call again later.
         """
         with self._transaction() as connection:
-            connection.execute("UPDATE entry SET requeued_by = ? WHERE record = ?", (by, number))
+            for number, by in wanted:
+                connection.execute(_CLAIM, (by, number))
+            return [self._claimed(number, by) for number, by in wanted]
+
+    def _claimed(self, number: int, by: int) -> Quarantined | None:
+        rows = self._rows(f"{_GET} AND requeued_by = ?", (number, by))
+        return Quarantined(*rows[0]) if rows else None
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import gc
 import logging
+import resource
 import signal
 import socket
 import time
@@ -56,6 +57,15 @@ def run_loop(work: Coroutine[None, None, int]) -> int:
 def start_logging() -> None:
     """Log to standard error, one line per state change."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def allow_many_files() -> None:
+    """A connection is a file: take as many as the system grants for the asking.
+
+    Debian starts a process with 1,024, which a listener of 5,000 devices would hit.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def calm_collector() -> None:

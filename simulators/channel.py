@@ -1,15 +1,18 @@
-"""One non-blocking connection of the load generator; many devices may share it."""
+"""One non-blocking connection of the load generator; many devices may share it.
+
+The channel says whose turn it is, ``load`` encodes for many channels at once and hands each its
+part: a call of the encoder costs as much as a hundred messages.
+"""
 
 import contextlib
 import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable
 
 from simulators import wire
 from simulators.target import Target
-from simulators.templates import Encoder
+from simulators.templates import Shape
 
 CONNECT_TIMEOUT_S = 5.0
 READ_BYTES = 1 << 15  # a larger buffer is mapped and unmapped by every recv: 37 µs instead of 3
@@ -47,19 +50,16 @@ def open_socket(target: Target, client_id: str) -> socket.socket:
 class Channel:
     """Publishes for the devices ``first`` up to before ``last`` with a window in flight."""
 
-    def __init__(
-        self, encoder: Encoder, first: int, last: int, window: int, now_ms: Callable[[], int]
-    ) -> None:
-        self.client_id = encoder.shape.device(first)
+    def __init__(self, shape: Shape, first: int, last: int, window: int) -> None:
+        self.client_id = shape.device(first)
         self.sock: socket.socket | None = None
         self.retry_at_s = 0.0
         self.sent = self.acked = self.unacknowledged_lost = 0
         self.latencies_s: deque[float] = deque(maxlen=SAMPLES)
-        self._encoder = encoder
         self._first, self._last, self._cursor = first, last, first
-        self._window = window if encoder.shape.qos else 1 << 62
-        self._now_ms = now_ms
-        self._next_id = 1
+        self._is_answered = shape.qos > 0
+        self._window = window if self._is_answered else 1 << 62
+        self._queue: list[memoryview] = []
         self._unsent = memoryview(b"")  # the rest of a send that the socket did not take
         self._tail = b""  # of a PUBACK that came in two parts
         self._marks: deque[tuple[int, float]] = deque()  # (sent, when); at most one per send
@@ -67,7 +67,7 @@ class Channel:
     @property
     def in_flight(self) -> int:
         """Messages that the server has not acknowledged."""
-        return self.sent - self.acked if self._encoder.shape.qos else 0
+        return self.sent - self.acked if self._is_answered else 0
 
     @property
     def is_stuck(self) -> bool:
@@ -81,23 +81,28 @@ class Channel:
             return 0
         return self._window - self.in_flight
 
-    def publish(self, count: int) -> tuple[int, int]:
-        """Send one message each of up to ``count`` devices; return which devices."""
-        first = self._cursor
-        last = min(first + count, self._last)
-        data = self._encoder.encode(first, last, self._next_id, self._now_ms())
-        self._next_id = (self._next_id - 1 + last - first) % 65_535 + 1
+    def turn(self, most: int) -> tuple[int, int]:
+        """Return which devices, ``most`` at the most, are to send their next message."""
+        return self._cursor, min(self._cursor + max(0, min(most, self.room)), self._last)
+
+    def take(self, data: memoryview, first: int, last: int) -> None:
+        """Queue the messages of devices whose turn it is; ``data`` is written again soon."""
+        self._queue.append(memoryview(bytes(data)))
         self._cursor = last if last < self._last else self._first
         self.sent += last - first
-        self._marks.append((self.sent, time.perf_counter()))
-        if not self._encoder.shape.qos:
-            self._marks.clear()
-        self._write(data)
-        return first, last
 
     def flush(self) -> None:
-        """Go on with a send that the socket did not take whole."""
-        self._write(self._unsent)
+        """Send what is queued, or go on with what the socket did not take whole."""
+        if self._queue:
+            if self._is_answered:
+                self._marks.append((self.sent, time.perf_counter()))
+            queue, self._queue = [self._unsent, *self._queue], []
+            self._unsent = memoryview(b"".join(queue))
+        sent = 0
+        with contextlib.suppress(*_WOULD_BLOCK):
+            while self.sock is not None and sent < len(self._unsent):
+                sent += self.sock.send(self._unsent[sent:])
+        self._unsent = self._unsent[sent:]
 
     def receive(self) -> None:
         """Count what has been acknowledged.
@@ -122,8 +127,9 @@ class Channel:
             self.sock.close()
         self.sock, self.retry_at_s = None, retry_at_s
         self.unacknowledged_lost += self.in_flight
-        self.acked = self.sent if self._encoder.shape.qos else self.acked
+        self.acked = self.sent if self._is_answered else self.acked
         self._unsent, self._tail = memoryview(b""), b""
+        self._queue.clear()
         self._marks.clear()
 
     def _count(self, data: bytes) -> None:
@@ -137,11 +143,3 @@ class Channel:
         now_s = time.perf_counter()
         while self._marks and self._marks[0][0] <= self.acked:
             self.latencies_s.append(now_s - self._marks.popleft()[1])
-
-    def _write(self, data: memoryview) -> None:
-        sent = 0
-        with contextlib.suppress(*_WOULD_BLOCK):
-            while self.sock is not None and sent < len(data):
-                sent += self.sock.send(data[sent:])
-        # the template is written again for the next message, so the rest must be a copy
-        self._unsent = memoryview(bytes(data[sent:]))

@@ -8,7 +8,7 @@ import json
 import random
 import selectors
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,14 +20,17 @@ from simulators.target import Target
 from simulators.templates import Encoder, Shape
 
 MESSAGES_PER_SEND = 1000
-# Fewer messages per encoding cost more each (0.5 µs at 1,000, 1.7 at 100, 12 at 10), so a turn
-# waits for about this many, but not longer than bursts would show in a server's latency.
+# Fewer messages per encoding cost more each (0.5 µs at 1,000, 1.7 at 100, 12 at 10), so one call
+# encodes for all channels in turn, and a turn waits for about this many messages, but not longer
+# than bursts would show in a server's latency.
 MESSAGES_PER_TURN, SHORTEST_TURN_S, LONGEST_TURN_S = 100, 0.002, 0.02
 # A broker sends each PUBACK alone: without a pause the reader wakes for every one of them.
 # The pause is the resolution of the latencies.
 PAUSE_S, BUSY_PAUSE_S, BUSY_RATE = 0.001, 0.002, 5000
 DRAIN_S = 10.0
 RECEIPTS_S = 5.0
+
+Turn = tuple[Channel, int, int]  # a channel and those of its devices whose turn it is
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,11 @@ class Load:
         self._shape, self._demand, self._target = shape, demand, target
         self._clock = clock
         self._chance = chance or random.Random()
-        self._encoder = Encoder(shape)
-        bounds = np.linspace(0, shape.devices, demand.connections + 1).astype(int)
+        connections = min(demand.connections, shape.devices)
+        bounds = np.linspace(0, shape.devices, connections + 1).astype(int).tolist()
+        self._encoder = Encoder(shape, bounds)
         self._channels = [
-            Channel(self._encoder, int(first), int(last), demand.window, clock)
-            for first, last in pairwise(bounds)
-            if last > first
+            Channel(shape, first, last, demand.window) for first, last in pairwise(bounds)
         ]
         self._turn = 0
         self._lost = 0
@@ -79,6 +81,7 @@ class Load:
             self._open(channel)
         self._start_probes()
         cpu_s, start_s = time.process_time(), time.perf_counter()
+        began_ms = self._clock()
         self._send_until(start_s, start_s + self._demand.seconds)
         self._wait(lambda: any(c.in_flight or c.is_stuck for c in self._channels), DRAIN_S)
         elapsed_s = time.perf_counter() - start_s
@@ -88,7 +91,7 @@ class Load:
             self._wait(lambda: receipts.waits and bool(receipts.latencies_s), RECEIPTS_S)
         if self._queries is not None:
             self._queries.finish()
-        return self._report(elapsed_s, cpu_s)
+        return {"began_ms": began_ms, **self._report(elapsed_s, cpu_s)}
 
     def _start_probes(self) -> None:
         count = min(self._demand.receipts, self._shape.devices)
@@ -120,35 +123,63 @@ class Load:
                 time.sleep(PAUSE_S)
 
     def _send_all(self) -> None:
-        for channel in self._channels:
-            # a quarter of the window at a time, so that a send carries many messages; the
-            # second bound is for a window that the few devices of a channel do not fill at once
-            room = min(channel.room, MESSAGES_PER_SEND)
-            while room > 0 and channel.room * 4 >= self._demand.window:
-                room -= self._publish(channel, room) or room
+        # half of everything at a time, so that encodings and sends carry many messages
+        left = {channel: channel.room for channel in self._channels if channel.room > 0}
+        if 2 * sum(left.values()) < self._demand.window * len(self._channels):
+            return
+        left = {channel: min(room, MESSAGES_PER_SEND) for channel, room in left.items()}
+        ready = list(left)
+        while turns := [(c, *c.turn(room)) for c, room in left.items()]:
+            self._encode(turns)
+            for channel, first, last in turns:
+                left[channel] -= last - first
+                if left[channel] <= 0 or last == first:
+                    del left[channel]
+        for channel in ready:
+            self._flush(channel)
 
     def _send_some(self, due: int) -> int:
-        sent, idle = 0, 0
-        share = max(due // len(self._channels), MESSAGES_PER_TURN)
-        while sent < due and idle < len(self._channels):  # all of them idle: no more room
-            channel = self._channels[self._turn]
-            self._turn = (self._turn + 1) % len(self._channels)
-            count = min(due - sent, channel.room, share)
-            sent += self._publish(channel, count) if count > 0 else 0
-            idle = 0 if count > 0 else idle + 1
+        sent, served = 0, dict[Channel, None]()
+        while sent < due and (turns := self._next_turns(due - sent)):
+            self._encode(turns)
+            served |= dict.fromkeys(channel for channel, _, _ in turns)
+            sent += sum(last - first for _, first, last in turns)
+        for channel in served:
+            self._flush(channel)
         return sent
 
-    def _publish(self, channel: Channel, count: int) -> int:
-        before = channel.sent
+    def _next_turns(self, due: int) -> list[Turn]:
+        """Let channels take turns, each once at the most and for a hundred messages."""
+        turns: list[Turn] = []
+        for _ in self._channels:
+            channel = self._channels[self._turn]
+            self._turn = (self._turn + 1) % len(self._channels)
+            first, last = channel.turn(min(due, MESSAGES_PER_TURN))
+            if last > first:
+                turns.append((channel, first, last))
+                due -= last - first
+            if due <= 0:
+                break
+        return turns
+
+    def _encode(self, turns: Sequence[Turn]) -> None:
+        """Give each channel its messages; neighbours among the devices are encoded in one call."""
+        size = self._encoder.length
+        for part in _neighbours(turns):
+            start, end = part[0][1], part[-1][2]
+            data = self._encoder.encode(start, end, self._clock())
+            for channel, first, last in part:
+                channel.take(data[(first - start) * size : (last - start) * size], first, last)
+            if self._receipts is not None:
+                self._receipts.note(start, end)
+
+    def _flush(self, channel: Channel) -> None:
         try:
-            first, last = channel.publish(count)
+            channel.flush()
         except OSError:
             self._lose(channel)
         else:
-            if self._receipts is not None:
-                self._receipts.note(first, last)
             self._watch(channel)
-        return channel.sent - before
 
     def _poll(self, timeout_s: float) -> None:
         for key, events in self._selector.select(timeout_s):
@@ -236,6 +267,19 @@ class Load:
             "log": self._shape.log,
             "accounting": None if accounts is None else json.loads(accounts),
         }
+
+
+def _neighbours(turns: Sequence[Turn]) -> Iterator[list[Turn]]:
+    part: list[Turn] = []
+    for turn in turns:
+        if turn[1] == turn[2]:
+            continue
+        if part and part[-1][2] != turn[1]:
+            yield part
+            part = []
+        part.append(turn)
+    if part:
+        yield part
 
 
 def _percentile_ms(latencies_s: Iterable[float], percent: int) -> float | None:

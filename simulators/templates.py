@@ -6,7 +6,7 @@ allows and which keeps their place.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -18,6 +18,7 @@ from simulators.homes import WATT_MS_PER_WH
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
+_IDS = 65_535  # packet ids, from 1
 _CHUNK = 10_000  # four digits are looked up at once
 _POWER_FACTOR = 950  # ‰
 
@@ -121,10 +122,20 @@ def write_binary(target: Bytes, values: Ints) -> None:
 
 
 class Encoder:
-    """The packets of all devices of a run, and what each device has sent so far."""
+    """The packets of all devices of a run, and what each device has sent so far.
 
-    def __init__(self, shape: Shape) -> None:
+    Args:
+        shape: of every message.
+        bounds: where the devices of one connection end and those of the next begin; each
+            connection has packet ids of its own, which its devices take in turn.
+    """
+
+    def __init__(self, shape: Shape, bounds: Sequence[int] = ()) -> None:
         self.shape = shape
+        edges = np.array(bounds or (0, shape.devices))
+        sizes = np.diff(edges)
+        self._stride = np.repeat(sizes, sizes)
+        self._place = np.arange(shape.devices) - np.repeat(edges[:-1], sizes)  # id − 1
         self.next_seq = np.ones(shape.devices, dtype=np.int64)
         self.last_ms = np.zeros(shape.devices, dtype=np.int64)
         homes = np.arange(shape.devices, dtype=np.int64)
@@ -150,7 +161,7 @@ class Encoder:
             (self.length, step, 1),
         )
 
-    def encode(self, first: int, last: int, packet_id: int, now_ms: int) -> memoryview:
+    def encode(self, first: int, last: int, now_ms: int) -> memoryview:
         """Return one PUBLISH of each device from ``first`` up to before ``last``.
 
         The memory is written again by the next call for the same devices.
@@ -158,8 +169,9 @@ class Encoder:
         shape, block = self.shape, slice(first, last)
         seq, start_ms = self.next_seq[block], self._start_times(block, now_ms)
         if shape.qos:
-            ids = (packet_id - 1 + np.arange(last - first)) % 65_535 + 1
-            write_binary(self._matrix[block, self._packet_id], ids)
+            place = self._place[block]
+            write_binary(self._matrix[block, self._packet_id], place + 1)
+            self._place[block] = (place + self._stride[block]) % _IDS
         packets = self._matrix[block]
         _write(packets, self._head["n"], seq)
         is_text = self._head["t"].is_text

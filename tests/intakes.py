@@ -1,7 +1,9 @@
 """An intake in memory: what a source does with durability, without a disk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+from gateway.ports import Message
 
 
 class Taken(NamedTuple):
@@ -28,6 +30,10 @@ class MemoryIntake:
         number = len(self.taken) + 1
         self.taken.append(Taken(number, source, flags, topic, payload))
         return number
+
+    def extend(self, source: int, messages: Sequence[Message]) -> int:
+        """See ``ports.Intake``."""
+        return [self.append(source, *message) for message in messages][-1]
 
     def on_durable(self, listener: Callable[[int], None]) -> None:
         """See ``ports.Intake``."""

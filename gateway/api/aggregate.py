@@ -8,9 +8,10 @@ from pydantic import BaseModel
 
 from gateway.api.answers import Seeing, find_device, profile_of, to_answer
 from gateway.api.params import DAY_MS, MAX_LIMIT, Spanning, bad, parse_zone
-from gateway.model import FloatArray, IntArray, Quality, ReadingBatch
+from gateway.model import FloatArray, IntArray, ReadingBatch
 from gateway.profiles import Column, Kind, Profile
 from gateway.store.aggregate import Buckets, Function, aggregate
+from gateway.store.rollup import UNUSABLE
 from gateway.units import UNITS
 from gateway.views.engineering import decimals_of, engineer, to_rfc3339
 from gateway.views.sight import Sight
@@ -19,8 +20,6 @@ router = APIRouter(tags=["readings"])
 
 MAX_ROWS = 4_000_000  # of one answer: a year at one reading in 8 s; 64 MB of columns
 MEAN_DECIMALS = 6  # beyond those of the column, for what is divided
-# Not what a device measured, or known to be wrong: in no sum
-UNUSABLE = (Quality.FAILED, Quality.MISSING)
 
 
 class BucketBody(BaseModel):

@@ -20,6 +20,7 @@ from gateway.api import (
     quality,
     quarantine,
     readings,
+    rollups,
     stream,
 )
 from gateway.api.guard import Guard
@@ -67,6 +68,7 @@ def create_app(
         accounting,
         devices,
         readings,
+        rollups,
         aggregate,
         events,
         quarantine,

@@ -1,6 +1,5 @@
 """``GET /devices``, ``/devices/{id}``, ``/latest``: who sends, and what it sent last."""
 
-import json
 from collections.abc import Iterable
 from itertools import islice
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ from gateway.ports import LatestRow, StreamRow
 from gateway.profiles import Profile
 from gateway.views.engineering import reason_names, time_text, to_number
 from gateway.views.fleet import Device, values_of
+from gateway.views.missing import gaps_of
 from gateway.views.sight import Sight
 
 router = APIRouter(tags=["devices"])
@@ -91,16 +91,6 @@ class LatestsBody(BaseModel):
 
     latest: list[LatestBody]
     next: str | None
-
-
-def gaps_of(stream: StreamRow) -> list[list[int]]:
-    """Return the ranges above the high water that are missing although later ones came."""
-    gaps, reached = [], stream.high_water
-    for begin, end in json.loads(stream.ranges or "[]"):
-        if begin > reached + 1 and begin > stream.high_water:
-            gaps.append([reached + 1, begin - 1])
-        reached = max(reached, end)
-    return gaps
 
 
 def to_log(stream: StreamRow) -> dict[str, object]:

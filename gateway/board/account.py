@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from nicegui import ui
 
-from gateway.board.words import grouped
+from gateway.board.numbers import grouped
 from gateway.ports import Totals
 from gateway.views.accounts import accounts_of
 
@@ -26,7 +26,9 @@ class AccountLine:
                 self._messages = ui.label().classes("caption")
 
     def _draw_term(self, term: str, sign: str) -> None:
-        with ui.element("div").classes(f"term {term}"):
+        # what waits for a person is a click away, wherever the page is
+        kind, link = ("a", "href=#quarantine") if term == "quarantined" else ("div", "")
+        with ui.element(kind).classes(f"term {term}").props(link):
             self._numbers[term] = ui.label("–").classes("number")
             ui.label(self._words[term]).classes("caption")
         if sign:
@@ -37,6 +39,8 @@ class AccountLine:
         accounts = accounts_of(totals)
         for term, value in accounts.readings._asdict().items():
             self._numbers[term].set_text(grouped(value))
+        is_waiting = accounts.readings.quarantined > 0
+        self._numbers["quarantined"].classes(replace="number some" if is_waiting else "number")
         is_balanced = accounts.readings.is_balanced and accounts.messages.is_balanced
         sign, word = ("✓", "balanced") if is_balanced else ("✗", "unbalanced")
         self._mark.set_text(f"{sign} {self._words[word]}")

@@ -1,15 +1,15 @@
 """The list of devices: filtered and cut to a page on the server, fifty lines at most."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from itertools import islice
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
-from gateway.board.words import SECTORS, TONES, age_text
+from gateway.board.numbers import age_text, value_text
+from gateway.board.words import SECTORS, TONES
 from gateway.model import Quality
 from gateway.profiles import Kind, Profile
-from gateway.views.engineering import decimals_of, to_number
+from gateway.views.engineering import to_number
 from gateway.views.fleet import Device, DeviceState, Fleet, values_of
 
 PAGE_ROWS = 50  # what a browser is sent, however large the fleet is
@@ -19,33 +19,34 @@ STATE_TONES = {
     DeviceState.LOST: "bad",
     DeviceState.SILENT: "plain",
 }
+# What is well is plain text; only what is not has a colour, so that it is seen among fifty.
 TONE_CELL = """<q-td :props="props"><span v-if="props.row.{name}"
 :class="'tone ' + props.row.{name}_tone">{{{{ props.row.{name} }}}}</span></q-td>"""
+VALUE_CELL = """<q-td :props="props"><span class="values"><span v-for="one in props.row.value"
+:key="one[0]"><i>{{ one[0] }}</i>{{ one[1] }}</span></span></q-td>"""
+CHOSEN_ROW = ':table-row-class-fn="row => row.is_chosen ? `chosen` : ``"'
+SHOW_CHOSEN = """setTimeout(() => {
+  const list = document.querySelector(".devices .q-table__middle");
+  const row = list?.querySelector("tr.chosen");
+  if (row) list.scrollTop = row.offsetTop - 120;
+}, 300)"""
 EMPTY_COMMAND = "infragate demo"
 EMPTY_TOPIC = "tg/1/<org>/<sector>/<device>/t"
 
 
-def value_text(value: float | None, scale: float, unit: str) -> str:
-    """Return an engineering value with its unit, thousands apart, decimals of its scale."""
-    if value is None:
-        return "–"
-    text = f"{value:,.{decimals_of(scale)}f}".replace(",", "\u202f")
-    return text if unit == "1" else f"{text}\u00a0{unit}"
-
-
-def newest_text(device: Device, profiles: Mapping[str, Profile]) -> str:
-    """Return the first few values of a device's newest reading; gauges before registers."""
+def newest_values(device: Device, profiles: Mapping[str, Profile]) -> list[list[str]]:
+    """Return name and value of a few columns of the newest reading; registers come last."""
     if not device.latest or device.latest[0].profile not in profiles:
-        return ""
+        return []
     profile = profiles[device.latest[0].profile]
     values = values_of(device.latest[0]).tolist()
     pairs = sorted(
         zip(profile.columns, values, strict=False), key=lambda pair: pair[0].kind is Kind.REGISTER
     )
-    return "\u2003".join(
-        f"{column.name}\u00a0{value_text(to_number(column, value), column.scale, column.unit)}"
+    return [
+        [column.name.replace("_", " "), value_text(column, to_number(column, value))]
         for column, value in pairs[:SHOWN_VALUES]
-    )
+    ]
 
 
 class DeviceTable:
@@ -62,25 +63,27 @@ class DeviceTable:
         self._choose = choose
         self._first = 0
         self._fleet: Fleet | None = None
+        self._chosen = ""
+        self._turns_to_chosen = True  # at the first sight only: a link may name any device
         with ui.element("section").classes("card devices"):
             self._draw_filters()
             self._draw_table()
             self._draw_pager()
             self._draw_empty()
 
-    def show(self, fleet: Fleet) -> None:
-        """Show the page that the filters select."""
-        self._fleet = fleet
-        found = list(
-            fleet.select(
-                q=self._search.value or "",
-                sector=self._sector.value or "",
-                state=self._state.value or "",
-            )
+    def show(self, fleet: Fleet, chosen: str) -> None:
+        """Show the page that the filters select, and which device is chosen."""
+        self._fleet, self._chosen = fleet, chosen
+        found = fleet.listed(
+            q=self._search.value or "",
+            sector=self._sector.value or "",
+            state=self._state.value or "",
         )
+        if self._turns_to_chosen and found:
+            self._turn_to(found, chosen)
         if self._first >= len(found):
             self._first = 0
-        page = list(islice(found, self._first, self._first + PAGE_ROWS))
+        page = found[self._first : self._first + PAGE_ROWS]
         rows = [self._to_row(device, fleet.now_ms) for device in page]
         if rows != self._table.rows:
             self._table.rows = rows
@@ -93,7 +96,20 @@ class DeviceTable:
         self._previous.set_enabled(self._first > 0)
         self._next.set_enabled(self._first + PAGE_ROWS < len(found))
 
-    def _to_row(self, device: Device, now_ms: int) -> dict[str, str]:
+    def _turn_to(self, found: Sequence[Device], chosen: str) -> None:
+        self._turns_to_chosen = False
+        place = next((index for index, one in enumerate(found) if one.name == chosen), 0)
+        self._first = place - place % PAGE_ROWS
+        if place % PAGE_ROWS:
+            _ = ui.run_javascript(SHOW_CHOSEN)  # nobody waits for it
+
+    def narrow(self, sector: str, state: str) -> None:
+        """Set the filters, as a click on a count elsewhere asks."""
+        self._search.value = ""
+        self._sector.value = sector
+        self._state.value = state
+
+    def _to_row(self, device: Device, now_ms: int) -> dict[str, object]:
         words = self._words
         newest = device.latest[0] if device.latest else None
         tone = TONES[Quality(newest.quality)] if newest else None
@@ -103,10 +119,11 @@ class DeviceTable:
             "sector": words[device.row.sector],
             "state": words[device.state],
             "state_tone": STATE_TONES[device.state],
-            "value": newest_text(device, self._profiles),
+            "value": newest_values(device, self._profiles),
             "age": age or words["never"],
             "grade": words[tone.word] if tone else "",
             "grade_tone": tone.colour if tone else "plain",
+            "is_chosen": device.name == self._chosen,
         }
 
     def _draw_filters(self) -> None:
@@ -130,7 +147,8 @@ class DeviceTable:
             for name in ("device", "sector", "state", "value", "age", "grade")
         ]
         self._table = ui.table(columns=columns, rows=[], row_key="device", pagination=0)
-        self._table.props("flat dense hide-bottom wrap-cells")
+        self._table.props(f"flat dense hide-bottom wrap-cells {CHOSEN_ROW}")
+        self._table.add_slot("body-cell-value", VALUE_CELL)
         for name in ("state", "grade"):
             self._table.add_slot(f"body-cell-{name}", TONE_CELL.format(name=name))
         self._table.on("rowClick", self._on_click, [[], ["device"], None])
@@ -163,4 +181,4 @@ class DeviceTable:
     def _turn(self, pages: int) -> None:
         self._first = max(0, self._first + pages * PAGE_ROWS)
         if self._fleet is not None:
-            self.show(self._fleet)
+            self.show(self._fleet, self._chosen)

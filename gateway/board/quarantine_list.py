@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from nicegui import ui
 
-from gateway.board.words import grouped, size_text
+from gateway.board.numbers import grouped, size_text
 from gateway.quarantine import Entry
-from gateway.views.engineering import time_text
 from gateway.views.text import readable
 
 PAYLOAD_CELL = """<q-td :props="props"><a :href="'/api/v1/quarantine/' + props.row.id + '/payload'"
 download>{{ props.row.payload }}</a></q-td>"""
+# in the zone of whoever looks; sv-SE writes 2026-11-21 22:30:00
+TIME_CELL = """<q-td :props="props">{{
+new Date(props.row.time).toLocaleString('sv-SE') }}</q-td>"""
 
 
 class QuarantineList:
@@ -22,7 +24,7 @@ class QuarantineList:
             {"name": name, "field": name, "label": words[name], "align": "left"}
             for name in ("time", "reason", "topic", "detail", "size", "payload")
         ]
-        with ui.element("section").classes("card quarantine"):
+        with ui.element("section").classes("card quarantine").props("id=quarantine"):
             with ui.element("div").classes("filters"):
                 ui.label(words["quarantine"]).classes("heading")
                 self._count = ui.label().classes("caption")
@@ -31,6 +33,7 @@ class QuarantineList:
             self._table = ui.table(columns=columns, rows=[], row_key="id", pagination=0)
             self._table.props("flat dense hide-bottom wrap-cells")
             self._table.add_slot("body-cell-payload", PAYLOAD_CELL)
+            self._table.add_slot("body-cell-time", TIME_CELL)
 
     def show(self, total: int, found: Sequence[Entry]) -> None:
         """Show how many there are, and the newest first."""
@@ -39,7 +42,7 @@ class QuarantineList:
         rows = [
             {
                 "id": one.record,
-                "time": time_text(one.received_ms).replace("T", " ")[:19],
+                "time": one.received_ms,
                 "reason": one.reason,
                 "topic": readable(one.topic),
                 "detail": one.detail,

@@ -31,7 +31,30 @@ ENGLISH: Mapping[str, str] = {
     "lost": "lost",
     "silent": "never heard",
     "all_alive": "all of them",
-    "within": "alive = heard within two intervals",
+    "never": "never",
+    "now": "now",
+    "minute": "< 1 min",
+    "ago": "{duration} ago",
+    "gateway": "Gateway",
+    "paths": "In and out",
+    "rate": "readings a second",
+    "soon": "99 % can be read within {duration}",
+    "slow": "More than 1 % take longer than {duration} until they can be read",
+    "connected": "{count} devices connected",
+    "broker_up": "broker {name} connected",
+    "broker_away": "broker {name} is away",
+    "sink_good": "{name} has everything",
+    "sink_behind": "{name} is {duration} behind",
+    "sink_away": "{name} is away, {count} pages wait",
+    "congested": "The disk takes no more. Devices keep their readings.",
+    "quiet": "The {name} process has not been heard of for 10 s.",
+    "no_news": "no news for",
+    "complete": "Complete: numbers {first} to {last}, none missing",
+    "gaps": "{count} readings are still missing: {ranges}",
+    "range_hour": "1 h",
+    "range_day": "24 h",
+    "statistics": "min {low}, mean {mean}, max {high}",
+    "count_of": "{count} readings",
     "energy": "Energy",
     "transport": "Transport",
     "water": "Water",
@@ -44,10 +67,8 @@ ENGLISH: Mapping[str, str] = {
     "sector": "Sector",
     "state": "State",
     "value": "Newest reading",
-    "age": "Age",
+    "age": "Heard",
     "grade": "Grade",
-    "never": "never",
-    "ago": "ago",
     "page": "{first}–{last} of {total}",
     "previous": "Previous",
     "next": "Next",
@@ -55,10 +76,10 @@ ENGLISH: Mapping[str, str] = {
     "empty": "No device has reported yet.",
     "empty_how": "Start a simulated fleet with",
     "empty_or": "or point a device at the listener and publish to",
-    "choose": "Choose a device in the list to see its values and its last hour.",
+    "choose": "Choose a device in the list to see its values and how they went.",
     "column": "Column",
-    "hour": "Last hour",
     "no_hour": "No reading in the last hour.",
+    "no_day": "No reading in the last 24 hours.",
     "quarantine": "Quarantine",
     "quarantine_what": "Messages that could not be read; kept byte for byte",
     "clean": "Nothing is in quarantine.",
@@ -105,7 +126,30 @@ VIETNAMESE: Mapping[str, str] = {
     "lost": "mất liên lạc",
     "silent": "chưa báo lần nào",
     "all_alive": "tất cả",
-    "within": "hoạt động = có tin trong hai chu kỳ",
+    "never": "chưa có",
+    "now": "vừa xong",
+    "minute": "< 1 phút",
+    "ago": "{duration} trước",
+    "gateway": "Cổng thu thập",
+    "paths": "Vào và ra",
+    "rate": "số đo mỗi giây",
+    "soon": "99 % đọc được trong vòng {duration}",
+    "slow": "Hơn 1 % phải chờ lâu hơn {duration} mới đọc được",
+    "connected": "{count} thiết bị đang kết nối",
+    "broker_up": "đã kết nối broker {name}",
+    "broker_away": "mất kết nối broker {name}",
+    "sink_good": "{name} đã nhận đủ",
+    "sink_behind": "{name} chậm {duration}",
+    "sink_away": "{name} không trả lời, {count} trang chờ",
+    "congested": "Ổ đĩa không nhận thêm. Thiết bị đang giữ lại số đo.",
+    "quiet": "Tiến trình {name} im lặng đã 10 s.",
+    "no_news": "không có tin đã",
+    "complete": "Đầy đủ: số thứ tự {first} đến {last}, không thiếu",
+    "gaps": "Còn thiếu {count} số đo: {ranges}",
+    "range_hour": "1 giờ",
+    "range_day": "24 giờ",
+    "statistics": "nhỏ nhất {low}, trung bình {mean}, lớn nhất {high}",
+    "count_of": "{count} số đo",
     "energy": "Điện",
     "transport": "Giao thông",
     "water": "Nước",
@@ -118,10 +162,8 @@ VIETNAMESE: Mapping[str, str] = {
     "sector": "Ngành",
     "state": "Trạng thái",
     "value": "Số đo mới nhất",
-    "age": "Tuổi",
+    "age": "Tin cuối",
     "grade": "Chất lượng",
-    "never": "chưa có",
-    "ago": "trước",
     "page": "{first}–{last} trên {total}",
     "previous": "Trước",
     "next": "Sau",
@@ -129,10 +171,10 @@ VIETNAMESE: Mapping[str, str] = {
     "empty": "Chưa có thiết bị nào gửi tin.",
     "empty_how": "Chạy thiết bị mô phỏng bằng lệnh",
     "empty_or": "hoặc cho thiết bị kết nối và gửi tới",
-    "choose": "Chọn một thiết bị trong danh sách để xem số đo và diễn biến một giờ qua.",
+    "choose": "Chọn một thiết bị trong danh sách để xem số đo và diễn biến.",
     "column": "Đại lượng",
-    "hour": "Một giờ qua",
     "no_hour": "Không có số đo trong một giờ qua.",
+    "no_day": "Không có số đo trong 24 giờ qua.",
     "quarantine": "Cách ly",
     "quarantine_what": "Các bản tin không đọc được, giữ nguyên từng byte",
     "clean": "Không có bản tin nào bị cách ly.",
@@ -182,23 +224,3 @@ TONES: Mapping[Quality, Tone] = {
 def words_of(language: str) -> Mapping[str, str]:
     """Return the words of a language; English for one the board does not speak."""
     return LANGUAGES.get(language, ENGLISH)
-
-
-def age_text(age_ms: int, words: Mapping[str, str]) -> str:
-    """Return an age in its largest unit: ``4 s``, ``12 min``, ``3 h``, ``9 d``, then ``ago``."""
-    age_s = max(0, age_ms) // 1000
-    for unit, length_s in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if age_s >= 2 * length_s:
-            return f"{age_s // length_s} {unit} {words['ago']}"
-    return f"{age_s} s {words['ago']}"
-
-
-def grouped(number: int) -> str:
-    """Return a number in groups of three, with a narrow space that no language misreads."""
-    return f"{number:,}".replace(",", "\u202f")
-
-
-def size_text(size_bytes: int) -> str:
-    """Return a size in bytes or kilobytes."""
-    kilo = 1024
-    return f"{size_bytes} B" if size_bytes < kilo else f"{size_bytes / kilo:.1f} kB"

@@ -7,13 +7,15 @@ a run that was stopped goes on with ``--after`` the last device it named.
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from gateway.cli.common import Commands, add_command, add_config, settings_of, time_ms
 from gateway.config import Settings
 from gateway.config.sections import SinkSection
 from gateway.errors import ConfigError, SinkDeniedError, SinkRefusedError, SinkUnavailableError
+from gateway.model import ReadingBatch
 from gateway.ports import DeviceRow, Sink
 from gateway.roles import building, now_ms
 from gateway.sinks import open_sink
@@ -21,10 +23,13 @@ from gateway.sinks.readings import ReadingEncoder, canary_line
 from gateway.sinks.salvage import RefusedLine, keep_refused, write_around
 from gateway.sinks.status import SinkTooLargeError
 from gateway.store import StoreReader
+from gateway.store.rolled import SPANS_MS, shown_profiles
 
 PAGE = 20_000  # readings at once: 3 MB of lines
 TRIES = 7  # with pauses of 1, 2, 4 … s between them: a minute, then a person should look
 DAY_MS = 86_400_000
+
+Page = tuple[ReadingBatch, str | None]
 
 
 class Span(NamedTuple):
@@ -56,7 +61,7 @@ def _backfill(options: argparse.Namespace) -> int:
     last_ms = time_ms(options.last) if options.last else now_ms() + DAY_MS
     work = Backfill(settings, section)
     asyncio.run(work.run(Span(first_ms, last_ms, options.after)))
-    print(f"{section.name}: {work.sent} readings sent, {work.refused} refused")
+    print(f"{section.name}: {work.sent} lines sent, {work.refused} refused")
     return 0 if work.refused == 0 else 1
 
 
@@ -70,7 +75,8 @@ class Backfill:
         self._profiles = building.load_all_profiles(settings)
         self._store = StoreReader(settings.gateway.data_dir, self._profiles)
         self._devices = {row.device_index: row for row in self._store.devices()}
-        self._encoder = ReadingEncoder(self._profiles, self._name_of)
+        profiles = {**self._profiles, **shown_profiles(self._profiles)}
+        self._encoder = ReadingEncoder(profiles, self._name_of)
         self._sink: Sink = open_sink(section, now_ms)
 
     async def run(self, span: Span) -> None:
@@ -85,20 +91,26 @@ class Backfill:
             for row in names:
                 if row.device > span.after:
                     await self._send_device(row, span)
-                    print(f"\r{row.device}: {self.sent} readings ", end="", file=sys.stderr)
+                    print(f"\r{row.device}: {self.sent} lines ", end="", file=sys.stderr)
         finally:
             print(file=sys.stderr)
             await self._sink.close()
 
     async def _send_device(self, row: DeviceRow, span: Span) -> None:
+        store, place = self._store, (row.device_index, span.first_ms, span.last_ms, PAGE)
         for profile in self._profiles.values():
-            after, is_more = None, profile.sector == row.sector
-            while is_more:
-                batch, after = self._store.readings(
-                    profile.name, row.device_index, span.first_ms, span.last_ms, PAGE, after
-                )
-                await self._send(self._encoder.encode(batch).lines)
-                is_more = after is not None
+            if profile.sector == row.sector:
+                asks = [partial(store.readings, profile.name, *place)]
+                asks += [partial(store.rollups, profile.name, each, *place) for each in SPANS_MS]
+                for ask in asks:
+                    await self._send_pages(ask)
+
+    async def _send_pages(self, ask: Callable[[str | None], Page]) -> None:
+        batch, after = ask(None)
+        await self._send(self._encoder.encode(batch).lines)
+        while after is not None:
+            batch, after = ask(after)
+            await self._send(self._encoder.encode(batch).lines)
 
     async def _send(self, lines: Sequence[bytes]) -> None:
         size = self._section.batch

@@ -17,7 +17,9 @@ from rich.table import Table
 from gateway.cli.benchrig import Load, Rig
 from gateway.cli.common import Commands, add_command, add_json, print_json
 from gateway.errors import GatewayError
+from gateway.supervisor import allow_many_files
 
+IDLE_CONNECTIONS = 5000
 SHOW_WHOLE = 1000  # larger figures need no decimals
 
 
@@ -44,6 +46,7 @@ FIGURES = (
     Figure("queryable_p50_ms", "publish → queryable at 10,000/s, p50, ms", ""),
     Figure("queryable_p99_ms", "publish → queryable at 10,000/s, p99, ms", "< 500"),
     Figure("receipt_p99_ms", "publish → receipt at 10,000/s, p99, ms", "< 1,500"),
+    Figure("listener_idle_rss_mb", "memory of the intake, 5,000 idle connections, MB", "< 150"),
     Figure("rss_mb", "memory of intake, processor and keeper, MB", "< 200"),
     Figure("web_rss_mb", "memory of the web process, MB", ""),
     Figure("bytes_per_reading", "bytes per reading on disk, as written", ""),
@@ -62,7 +65,7 @@ def _bench(options: argparse.Namespace) -> int:
         raise GatewayError("mosquitto is not installed: `make servers` installs it (needs root)")
     results: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="infragate-bench-") as folder:
-        for number, scenario in enumerate((_singles, _batches, _listener, _latency)):
+        for number, scenario in enumerate((_singles, _batches, _listener, _latency, _idle)):
             home = Path(folder) / str(number)
             home.mkdir()
             print(f"{scenario.__doc__}", file=sys.stderr, flush=True)
@@ -77,25 +80,23 @@ def _bench(options: argparse.Namespace) -> int:
 def _singles(home: Path, seconds: float) -> dict[str, float]:
     """Single readings as fast as they go, through Mosquitto."""
     with Rig(home, behind_broker=True) as rig:
-        run = rig.run(Load(devices=2000, connections=20, rate="max", batch=1, seconds=seconds))
-        return {
-            "messages_per_s": run.readings / run.took_s,
-            "gateway_cpu_us_per_message": run.gateway_cpu_s / run.messages * 1e6,
-            "broker_cpu_us_per_message": run.broker_cpu_s / run.messages * 1e6,
-            "rss_mb": rig.rss_bytes(web=False) / 1e6,
-            "web_rss_mb": rig.rss_bytes(web=True) / 1e6,
-            "bytes_per_reading": rig.store_bytes() / run.readings,
-            **{
-                f"{name}_cpu_us_per_message": s / run.messages * 1e6
-                for name, s in run.roles_s.items()
-            },
-        }
+        run = rig.run(Load(2000, connections=20, rate="max", batch=1, seconds=seconds, window=1000))
+        rss, web_rss = rig.rss_bytes(web=False), rig.rss_bytes(web=True)
+    cpu_s = {"gateway": run.gateway_cpu_s, "broker": run.broker_cpu_s, **run.roles_s}
+    return {
+        "messages_per_s": run.readings / run.took_s,
+        **{f"{name}_cpu_us_per_message": s / run.messages * 1e6 for name, s in cpu_s.items()},
+        "load_cpu_us_per_message": run.report["cpu_us_per_message"],
+        "rss_mb": rss / 1e6,
+        "web_rss_mb": web_rss / 1e6,
+        "bytes_per_reading": rig.store_bytes() / run.readings,
+    }
 
 
 def _batches(home: Path, seconds: float) -> dict[str, float]:
     """Batches of 60 as fast as they go, through Mosquitto."""
     with Rig(home, behind_broker=True) as rig:
-        run = rig.run(Load(devices=2000, connections=20, rate="max", batch=60, seconds=seconds))
+        run = rig.run(Load(2000, connections=20, rate="max", batch=60, seconds=seconds, window=100))
         return {
             "readings_per_s": run.readings / run.took_s,
             "gateway_cpu_us_per_reading": run.gateway_cpu_s / run.readings * 1e6,
@@ -105,7 +106,7 @@ def _batches(home: Path, seconds: float) -> dict[str, float]:
 def _listener(home: Path, seconds: float) -> dict[str, float]:
     """200 pipelined connections straight on the listener."""
     with Rig(home, behind_broker=False) as rig:
-        run = rig.run(Load(devices=2000, connections=200, rate="max", batch=1, seconds=seconds))
+        run = rig.run(Load(2000, connections=200, rate="max", batch=1, seconds=seconds, window=200))
         return {
             "listener_messages_per_s": run.report["messages_per_s"],
             "listener_stored_per_s": run.readings / run.took_s,
@@ -115,7 +116,9 @@ def _listener(home: Path, seconds: float) -> dict[str, float]:
 def _latency(home: Path, seconds: float) -> dict[str, float]:
     """10,000 messages a second on the listener."""
     with Rig(home, behind_broker=False) as rig:
-        run = rig.run(Load(devices=2000, connections=200, rate="10000", batch=1, seconds=seconds))
+        run = rig.run(
+            Load(2000, 200, rate="10000", batch=1, seconds=seconds, window=1000, receipts=20)
+        )
         return {
             "listener_puback_p50_ms": run.report["puback_p50_ms"],
             "listener_puback_p99_ms": run.report["puback_p99_ms"],
@@ -123,6 +126,13 @@ def _latency(home: Path, seconds: float) -> dict[str, float]:
             "queryable_p99_ms": run.report["queryable_p99_ms"],
             "receipt_p99_ms": run.report["receipt_p99_ms"],
         }
+
+
+def _idle(home: Path, _seconds: float) -> dict[str, float]:
+    """5,000 devices that are connected and silent."""
+    allow_many_files()
+    with Rig(home, behind_broker=False) as rig:
+        return {"listener_idle_rss_mb": rig.idle_bytes(IDLE_CONNECTIONS) / 1e6}
 
 
 def _print_table(results: dict[str, float]) -> None:

@@ -36,12 +36,21 @@ def rss_bytes(pids: list[int]) -> int:
     return sum(_pss_bytes(pid) for pid in pids)
 
 
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of one process, shared pages and all."""
+    return _memory_bytes(pid, "Rss:")
+
+
 def _pss_bytes(pid: int) -> int:
+    return _memory_bytes(pid, "Pss:")
+
+
+def _memory_bytes(pid: int, what: str) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
 
 
 def name_of(pid: int) -> str:

@@ -7,14 +7,16 @@ registry would have made of the last minutes, and with ``--into`` builds a store
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
-from gateway.journal import JournalReader
-from gateway.model import IntArray, Position
+from gateway.errors import GatewayError
+from gateway.journal import JournalReader, last_number
+from gateway.model import REQUEUE_NUMBER_BYTES, IntArray, Position, Record, RecordFlag
 from gateway.pipeline import Outcome, Pipeline
 from gateway.ports import Checkpoint, Totals
+from gateway.quarantine import Quarantine
 from gateway.roles import building
 from gateway.store import Store
 
@@ -36,20 +38,23 @@ def add_to(commands: Commands) -> None:
 
 def _replay(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    store = Store.open(options.into) if options.into is not None else None
-    start = Position(number=options.first)
+    folder = settings.gateway.data_dir / "journal"
+    store, quarantine = _new_store(options.into) if options.into is not None else (None, None)
+    last = min(options.last, last_number(folder))  # beyond it a reader finds nothing but damage
+    start = _first_kept(folder, options.first, last)
     pipeline, _ = building.build_pipeline(
         settings,
         building.load_all_profiles(settings),
         Checkpoint(start, Totals(0, 0, 0, 0, 0, 0, 0), [], [], [], []),
         store.find_times if store is not None else _nothing_stored,
     )
-    reader = JournalReader(settings.gateway.data_dir / "journal", start)
+    reader = JournalReader(folder, start)
     reasons: Counter[str] = Counter()
-    for outcome in _outcomes(pipeline, reader, options.last):
+    for outcome in _outcomes(pipeline, reader, last):
         reasons.update(entry.reason for entry in outcome.quarantined)
-        if store is not None:
+        if store is not None and quarantine is not None:
             store.write(outcome.readings, outcome.events)
+            quarantine.add(outcome.quarantined)
         print(f"\rrecord {reader.position.number}", end="", file=sys.stderr)
     print(file=sys.stderr)
     checkpoint = pipeline.checkpoint(reader.position)
@@ -59,12 +64,38 @@ def _replay(options: argparse.Namespace) -> int:
     return 0
 
 
+def _new_store(folder: Path) -> tuple[Store, Quarantine]:
+    if (folder / "state.sqlite").exists():
+        raise GatewayError(f"{folder} holds a store already: replay builds a new one")
+    return Store.open(folder), Quarantine.open(folder, below=1)
+
+
+def _first_kept(folder: Path, wanted: int, last: int) -> Position:
+    """Return where the journal begins; what was deleted before is neither received nor pending."""
+    records, damaged = JournalReader(folder, Position(number=wanted)).read(1, last)
+    numbers = [record.number for record in records] + [entry.record for entry in damaged]
+    return Position(number=min(numbers, default=wanted))
+
+
 def _outcomes(pipeline: Pipeline, reader: JournalReader, last: int) -> Iterator[Outcome]:
+    first = reader.position.number
     while True:
         records, damaged = reader.read(STEP, last)
         if not records and not damaged:
             return
-        yield pipeline.run(records, damaged)
+        yield pipeline.run(list(_originals(pipeline, records, first)), damaged)
+
+
+def _originals(pipeline: Pipeline, records: Sequence[Record], first: int) -> Iterator[Record]:
+    """Yield what devices sent, once: a requeued record repeats one that may be kept as well."""
+    for record in records:
+        if not record.flags & RecordFlag.REQUEUED:
+            yield record
+        elif int.from_bytes(record.payload[:REQUEUE_NUMBER_BYTES], "big") >= first:
+            pipeline.skip(record.number)
+        else:
+            payload = record.payload[REQUEUE_NUMBER_BYTES:]
+            yield record._replace(flags=record.flags & ~RecordFlag.REQUEUED, payload=payload)
 
 
 def _nothing_stored(_profile: str, _device_index: int, times_ms: IntArray) -> IntArray:

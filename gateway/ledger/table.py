@@ -126,9 +126,14 @@ class StreamTable:
             yield from (row_of(device, log, epoch) for epoch in self.load(slot).epochs)
         self.is_dirty[: self.size] = False
 
-    def due(self, max_missing: int) -> Iterator[tuple[int, int, int, list[Range]]]:
-        """Yield device, log, high-water and holes of streams that owe a receipt, each once."""
-        due = np.flatnonzero(self.is_due[: self.size])
+    def due(
+        self, max_missing: int, part: int, parts: int
+    ) -> Iterator[tuple[int, int, int, list[Range]]]:
+        """Yield device, log, high-water and holes of streams that owe a receipt, each once.
+
+        Of the ``parts`` into which all streams are split, only one.
+        """
+        due = np.flatnonzero(self.is_due[part : self.size : parts]) * parts + part
         self.is_due[due] = False
         plain = due[~self.is_odd[due] & (self.top[due] >= self.first[due])]
         lists = [column[plain].tolist() for column in (self.device, self.log, self.top)]

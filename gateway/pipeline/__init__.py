@@ -115,6 +115,11 @@ class Pipeline:
         """
         self._earlier.setdefault((entry.topic, entry.payload), []).append(earlier_of(entry))
 
+    def skip(self, number: int) -> None:
+        """Take note of a record that stands for nothing: it has no fate and was not received."""
+        self._accounts.requeue()
+        self._last_number = max(self._last_number, number)
+
     def run(self, records: Sequence[Record], damaged: Sequence[Quarantined] = ()) -> Outcome:
         """Process records in the order of their numbers."""
         before = self._accounts.totals(self._last_number)
@@ -165,9 +170,9 @@ class Pipeline:
         """Return the accounts, where ``last_number`` is the highest record in the journal."""
         return self._accounts.totals(last_number)
 
-    def receipts(self) -> list[Receipt]:
+    def receipts(self, part: int = 0, parts: int = 1) -> list[Receipt]:
         """Return the receipts that are due; everything they say is in the journal."""
-        return self._stages.ledger.receipts()
+        return self._stages.ledger.receipts(part, parts)
 
     def _match(self, records: Sequence[Record]) -> dict[int, Earlier]:
         """Find the entries that were named for records put back from quarantine."""

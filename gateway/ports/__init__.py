@@ -7,7 +7,7 @@ process    does                                                    the only writ
 =========  ======================================================  =======================
 intake     sources → journal → PUBACK; receipts; control socket    ``journal/``
 processor  journal → pipeline → store, ledger, quarantine, outbox  ``store/`` rows, state
-keeper     outbox → sinks; merges pages, retention                 sink cursors, merges
+keeper     outbox → sinks; merges pages, rollups, retention        sink cursors, merges, rollups
 web        API, metrics and board                                  nothing
 =========  ======================================================  =======================
 
@@ -30,6 +30,7 @@ from gateway.ports.intake import (
     Credentials,
     Identity,
     Intake,
+    Message,
     Publisher,
     Source,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Intake",
     "JournalReading",
     "LatestRow",
+    "Message",
     "Publisher",
     "Route",
     "RowsHeader",

@@ -1,12 +1,15 @@
 """Where messages come in and who may bring them: sources, the group commit, identities."""
 
 import ssl
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from gateway.config.sections import ListenerSource
+
+Message = tuple[int, bytes, bytes]
+"""What a source has received: RecordFlag, topic, payload."""
 
 
 class Intake(Protocol):
@@ -25,6 +28,12 @@ class Intake(Protocol):
         Numbers rise by one with every call. The caller acknowledges the message to its peer
         only once ``on_durable`` reported that number or a later one. Never raises for a full
         disk: the message waits in memory, unacknowledged, and ``is_congested`` turns true.
+        """
+
+    def extend(self, source: int, messages: Sequence[Message]) -> int:
+        """Take one or more messages in order, as ``append`` does; return the last one's number.
+
+        The others have the numbers before it.
         """
 
     def on_durable(self, listener: Callable[[int], None]) -> None:

@@ -20,7 +20,14 @@ from gateway.sources.listener import Listener
 from gateway.sources.paho_client import PahoClient
 from gateway.stats import Stats
 from gateway.store import StoreReader
-from gateway.supervisor import Children, Role, calm_collector, run_loop, until_stopped
+from gateway.supervisor import (
+    Children,
+    Role,
+    allow_many_files,
+    calm_collector,
+    run_loop,
+    until_stopped,
+)
 
 # What may wait does not compete with a start that shall be over within a second.
 KEEPER_AFTER_S = 1.0
@@ -30,6 +37,7 @@ def run(
     settings: Settings, nursery: NurseryLink, helpers: Sequence[str], run_s: float | None
 ) -> int:
     """Run until SIGTERM, SIGINT or ``run_s``, with the processes that the nursery forks."""
+    allow_many_files()
     return run_loop(_run(settings, nursery, helpers, run_s))
 
 

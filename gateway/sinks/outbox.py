@@ -1,6 +1,7 @@
 """The outbox: a second journal in which the processor leaves graded pages for the sinks.
 
-The processor is its only writer and deleter. Two small files beside it let the processes meet:
+One process is its only writer and deleter: the processor for readings, the keeper for rollups,
+which have an outbox of their own. Two small files beside it let the processes meet:
 ``durable`` says how far the keeper may read, ``keep`` from where the sinks still need it.
 """
 
@@ -70,6 +71,17 @@ class Outbox:
                     page = encode_page(batch.part(first, first + MAX_ROWS))
                     self._journal.append(self._clock(), 0, 0, batch.profile.encode(), page)
         self._journal.commit()
+
+    def put_once(self, batches: Sequence[ReadingBatch]) -> None:
+        """Put and publish batches of a caller that may come with others after an error.
+
+        Raises:
+            JournalFullError: as ``put``; what waited from an earlier call may be durable.
+        """
+        if self._journal.pending_count:
+            self.put(())
+        self.put(batches)
+        self.publish()
 
     def publish(self) -> None:
         """See ``processor.Outbox``."""

@@ -35,6 +35,7 @@ _MAX_TEMPLATES = 1 << 10
 _MAX_TAILS = 1 << 12
 
 _EXACT_LIMIT = float(1 << 53)  # beyond, a float64 is no longer an exact integer
+_KEY_BITS = 62
 _GRADES = 16  # room for every Quality in the key of a tail
 
 
@@ -164,12 +165,30 @@ def _patterns(
     with np.errstate(invalid="ignore"):
         is_whole = (values == np.floor(values)) & (np.abs(values) < _EXACT_LIMIT)
     is_fine = (has_value & ~is_whole).any(axis=1)
-    width = values.shape[1]
-    bits = has_value @ (1 << np.arange(width, dtype=np.int64))
-    keys = bits | (is_fine.astype(np.int64) << width)
-    return [
-        (int(key), np.flatnonzero(is_wanted & (keys == key))) for key in np.unique(keys[is_wanted])
-    ]
+    flags = np.column_stack((has_value, is_fine))
+    patterns = []
+    # several keys where rollups of a wide profile have more columns than an integer bits
+    starts = range(0, flags.shape[1], _KEY_BITS)
+    keys = [_bits(flags[:, start : start + _KEY_BITS]) for start in starts]
+    for rows in _equal_rows(keys, np.flatnonzero(is_wanted)):
+        parts = (int(key[rows[0]]) << start for key, start in zip(keys, starts, strict=True))
+        patterns.append((sum(parts), rows))
+    return patterns
+
+
+def _equal_rows(keys: Sequence[IntArray], rows: IntArray) -> list[IntArray]:
+    """Split rows into those that have the same keys."""
+    groups = [rows]
+    for key in keys:
+        groups = [
+            part[key[part] == value] for part in groups for value in np.unique(key[part]).tolist()
+        ]
+    return groups
+
+
+def _bits(flags: BoolArray) -> IntArray:
+    bits: IntArray = flags @ (1 << np.arange(flags.shape[1], dtype=np.int64))
+    return bits
 
 
 def _decimals(scale: float) -> int:

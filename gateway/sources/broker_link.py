@@ -9,7 +9,6 @@ not acknowledged: the broker delivers that again on the next one.
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -18,14 +17,7 @@ from typing_extensions import override
 
 from gateway.config.sections import BrokerSource
 from gateway.errors import ProtocolError
-from gateway.model import RecordFlag
 from gateway.mqtt import (
-    FLAG_DUP,
-    FLAG_QOS1,
-    FLAG_QOS2,
-    FLAG_RETAIN,
-    PUBACK_WORD,
-    PUBREC_WORD,
     V5,
     V311,
     Ack,
@@ -41,13 +33,13 @@ from gateway.mqtt import (
     SubAck,
     encode,
     encode_publish,
-    pack_acks,
     publish_flags,
 )
 from gateway.ports import Intake
 from gateway.sources.broker_filters import Filters
 from gateway.sources.broker_gate import Gate, Hold
 from gateway.sources.broker_hello import Farewell, Login, Terms, farewell_of, hello, terms_of
+from gateway.sources.records import PendingAcks, messages_of
 from gateway.stats import Stats
 
 # Mosquitto sends each message alone. Where the next one comes within a millisecond, waiting two
@@ -62,12 +54,6 @@ WRITE_BUFFER_BYTES = 2 * OUTBOX_BYTES
 # In keepalives: ask after so much silence, look so often, give up after so much more. The worst
 # case is 0.5 + 0.125 + 0.75 + 0.125 = 1.5.
 PING_AFTER, LOOK_EVERY, GIVE_UP_AFTER = 0.5, 0.125, 0.75
-_RECORD_FLAGS = [
-    (RecordFlag.QOS1 if flags & (FLAG_QOS1 | FLAG_QOS2) else 0)
-    | (RecordFlag.RETAINED if flags & FLAG_RETAIN else 0)
-    | (RecordFlag.DUP if flags & FLAG_DUP else 0)
-    for flags in range(16)
-]
 
 
 @dataclass(frozen=True)
@@ -103,8 +89,7 @@ class Link(asyncio.Protocol):
         )
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        # record number << 32 | acknowledgement; bounded by the window and one read
-        self._waiting: deque[int] = deque()
+        self._acks = PendingAcks()  # bounded by the window and one read
         self._gate = Gate()
         self._outbox: list[bytes] = []
         self._outbox_bytes = 0
@@ -121,13 +106,10 @@ class Link(asyncio.Protocol):
 
     def acknowledge(self, number: int) -> None:
         """See ``Line``; one write."""
-        waiting, words = self._waiting, []
-        limit = (number + 1) << 32
-        while waiting and waiting[0] < limit:
-            words.append(waiting.popleft() & 0xFFFF_FFFF)
-        if words:
-            self._write(pack_acks(words))
-            if len(waiting) < self._context.section.window:
+        data = self._acks.release(number)
+        if data:
+            self._write(data)
+            if len(self._acks) < self._context.section.window:
                 self._release(Hold.WINDOW)
 
     def relieve(self) -> None:
@@ -187,7 +169,7 @@ class Link(asyncio.Protocol):
         self._gap_from_s = now_s
         if self._context.intake.is_congested:
             self._gate.hold(Hold.CONGESTED)
-        if len(self._waiting) >= self._context.section.window:
+        if len(self._acks) >= self._context.section.window:
             self._gate.hold(Hold.WINDOW)
 
     @override
@@ -209,14 +191,9 @@ class Link(asyncio.Protocol):
             self.gone.set_result(self._farewell or Farewell(because))
 
     def _take(self, run: list[Publish]) -> None:
-        append, source = self._context.intake.append, self._context.source
-        wait = self._waiting.append
-        for packet_id, flags, topic, payload in run:
-            number = append(source, _RECORD_FLAGS[flags], topic, payload)
-            if packet_id:
-                # we subscribe at 1, but an old session may hold QoS 2: PUBREC once durable
-                word = PUBREC_WORD if flags & FLAG_QOS2 else PUBACK_WORD
-                wait(number << 32 | word + packet_id)
+        last = self._context.intake.extend(self._context.source, messages_of(run))
+        # we subscribe at 1, but an old session may hold QoS 2: PUBREC once durable
+        self._acks.add_run(last, run)
 
     def _handle(self, packet: Packet) -> None:
         match packet:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Set as AbstractSet
 from typing import cast
 
 from typing_extensions import override
@@ -11,7 +10,6 @@ from gateway.errors import ProtocolError
 from gateway.mqtt import (
     FLAG_QOS2,
     FLAG_RETAIN,
-    PUBACK_WORD,
     PUBREC_WORD,
     V5,
     V311,
@@ -29,10 +27,11 @@ from gateway.mqtt import (
 from gateway.ports import ClientRole, Identity
 from gateway.sources.listener_access import may_publish
 from gateway.sources.listener_door import Refusal, answer, refusal, shown_by_tls
-from gateway.sources.listener_flow import Bucket, PendingAcks
-from gateway.sources.listener_hub import RECORD_FLAGS, Hub
+from gateway.sources.listener_flow import Bucket
+from gateway.sources.listener_hub import Hub
 from gateway.sources.listener_requests import handle
 from gateway.sources.listener_wire import TOO_FAST, Wire
+from gateway.sources.records import RECORD_FLAGS, PendingAcks, messages_of
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +40,8 @@ _CONNECT_TIMEOUT_S = 10
 _LINGER_S = 5  # for a peer that does not take our goodbye
 _MAX_TOPICS = 4096  # admitted topics remembered: a concentrator of 1,000 meters, four lanes each
 _NOBODY = Identity("", ClientRole.ANONYMOUS)
-_NO_TOPICS: AbstractSet[bytes] = frozenset()
-_UNUSUAL = FLAG_QOS2 | FLAG_RETAIN
+_NO_TOPICS: frozenset[bytes] = frozenset()
+_USUAL = frozenset(flags for flags in range(16) if not flags & (FLAG_QOS2 | FLAG_RETAIN))
 
 
 class Connection(Wire):
@@ -76,7 +75,7 @@ class Connection(Wire):
         self._parser = Parser(Role.SERVER, max_packet_bytes=_CONNECT_MAX_BYTES, known=hub.known)
         self._acks = PendingAcks()
         self._bucket = Bucket()
-        self._topics = _NO_TOPICS
+        self._topics: set[bytes] | frozenset[bytes] = _NO_TOPICS
         self._will: Will | None = None
         self._silence_s = 0
         self._heard_s = self._look_s = hub.now_s
@@ -118,27 +117,20 @@ class Connection(Wire):
     def _take(self, run: list[Publish]) -> None:
         """Put a run of publishes into the journal; the hot loop of the listener."""
         hub = self.hub
-        append, index = hub.shelf.intake.append, hub.shelf.index
-        numbers, words = self._acks.numbers, self._acks.words
-        has_subscribers = len(hub.router) > 0
-        topics = self._topics
-        for publish in run:
-            packet_id, flags, topic, payload = publish
-            if topic not in topics or flags & _UNUSUAL:
+        _, flags, topics, payloads = zip(*run, strict=True)
+        if self._topics.issuperset(topics) and _USUAL.issuperset(flags):
+            last = hub.shelf.intake.extend(hub.shelf.index, messages_of(run))
+            self._acks.add_run(last, run)
+            if len(hub.router):
+                hub.fan_out_run(topics, payloads, self)
+        else:
+            for publish in run:
                 self._take_unusual(publish)
-                topics = self._topics
                 if self.is_over:
                     return
-                continue
-            number = append(index, RECORD_FLAGS[flags], topic, payload)
-            if packet_id:
-                numbers.append(number)
-                words.append(PUBACK_WORD + packet_id)
-            if has_subscribers:
-                hub.fan_out(topic, payload, self)
-        if words:
+        if self._acks:
             hub.unacked[self] = None
-            if self.version == V5 and len(words) > hub.receive_maximum:
+            if self.version == V5 and len(self._acks) > hub.receive_maximum:
                 raise ProtocolError("Receive Maximum", Code.RECEIVE_MAXIMUM_EXCEEDED)
         self._slow_down(len(run))
         hub.check_congestion()
@@ -155,8 +147,7 @@ class Connection(Wire):
         shelf = hub.shelf
         number = shelf.intake.append(shelf.index, RECORD_FLAGS[flags], topic, payload)
         if packet_id:
-            self._acks.numbers.append(number)
-            self._acks.words.append((PUBREC_WORD if flags & FLAG_QOS2 else PUBACK_WORD) + packet_id)
+            self._acks.add_run(number, [publish])
         if flags & FLAG_QOS2:
             self.inexact = self.inexact or {}
             self.inexact[packet_id] = number
@@ -191,9 +182,9 @@ class Connection(Wire):
         if self.version != V5:
             self.end(Code.NOT_AUTHORISED, with_will=True)
             return
-        self._acks.deny(packet_id, Code.NOT_AUTHORISED)
+        number = self._acks.deny(packet_id, Code.NOT_AUTHORISED)
         self.hub.unacked[self] = None
-        if self._acks.numbers[-1] <= self.hub.durable:
+        if number <= self.hub.durable:
             self.acknowledge(self.hub.durable)
 
     def _slow_down(self, count: int) -> None:

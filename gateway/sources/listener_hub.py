@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.config.sections import ListenerSource
-from gateway.model import RecordFlag
 from gateway.mqtt import (
-    FLAG_DUP,
-    FLAG_QOS1,
-    FLAG_QOS2,
     FLAG_RETAIN,
     V5,
     V311,
@@ -26,6 +22,7 @@ from gateway.sources.listener_access import may_retain
 from gateway.sources.listener_retained import Retained
 from gateway.sources.listener_router import Router
 from gateway.sources.listener_wheel import Wheel
+from gateway.sources.records import RECORD_FLAGS
 from gateway.topics import filter_matches, topic_of
 
 logger = logging.getLogger(__name__)
@@ -38,15 +35,6 @@ MAX_CONNECTIONS_PER_DEVICE = 16
 # 2 ms, so that the intake goes on meanwhile.
 _RETAINED_SLICE = 1000
 _RETAINED_PAUSE_S = 0.01
-
-# What RecordFlag says of a message, by the flags of its PUBLISH (QoS 2 arrives exactly as
-# durable as QoS 1).
-RECORD_FLAGS = tuple(
-    (RecordFlag.QOS1 if flags & (FLAG_QOS1 | FLAG_QOS2) else 0)
-    | (RecordFlag.RETAINED if flags & FLAG_RETAIN else 0)
-    | (RecordFlag.DUP if flags & FLAG_DUP else 0)
-    for flags in range(16)
-)
 
 
 class Peer(Protocol):
@@ -200,6 +188,13 @@ class Hub:
                 frame = encode_publish((0, flags, topic, payload), peer.version or V311)
                 frames[peer.version, flags] = frame
             self.send(peer, frame)
+
+    def fan_out_run(self, topics: Iterable[bytes], payloads: Iterable[bytes], sender: Peer) -> None:
+        """Deliver a run of messages, most of which nobody has subscribed to."""
+        match = self.router.match
+        for topic, payload in zip(topics, payloads, strict=True):
+            if match(topic):
+                self.fan_out(topic, payload, sender)
 
     def send(self, peer: Peer, frame: bytes) -> None:
         """Give a frame to a peer; it is written at the end of this turn of the event loop."""

@@ -6,6 +6,8 @@ is a further row, and readers choose (``winners``). Retention unlinks whole file
 A file carries the UTC day on which something last arrived in it (``user_version``): retention
 goes by the later of the two days, so that imported history is not deleted as it comes in.
 
+Rollups of a profile are pages too (``rolled``); what has still to be rolled up is in ``dirty``.
+
 ``page.level`` says where a page is on its way from arrival to rest: 0 fresh, in order of
 arrival; 1 and up merged, sorted by (device, time); ``FINAL`` the one run of a closed day.
 Pages of one level with the same ``run`` do not overlap. −1 is a page whose checksum is wrong:

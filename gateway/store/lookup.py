@@ -58,7 +58,8 @@ class Wanted(NamedTuple):
             except PageDamagedError:
                 continue
             if page.values.shape[1] == self.width:  # else of a profile that was changed since
-                found.append(page.take(self._matches(page)))
+                mask = self._matches(page)
+                found.append(page if mask.all() else page.take(mask))
         return concat(found)
 
     def has_any(self, place: Place) -> bool:

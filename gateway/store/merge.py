@@ -11,7 +11,7 @@ one device meets at most ``_FAN`` pages of each size. A closed day becomes one r
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -40,10 +40,16 @@ _NEXT_RUN = "SELECT coalesce(max(run), 0) + 1 FROM page"
 
 
 class Merger:
-    """Merges pages and deletes old days. One per data directory."""
+    """Merges pages and deletes old days. One per data directory.
 
-    def __init__(self, data_dir: Path) -> None:
+    Args:
+        data_dir: the data directory.
+        on_marks: called with a day that has new marks (``Roller.look_at``).
+    """
+
+    def __init__(self, data_dir: Path, on_marks: Callable[[int], None] = lambda _: None) -> None:
         self._data_dir = data_dir
+        self._on_marks = on_marks
         self._days = DayFiles(data_dir, is_writer=True, bound=_OPEN_DAYS)
         self._state: sqlite3.Connection | None = None
         self._plan: Plan | None = None
@@ -66,6 +72,8 @@ class Merger:
             plan, self._plan = self._plan, None
             if connection is not None and step(connection, plan, now_ms):
                 self._plan = plan
+            if plan.pages:
+                self._on_marks(plan.day)
             return True
 
     def retention(self, now_ms: int, keep_ms: int) -> int:

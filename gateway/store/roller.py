@@ -12,7 +12,6 @@ the day; where the last value of a day has changed, the next day is marked and g
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,55 +21,18 @@ from gateway.store import dirty, state
 from gateway.store.days import DAY_MS, FRESH, INSERT_PAGE, DayFiles, chunks, page_row
 from gateway.store.dirty import BORDER, CHAIN, DAY, GRACE_MS, Mark
 from gateway.store.files import full_disk_is_ours, snapshot, transaction
-from gateway.store.lookup import REACH_DAYS, Wanted, values_before
+from gateway.store.jobs import Job, devices_of, together
+from gateway.store.lookup import REACH_DAYS, values_before
 from gateway.store.pages import concat
 from gateway.store.rolled import QUARTER_MS, Layout, name_of
 from gateway.store.rollup import chain, changed, codes_of, latest, moved, roll, roll_days
 from gateway.store.winners import winners
 
-# Rows that a step decodes: 0.2 s of work. What is more is done a part of the devices at a time.
-_STEP_ROWS = 262_144
 _PAGE_ROWS = 16_384
 _OPEN_DAYS = 8
 _VERSION = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'page'"
 
 Send = Callable[[Sequence[ReadingBatch]], None]
-
-
-class _Job(NamedTuple):
-    """Marks of one profile and day that are done together, for all of the same devices."""
-
-    day: int
-    connection: sqlite3.Connection
-    layout: Layout
-    marks: list[Mark]
-    devices: IntArray
-    now_ms: int
-
-    @property
-    def from_ms(self) -> int:
-        """The start of the first bucket."""
-        bucket = self.marks[0].bucket
-        return self.day * DAY_MS + (bucket * QUARTER_MS if bucket < CHAIN else 0)
-
-    @property
-    def to_ms(self) -> int:
-        """The end of the last bucket."""
-        return self.day * DAY_MS + (self.marks[-1].bucket + 1) * QUARTER_MS
-
-    def of(self, name: str, width: int, from_ms: int, to_ms: int) -> Wanted:
-        """Return the question for rows of its devices."""
-        return Wanted(name, width, self.devices, from_ms, to_ms)
-
-    def quarters(self) -> Wanted:
-        """Return the question for the rollups that it may change."""
-        name = name_of(self.layout.profile.name, "15m")
-        return self.of(name, self.layout.width, self.from_ms, (self.day + 1) * DAY_MS - 1)
-
-    def readings(self) -> Wanted:
-        """Return the question for the readings of its buckets, the last border included."""
-        profile = self.layout.profile
-        return self.of(profile.name, len(profile.columns), self.from_ms, self.to_ms)
 
 
 class Roller:
@@ -91,8 +53,9 @@ class Roller:
         self._days = DayFiles(data_dir, is_writer=True, bound=_OPEN_DAYS)
         self._earlier = DayFiles(data_dir, is_writer=False, bound=REACH_DAYS)
         self._state: sqlite3.Connection | None = None
-        # How a day file looked, and when it has something to do; as many as day files.
-        self._idle: dict[int, tuple[tuple[int, ...], int | None]] = {}
+        # When a day has something to do, 0 = look; at most as many as day files. At the start
+        # any may have, later those that ``look_at`` names: only the merger makes marks.
+        self._due: dict[int, int] = dict.fromkeys(self._days.days(), 0)
 
     def roll_once(self, now_ms: int) -> bool:
         """Do a step of at most about 0.3 s; return whether there was something to do.
@@ -104,16 +67,19 @@ class Roller:
             job = self._next_job(now_ms)
             if job is None:
                 return False
-            kind = job.marks[0].bucket
-            if kind == BORDER:
+            if job.kind == BORDER:
                 self._move_border(job)
-            elif kind == CHAIN:
+            elif job.kind == CHAIN:
                 self._chain(job)
-            elif kind == DAY:
+            elif job.kind == DAY:
                 self._roll_days(job)
             else:
                 self._roll_quarters(job)
             return True
+
+    def look_at(self, day: int) -> None:
+        """Say that a day has new marks."""
+        self._due[day] = 0
 
     def close(self) -> None:
         """Close all files."""
@@ -122,76 +88,41 @@ class Roller:
         if self._state is not None:
             self._state.close()
 
-    def _next_job(self, now_ms: int) -> _Job | None:
-        days = self._days.days()
-        for gone in self._idle.keys() - set(days):
-            del self._idle[gone]
+    def _next_job(self, now_ms: int) -> Job | None:
         # What is shown on a board now goes before history, history in the order it builds up.
         recent = now_ms // DAY_MS - 1
-        for day in sorted(days, key=lambda day: (day < recent, day)):
-            stamp = self._days.stamp(day)
-            known, due_ms = self._idle.get(day, ((), 0))
-            if known == stamp and (due_ms is None or due_ms > now_ms):
-                continue
+        ready = [day for day, due_ms in self._due.items() if due_ms <= now_ms]
+        for day in sorted(ready, key=lambda day: (day < recent, day)):
             connection = self._days.get(day)
             if connection is None:
+                del self._due[day]
                 continue
             marks = [
                 mark for mark in dirty.due(connection, now_ms) if mark.profile in self._layouts
             ]
             if marks:
-                return self._job(day, connection, marks, now_ms)
-            self._idle[day] = stamp, dirty.next_due_ms(connection)
+                marks = together(marks)
+                layout, devices = self._layouts[marks[0].profile], devices_of(marks)
+                return Job(day, connection, now_ms, layout, marks, devices).bounded()
+            due_ms = dirty.next_due_ms(connection)
+            if due_ms is None:
+                del self._due[day]
+            else:
+                self._due[day] = due_ms
         return None
 
-    def _job(
-        self, day: int, connection: sqlite3.Connection, marks: list[Mark], now_ms: int
-    ) -> _Job:
-        first = marks[0]
-        if 0 <= first.bucket < CHAIN:
-            # Together what has about as many devices: one meter's late day is not a reason to
-            # read everybody's.
-            size = len(first.devices).bit_length()
-            marks = [
-                mark
-                for mark in marks
-                if mark.profile == first.profile
-                and 0 <= mark.bucket < CHAIN
-                and len(mark.devices).bit_length() == size
-            ]
-        else:
-            marks = [first]
-        devices = np.unique(np.concatenate([mark.devices for mark in marks]))
-        layout = self._layouts[first.profile]
-        return self._bounded(_Job(day, connection, layout, marks, devices, now_ms))
-
-    def _bounded(self, job: _Job) -> _Job:
-        """Return a job for as many of the devices as a step may take."""
-        if job.marks[0].bucket == BORDER:
-            return job
-        wanted = [job.quarters()]
-        if job.marks[0].bucket < CHAIN:
-            wanted.append(job.readings())
-        rows = sum(place.n for one in wanted for place in one.places(job.connection))
-        if rows <= _STEP_ROWS:
-            return job
-        count = max(1, len(job.devices) * _STEP_ROWS // rows)
-        devices = job.devices[:count]
-        last = int(devices[-1])
-        marks = [mark._replace(devices=mark.devices[mark.devices <= last]) for mark in job.marks]
-        return job._replace(devices=devices, marks=[mark for mark in marks if len(mark.devices)])
-
-    def _move_border(self, job: _Job) -> None:
+    def _move_border(self, job: Job) -> None:
         """Hand a mark of 00:00:00.000 to the day that it ends."""
         (mark,) = job.marks
         before = self._days.get_or_create(job.day - 1)
+        self.look_at(job.day - 1)
         with transaction(before):
             due_ms = max(job.day * DAY_MS + GRACE_MS, job.now_ms)
             dirty.add(before, mark._replace(bucket=dirty.BUCKETS - 1), due_ms)
         with transaction(job.connection):
             dirty.clear(job.connection, mark)
 
-    def _roll_quarters(self, job: _Job) -> None:
+    def _roll_quarters(self, job: Job) -> None:
         with snapshot(job.connection):
             stored = latest(job.quarters().rows(job.connection))
             new = self._roll(job)
@@ -202,7 +133,7 @@ class Roller:
         earlier = values_before(self._earlier, job.day, job.layout, devices, job.from_ms)
         self._keep(job, chain(table, job.layout, earlier), stored, version)
 
-    def _chain(self, job: _Job) -> None:
+    def _chain(self, job: Job) -> None:
         with snapshot(job.connection):
             stored = latest(job.quarters().rows(job.connection))
         following = self._days.days(first=job.day + 1)
@@ -221,12 +152,12 @@ class Roller:
         else:
             self._commit(job, stored, None)
 
-    def _keep(self, job: _Job, table: ReadingBatch, stored: ReadingBatch, version: int) -> None:
+    def _keep(self, job: Job, table: ReadingBatch, stored: ReadingBatch, version: int) -> None:
         rows = self._finished(job, table.take(changed(table, stored)), version)
         mark = Mark(job.layout.profile.name, DAY, np.unique(rows.device_index))
         self._commit(job, rows, mark if len(rows) else None)
 
-    def _roll(self, job: _Job) -> ReadingBatch:
+    def _roll(self, job: Job) -> ReadingBatch:
         number = self._checkpoint_number()
         wanted = job.readings()
         parts = [wanted.rows(job.connection)]
@@ -236,13 +167,15 @@ class Roller:
             with snapshot(following):
                 parts.append(wanted._replace(from_ms=midnight_ms).rows(following))
         readings = concat(parts)
-        readings = readings.take(readings.record < number)
+        is_kept = readings.record < number
+        if not is_kept.all():
+            readings = readings.take(is_kept)
         profile = job.layout.profile
         shown = winners(readings, by_sequence=profile.shape == "events")
         codes = [codes_of(mark.devices, _offset(mark)) for mark in job.marks]
         return roll(shown, job.layout, job.day, np.sort(np.concatenate(codes)))
 
-    def _roll_days(self, job: _Job) -> None:
+    def _roll_days(self, job: Job) -> None:
         name = name_of(job.layout.profile.name, "1d")
         midnight_ms = job.day * DAY_MS
         with snapshot(job.connection):
@@ -254,15 +187,16 @@ class Roller:
         rows = self._finished(job, table.take(changed(table, stored)), self._version(job))
         self._commit(job, rows, None)
 
-    def _mark_next(self, job: _Job, devices: IntArray) -> None:
+    def _mark_next(self, job: Job, devices: IntArray) -> None:
         days = self._days.days(first=job.day + 1)
         connection = self._days.get(days[0]) if days and len(devices) else None
         if connection is not None:
+            self.look_at(days[0])
             with transaction(connection):
                 mark = Mark(job.layout.profile.name, CHAIN, devices)
                 dirty.add(connection, mark, job.now_ms)
 
-    def _finished(self, job: _Job, rows: ReadingBatch, version: int) -> ReadingBatch:
+    def _finished(self, job: Job, rows: ReadingBatch, version: int) -> ReadingBatch:
         """Return rows as they are stored, after the sinks have got them."""
         rows.seq = np.full(len(rows), version)
         rows.received_ms = np.full(len(rows), job.now_ms)
@@ -270,7 +204,7 @@ class Roller:
             self._send([job.layout.shown(rows)])
         return rows
 
-    def _commit(self, job: _Job, rows: ReadingBatch, mark: Mark | None) -> None:
+    def _commit(self, job: Job, rows: ReadingBatch, mark: Mark | None) -> None:
         pieces = chunks(rows, _PAGE_ROWS) if len(rows) else ()
         pages = [page_row(piece, FRESH, 0) for piece in pieces]
         with transaction(job.connection):
@@ -281,7 +215,7 @@ class Roller:
                 due_ms = max((job.day + 1) * DAY_MS + GRACE_MS, job.now_ms)
                 dirty.add(job.connection, mark, due_ms)
 
-    def _version(self, job: _Job) -> int:
+    def _version(self, job: Job) -> int:
         version: int = job.connection.execute(_VERSION).fetchone()[0]
         return version
 

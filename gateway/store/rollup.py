@@ -33,6 +33,11 @@ class _Runs:
         """The last row of each run."""
         return np.append(self.starts[1:], self.length)[: len(self.starts)] - 1
 
+    @property
+    def lengths(self) -> IntArray:
+        """How many rows each run has."""
+        return self.ends - self.starts + 1
+
 
 def codes_of(device_index: IntArray, offset_ms: IntArray) -> IntArray:
     """Return one number for each device and bucket; ``offset_ms`` counts from midnight."""
@@ -71,7 +76,7 @@ def roll(readings: ReadingBatch, layout: Layout, day: int, wanted: IntArray) -> 
     is_inside, is_ending = _is_in(inside, wanted), _is_in(ending, wanted) & is_usable
     sources = [part.source for part in layout.registers]
     is_ending &= ~np.isnan(rows.values[:, sources]).all(axis=1)
-    code = np.union1d(inside[is_inside], ending[is_ending])
+    code = np.union1d(_distinct(inside[is_inside]), _distinct(ending[is_ending]))
     quality, reasons = np.zeros((2, len(code)), np.int64)
     # a row that only a reading on its border has made has the grade of that reading
     for key, mask in ((ending, is_ending), (inside, is_inside)):
@@ -137,8 +142,11 @@ def roll_days(table: ReadingBatch, layout: Layout, day: int) -> ReadingBatch:
             values[part.place + 1] = _sum(columns[:, 1], runs)
             values[part.place + 2] = np.fmin.reduceat(columns[:, 2], runs.starts)
             values[part.place + 3] = np.fmax.reduceat(columns[:, 3], runs.starts)
-    quality = _worst(table.quality, runs)
-    reasons = np.bitwise_or.reduceat(table.reasons, runs.starts)
+    # as in ``roll``: rows that only a reading on a border has made count where there is no other
+    own = stored[:, N] + stored[:, BAD] > 0
+    own |= ~np.repeat(np.logical_or.reduceat(own, runs.starts), runs.lengths)
+    quality = _worst(np.where(own, table.quality, Quality.EDITED), runs)  # the best of ranks
+    reasons = np.bitwise_or.reduceat(np.where(own, table.reasons, 0), runs.starts)
     times = np.full(len(device), day * DAY_MS)
     return _table("1d", layout, device, times, values, quality, reasons)
 
@@ -243,6 +251,11 @@ def _sum(column: FloatArray, runs: _Runs) -> FloatArray:
 def _worst(quality: IntArray, runs: _Runs) -> IntArray:
     ranks = QUALITY_RANK[quality].astype(np.int64)
     return _GRADE_OF_RANK[np.maximum.reduceat(ranks, runs.starts)]
+
+
+def _distinct(codes: IntArray) -> IntArray:
+    """Return the different ones of sorted codes."""
+    return codes[np.flatnonzero(np.diff(codes, prepend=-1))]
 
 
 def _is_in(codes: IntArray, wanted: IntArray) -> BoolArray:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gateway.model import FloatArray
+from gateway.model import FloatArray, Quality
 from gateway.ports import CountRow, DeviceRow, LatestRow, Totals
 
 # A device is lost after this many of its nominal intervals without a reading: one may be late.
@@ -16,6 +16,7 @@ INTERVALS_UNTIL_LOST = 2
 # Profiles that send when something happens say nothing of silence; an hour is a guess that
 # keeps a quiet toll lane at night from looking lost.
 EVENT_SILENCE_MS = 3_600_000
+URGENT_GRADES = frozenset({Quality.SUSPECT, Quality.FAILED, Quality.MISSING})
 
 
 class DeviceState(StrEnum):
@@ -41,6 +42,13 @@ class Device(NamedTuple):
         """The device id."""
         return self.row.device
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether a person should look: it is lost, or what it sends cannot be believed."""
+        if self.state is DeviceState.LOST:
+            return True
+        return bool(self.latest) and self.latest[0].quality in URGENT_GRADES
+
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
@@ -50,6 +58,7 @@ class Fleet:
     totals: Totals
     devices: tuple[Device, ...]  # by name
     names: Mapping[int, str]  # by device index
+    by_urgency: tuple[Device, ...]  # those first that a person should look at
 
     def find(self, name: str) -> Device | None:
         """Return the device of that name."""
@@ -61,6 +70,19 @@ class Fleet:
         for device in self.devices:
             sectors.setdefault(device.row.sector, Counter())[device.state] += 1
         return sectors
+
+    def listed(self, *, q: str, sector: str, state: str) -> Sequence[Device]:
+        """Return the devices that every given filter lets through, urgent ones first."""
+        if not (q or sector or state):  # what a wall shows all day costs nothing
+            return self.by_urgency
+        wanted = q.casefold()
+        return [
+            device
+            for device in self.by_urgency
+            if wanted in device.row.device
+            and sector in {"", device.row.sector}
+            and state in {"", device.state}
+        ]
 
     def select(
         self, *, q: str = "", org: str = "", sector: str = "", state: str = "", after: str = ""
@@ -107,7 +129,9 @@ def build_fleet(
     ]
     joined.sort(key=lambda device: device.name)
     names = {row.device_index: row.device for row in devices}
-    return Fleet(at[0], totals, tuple(joined), names)
+    urgent = [device for device in joined if device.is_urgent]
+    others = [device for device in joined if not device.is_urgent] if urgent else joined
+    return Fleet(at[0], totals, tuple(joined), names, (*urgent, *others))
 
 
 def join(
@@ -120,13 +144,15 @@ def join(
     now_ms, intervals_ms = at
     if len(latest) > 1:
         latest = sorted(latest, key=lambda one: -one.received_ms)
-    last_seen_ms, interval_ms = counts.last_received_ms, 0
+    # what came last of a lost device is its will, which is not its own word
+    is_lost = counts.state == "lost"
+    last_seen_ms, interval_ms = 0 if is_lost and latest else counts.last_received_ms, 0
     for one in latest:
         last_seen_ms = max(last_seen_ms, one.received_ms)
         own_ms = intervals_ms.get(one.profile, 0)
         interval_ms = min(interval_ms, own_ms) or own_ms or interval_ms
     patience_ms = INTERVALS_UNTIL_LOST * interval_ms or EVENT_SILENCE_MS
-    if counts.state == "lost":
+    if is_lost:
         state = DeviceState.LOST
     elif last_seen_ms == 0:
         state = DeviceState.SILENT

@@ -10,7 +10,11 @@ from gateway.quarantine import Entry, QuarantineReader
 from gateway.registry import Registry
 from gateway.stats import Sample, load_samples
 from gateway.store.reader import StoreReader
+from gateway.views.accounts import accounts_of
 from gateway.views.fleet import Device, Fleet, build_fleet, join, no_counts
+from gateway.views.flow import Flow
+from gateway.views.health import Health, look
+from gateway.views.missing import Completeness, completeness_of
 from gateway.views.pulse import Pulse
 from gateway.views.tail import QuarantineTail
 
@@ -43,6 +47,8 @@ class Sight:
         self._change = 0
         self._fleet = Pulse(self._look)
         self._tail = Pulse(QuarantineTail(self.quarantine, SHOWN_ENTRIES).look)
+        self._health = Pulse(lambda: look(self.data_dir / "run", self.clock()))
+        self.flow = Flow()
 
     def fleet(self) -> Fleet:
         """Return the fleet, about a second old at most."""
@@ -59,9 +65,22 @@ class Sight:
         at = (self.clock(), self._intervals_ms)
         return join(row, own or no_counts(row.device_index), latest, at)
 
+    def completeness(self, row: DeviceRow) -> Completeness:
+        """Return which of a device's numbers are missing."""
+        return completeness_of(self.store.streams(row.device_index))
+
     def quarantine_tail(self) -> tuple[int, list[Entry]]:
         """Return how many messages are in quarantine, and the newest of them."""
         return self._tail.see()
+
+    def health(self) -> Health:
+        """Return what the other processes last said of themselves, in an operator's terms."""
+        return self._health.see()
+
+    def sample_flow(self) -> None:
+        """Remember how much has flowed; to be called every ``flow.STEP_S``."""
+        received = accounts_of(self.store.accounting()).readings.received
+        self.flow.sample(self.clock(), received, self.samples())
 
     def samples(self) -> list[Sample]:
         """Return what the other processes last said of themselves."""

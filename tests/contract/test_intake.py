@@ -60,6 +60,19 @@ async def test_numbers_rise_by_one(case: Case) -> None:
     assert [intake.append(n, 1, b"a/b", b"") for n in range(4)] == [first + n + 1 for n in range(4)]
 
 
+async def test_many_at_once_are_numbered_as_one_by_one(case: Case) -> None:
+    intake, commit = case
+    first = intake.append(0, 1, b"a/b", b"1")
+    assert intake.extend(0, [(1, b"a/b", b"2"), (0, b"a/c", b"3")]) == first + 2
+    assert intake.append(0, 1, b"a/b", b"4") == first + 3
+    heard: list[int] = []
+    intake.on_durable(heard.append)
+    last = intake.extend(1, [(1, b"a/b", b"%d" % n) for n in range(100)])
+    assert not heard  # never from inside extend
+    await commit()
+    assert heard[-1] == last == first + 103
+
+
 async def test_every_listener_hears_of_every_record_once_it_is_durable(case: Case) -> None:
     intake, commit = case
     heard: list[list[int]] = [[], []]

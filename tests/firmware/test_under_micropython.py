@@ -31,6 +31,7 @@ def test_module(module: str, compiled: Path) -> None:
         timeout=600 if os.environ.get("INFRAGATE_SOAK") == "1" else 50,
         check=False,
         cwd=compiled,
+        env={**os.environ, "FIELDNODE_PROTOCOL": str(_ROOT / "docs/protocol.md")},
     )
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout + done.stderr

@@ -116,6 +116,7 @@ EXAMPLES = {
     f"{V1}/devices/{{device}}": "meter-1",
     f"{V1}/latest": "",
     f"{V1}/readings": "?device=meter-1",
+    f"{V1}/rollups": "?device=meter-1",
     f"{V1}/aggregate": "?device=meter-1&column=u&fn=mean&every=15m",
     f"{V1}/events": "",
     f"{V1}/quarantine": "",

@@ -9,6 +9,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.profiles import load_profiles
+from gateway.store import Merger, Roller
 from tests.support.stores import NOW_MS, PAYLOAD, fill
 from tests.support.web import V1, age, app_of, client_of, filled, read, read_problem
 
@@ -195,3 +197,47 @@ async def test_metrics_are_an_exposition_that_prometheus_reads(client: httpx.Asy
     assert values["infragate_commit_seconds_bucket", (("le", "+Inf"),)] == 4
     assert values["infragate_commit_seconds_count", ()] == 4
     assert "lane-1" not in answer.text  # no device is ever a label
+
+
+@pytest.fixture(scope="module")
+def rolled_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = filled(tmp_path_factory.mktemp("rolled"))
+    roller = Roller(folder, load_profiles())
+    merger = Merger(folder, roller.look_at)
+    day_over_ms = NOW_MS + 2 * 3_600_000
+    while merger.merge_once(day_over_ms) | roller.roll_once(day_over_ms + 60_000):
+        pass
+    return folder
+
+
+async def test_rollups_of_a_quarter_of_an_hour(rolled_dir: Path) -> None:
+    async with client_of(app_of(rolled_dir)) as client:
+        body = await read(client, f"{V1}/rollups?device=meter-1&{FROM_START}")
+    assert (body["profile"], body["span"], body["next"]) == ("em1", "15m", None)
+    assert body["columns"][2] == {"name": "ea_imp_increase", "unit": "Wh"}
+    # readings at 21:30, 21:31 …, each 1 Wh more; the first of all ends the bucket before it
+    first, second, third, fourth, *_ = body["rollups"]
+    assert [first["time"], first["n"], first["ea_imp_increase"]] == [
+        "2026-11-21T21:15:00.000Z", 0, None,
+    ]  # fmt: skip
+    assert (second["time"], second["n"], second["good"]) == ("2026-11-21T21:30:00.000Z", 15, 1)
+    assert (second["ea_imp_increase"], second["ea_imp_last"]) == (15, 1_234_582)
+    assert (second["u_mean"], second["u_min"], second["p_max"]) == (230.4, 230.4, -812)
+    assert (second["quality"], third["n"]) == (1, 15)
+    # 22:00 has no voltage and is suspect, 22:01 was failed
+    assert (fourth["n"], fourth["good"], fourth["quality"]) == (14, 0.866667, 9)
+    assert {"null_value", "spike", "high_low"} <= set(fourth["reasons"])
+
+
+async def test_rollups_of_a_day_and_pages_of_them(rolled_dir: Path) -> None:
+    async with client_of(app_of(rolled_dir)) as client:
+        day = await read(client, f"{V1}/rollups?profile=em1&span=1d&from=2026-11-21")
+        found = {line["device"]: (line["n"], line["ea_imp_increase"]) for line in day["rollups"]}
+        assert found == {"meter-1": (59, 59), "twice-1": (3, 2)}
+        every = f"{V1}/rollups?profile=em1&{FROM_START}"
+        page = await read(client, f"{every}&limit=2")
+        rest = await read(client, f"{every}&after={page['next']}")
+        assert len(page["rollups"]) == 2
+        assert page["rollups"] + rest["rollups"] == (await read(client, every))["rollups"]
+        await read_problem(client, f"{V1}/rollups?device=meter-1&span=1h", 422)
+        await read_problem(client, f"{V1}/rollups?profile=em1&after=nonsense", 422)

@@ -118,6 +118,7 @@ def processes(gateway: Gateway) -> set[int]:
 @contextmanager
 def unshaken(gateway: Gateway) -> Iterator[None]:
     """Assert that no process of the gateway dies or complains meanwhile."""
+    wait_until(lambda: {"processor", "keeper", "web"} <= set(gateway.roles()), what="all roles")
     before = processes(gateway)
     yield
     assert processes(gateway) == before

@@ -1,5 +1,6 @@
 """The board in a real browser, over a real store: what a person on the wall sees."""
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +75,7 @@ async def test_the_wall_shows_account_fleet_devices_and_quarantine(
         assert f"1–50 of {FLEET + 4}" in pager
         quarantine = await page.text(".quarantine")
         assert r"tg/1/evn/energy/\xff\x1b[31mevil\\/t" in quarantine
-        assert "260 B" in quarantine
+        assert "260\u00a0B" in quarantine
         links = "[...document.querySelectorAll('.quarantine a')].map(a => a.pathname)"
         assert await page.evaluate(links) == [
             "/api/v1/quarantine/71/payload",
@@ -106,11 +107,68 @@ async def test_pages_search_and_choice_work_without_a_reload(
         assert page.faults == []
 
 
+async def test_who_needs_a_person_comes_first_and_a_count_is_a_filter(
+    web: WebProcess, tmp_path: Path
+) -> None:
+    async with browser(tmp_path) as page:
+        await page.open(f"{web.url}/")
+        await page.wait_for("document.querySelectorAll('.devices tbody tr').length >= 50")
+        first = await page.text(".devices tbody tr")
+        assert "lost" in first
+        name = first.split()[0]
+        await page.wait_for(f"document.querySelector('.detail .heading').innerText == '{name}'")
+        assert await page.text(".devices tbody tr.chosen") == first
+        await page.evaluate(
+            "[...document.querySelectorAll('.count.lost')].find(e => e.offsetParent).click()"
+        )
+        await page.wait_for("document.querySelectorAll('.devices tbody tr').length < 10")
+        rows = "[...document.querySelectorAll('.devices tbody tr')].map(row => row.innerText)"
+        assert all("lost" in row for row in await page.evaluate(rows))
+        await page.evaluate("document.querySelector('.sector button').click()")
+        await page.wait_for("document.querySelectorAll('.devices tbody tr').length == 50")
+        assert page.faults == []
+
+
+async def test_a_chosen_device_is_in_the_address_and_in_sight(
+    web: WebProcess, tmp_path: Path
+) -> None:
+    async with browser(tmp_path) as page:
+        await page.open(f"{web.url}/?device=em-110")
+        await page.wait_for("document.querySelector('tr.chosen')?.innerText.includes('em-110')")
+        assert "101–124" in await page.text(".pager")
+        await page.evaluate("[...document.querySelectorAll('.devices tbody tr')].at(-1).click()")
+        await page.wait_for("!location.search.includes('em-110')")
+        chosen = await page.evaluate("new URLSearchParams(location.search).get('device')")
+        assert chosen in await page.text("tr.chosen")
+        link = await page.evaluate("document.querySelector('nav a').search")
+        assert f"device={chosen}" in link
+        assert "theme=dark" in link
+        assert page.faults == []
+
+
+async def test_a_wall_that_hears_nothing_any_more_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    fill_now(folder)
+    with web_process(folder) as web:
+        async with browser(tmp_path / "profile") as page:
+            await page.open(f"{web.url}/")
+            await page.wait_for("/^\\d\\d:\\d\\d/.test(document.querySelector('.clock').innerText)")
+            await page.wait_for("document.querySelectorAll('.devices tbody tr').length >= 50")
+            web.process.send_signal(signal.SIGSTOP)
+            try:
+                await page.wait_for("document.querySelector('.clock.late') !== null", 20)
+                assert "no news for" in await page.text(".clock")
+            finally:
+                web.process.send_signal(signal.SIGCONT)
+            await page.wait_for("document.querySelector('.clock.late') === null")
+
+
 async def test_vietnamese_and_dark_are_one_click_away(web: WebProcess, tmp_path: Path) -> None:
     async with browser(tmp_path) as page:
         await page.open(f"{web.url}/?lang=vi&theme=dark&device=em-001")
         await page.wait_for("document.querySelector('.detail .heading')?.innerText == 'em-001'")
-        assert "cân bằng" in await page.text(".account")
+        await page.wait_for("document.querySelector('.account').innerText.includes('cân bằng')")
         assert await page.evaluate("document.body.classList.contains('body--dark')")
         assert page.faults == []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import JournalFullError
-from gateway.journal import Journal, JournalReader, verify
+from gateway.journal import Journal, verify
 from gateway.model import Position
 from tests.faults import (
     REPOSITORY,
@@ -40,9 +40,7 @@ def check_and_go_on(folder: Path, told: int) -> None:
         assert journal.durable >= told
         append(journal, 5)
         last = journal.commit()
-        reader = JournalReader(folder, Position())
-        records, damaged = reader.read(10_000, last)
-        reader.close()
+        records, damaged = read_all(folder, last)
         assert not damaged
         assert records[0].number <= max(1, told - 20)  # only that much was ever deleted
         assert records == [expected(n) for n in range(records[0].number, last + 1)]

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Server, influxd
-from tests.support.databases import influx_count, influx_points, metric, stored_points
+from tests.support.databases import (
+    influx_count,
+    influx_points,
+    influx_query,
+    metric,
+    stored_points,
+)
 from tests.support.running import ROOT, Gateway, free_port, listener, wait_until
 from tests.support.town import Town
 
@@ -44,6 +50,12 @@ class Site:
         return pending == 0 and metric(self.gateway, "infragate_sink_written_total") != 0
 
 
+def rolled(gateway: Gateway) -> int:
+    """Return how many readings are in the rollups of 15 minutes."""
+    page = gateway.get("/api/v1/rollups?profile=em1&from=0&to=4102444800000&limit=10000")
+    return int(sum(line["n"] for line in page["rollups"]))
+
+
 def backfill(gateway: Gateway, *options: str) -> str:
     command = [sys.executable, "-m", "gateway", "backfill", "influx", "-c", str(gateway.config)]
     done = subprocess.run(
@@ -60,7 +72,7 @@ def test_a_new_sink_gets_what_is_new_and_backfill_brings_the_rest(tmp_path: Path
             site.gateway.stop()
             site.run(2000, with_sink=True)
             wait_until(lambda: influx_count(influx) == 2000, 10, "the new readings")
-            assert backfill(site.gateway) == "influx: 6000 readings sent, 0 refused\n"
+            assert backfill(site.gateway).endswith(" lines sent, 0 refused\n")
             assert influx_points(influx) == stored_points(site.gateway)
 
             site.gateway.stop()
@@ -68,8 +80,11 @@ def test_a_new_sink_gets_what_is_new_and_backfill_brings_the_rest(tmp_path: Path
             site.gateway.stop()
             site.run(1000, with_sink=True)
             wait_until(lambda: influx_count(influx) == 7000, 10, "the new readings again")
+            wait_until(lambda: rolled(site.gateway) == 8000, 60, "rollups of all of it")
             backfill(site.gateway, "--from", "2020-01-01")
             assert influx_points(influx) == stored_points(site.gateway)
             assert influx_count(influx) == 8000
+            quarters = influx_query(influx, "SELECT sum(n) FROM em1_15m")
+            assert quarters[0]["values"][0][1] == 8000  # the rollups as well
         finally:
             site.gateway.stop()

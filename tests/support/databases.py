@@ -63,7 +63,8 @@ def influx_points(server: Server, profile: str = "em1", database: str = "infraga
 def victoria_series(server: Server, profile: str = "em1") -> list[dict[str, Any]]:
     """Return every series of a profile in VictoriaMetrics, as exported."""
     # another selector each time: it remembers for 10 s that one has found nothing
-    selector = f'{{__name__=~"{profile}_.*",poll!="{time.monotonic_ns()}"}}'
+    # (a letter: what begins with a digit are the rollups of the profile)
+    selector = f'{{__name__=~"{profile}_[a-z].*",poll!="{time.monotonic_ns()}"}}'
     lines = get(server.url, "/api/v1/export", match=selector).splitlines()
     return [json.loads(line) for line in lines]
 

@@ -6,23 +6,26 @@ from collections.abc import Callable
 import pytest
 
 from gateway.model import Record
+from tests.conftest import SOAK
 from tests.gatehouse import T0_MS, Gatehouse, record_of, rows_message
 from tests.shared import needs_shared
 from tests.support import hostile
 
-LIMIT_S = 0.005
+# 5 ms on a quiet machine; shared cores slow a run threefold, and what this guards against takes
+# seconds (a parser that backtracks or recurses)
+LIMIT_S = 0.005 if SOAK else 0.02
 _REPEATS = 3
 _ROUNDS = 4  # a machine that is busy with something else may be slow once, not every time
 
 
 def cpu_s(work: Callable[[], object]) -> float:
-    """Return the median CPU time of three runs."""
+    """Return the least CPU time of three runs."""
     times_s = []
     for _ in range(_REPEATS):
         before_s = time.process_time()
         work()
         times_s.append(time.process_time() - before_s)
-    return sorted(times_s)[_REPEATS // 2]
+    return min(times_s)
 
 
 class Door:
@@ -60,7 +63,7 @@ def is_quick(door: Door, payload: bytes, lane: str = "t") -> bool:
 
 
 @pytest.mark.parametrize("bad", hostile.ALL, ids=lambda bad: bad.name)
-def test_a_bad_payload_is_quarantined_whole_for_its_reason_in_5_ms(
+def test_a_bad_payload_is_quarantined_whole_for_its_reason_in_no_time(
     door: Door, bad: hostile.Bad
 ) -> None:
     assert door.take(bad.payload) == (bad.reason, 0)

@@ -194,3 +194,26 @@ def test_a_read_ends_early_where_records_are_large_and_goes_on_where_it_ended(
         assert sum(len(record.payload) for record in records) <= WINDOWS_AT_ONCE << 20
         got += [record.number for record in records]
     assert got == list(range(1, 21))
+
+
+def test_messages_taken_together_are_the_records_they_are_alone(tmp_path: Path) -> None:
+    messages = [(number % 8, b"t/%d" % number, bytes(number)) for number in range(50)]
+    journal = open_journal(tmp_path)
+    journal.append(7, 1, *messages[0])
+    assert journal.extend(7, 1, messages[1:40]) == 40
+    for message in messages[40:]:
+        journal.append(7, 1, *message)
+    assert journal.pending_bytes == sum(32 + len(t) + len(p) for _, t, p in messages)
+    journal.commit()
+    assert journal.pending_bytes == 0
+    records = JournalReader(tmp_path, Position()).read(100, 50)[0]
+    assert [record[1:] for record in records] == [(7, 1, *message) for message in messages]
+    assert [record.number for record in records] == list(range(1, 51))
+
+
+def test_what_comes_before_a_message_that_is_too_large_is_kept(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path, max_bytes=4000)
+    with pytest.raises(ValueError, match="too large"):
+        journal.extend(1, 0, [(0, b"t", b"first"), (0, b"t", bytes(4000)), (0, b"t", b"last")])
+    assert (journal.next_number, journal.pending_count) == (2, 1)
+    assert journal.commit() == 1

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -111,6 +111,18 @@ def test_a_repeated_reading_makes_the_receipt_come_again() -> None:
     assert len(ledger.receipts()) == 1
     assert screen(ledger, Row(0)) == [False]
     assert ledger.receipts() == [Receipt(0, 0, 0, [])]
+
+
+def test_shares_of_the_receipts_leave_none_out_and_give_none_twice() -> None:
+    ledger = ledger_of(*(Row(seq, device=device) for seq in range(2) for device in range(11)))
+    shares = [ledger.receipts(part, 4) for part in range(4)]
+    assert max(map(len, shares)) == 3
+    assert sorted(chain.from_iterable(shares)) == [
+        Receipt(device, 0, 1, []) for device in range(11)
+    ]
+    screen(ledger, Row(2, device=5))
+    again = chain.from_iterable(ledger.receipts(part, 4) for part in range(4))
+    assert list(again) == [Receipt(5, 0, 2, [])]
 
 
 def test_a_birth_names_older_readings_that_are_still_to_come() -> None:

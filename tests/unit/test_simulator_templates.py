@@ -24,7 +24,7 @@ def read_all(encoder: Encoder, calls: list[tuple[int, int, int]]) -> dict[bytes,
     load = json.loads if encoder.shape.payload_format == "json" else cbor2.loads
     messages: dict[bytes, list[Any]] = {}
     for first, last, now_ms in calls:
-        for item in parser.feed(bytes(encoder.encode(first, last, 65_000, now_ms))):
+        for item in parser.feed(bytes(encoder.encode(first, last, now_ms))):
             assert isinstance(item, list)
             for _, _, topic, payload in item:
                 messages.setdefault(topic, []).append(load(payload))
@@ -84,13 +84,18 @@ def test_json_and_cbor_say_the_same() -> None:
     assert first == second
 
 
-def test_packet_ids_wrap_and_never_are_zero() -> None:
-    encoder = Encoder(Shape(2000))
-    raw = np.frombuffer(bytes(encoder.encode(0, 2000, 65_000, NOW_MS)), np.uint8)
-    packets = raw.reshape(2000, encoder.length)
-    at = packets[0].tobytes().index(b'{"p"') - 2
-    ids = packets[:, at].astype(int) * 256 + packets[:, at + 1]
-    assert ids.tolist() == [(65_000 - 1 + k) % 65_535 + 1 for k in range(2000)]
+def test_packet_ids_of_each_connection_count_on_wrap_and_never_are_zero() -> None:
+    encoder, bounds = Encoder(Shape(700), [0, 500, 700]), ((0, 500), (500, 700))
+    sent: list[list[int]] = [[], []]
+    for _ in range(350):  # the first connection sends 175,000 messages
+        raw = np.frombuffer(bytes(encoder.encode(0, 700, NOW_MS)), np.uint8)
+        packets = raw.reshape(700, encoder.length)
+        at = packets[0].tobytes().index(b'{"p"') - 2
+        ids = packets[:, at].astype(int) * 256 + packets[:, at + 1]
+        for one, (first, last) in zip(sent, bounds, strict=True):
+            one.extend(ids[first:last].tolist())
+    for of_connection in sent:
+        assert of_connection == [k % 65_535 + 1 for k in range(len(of_connection))]
 
 
 @given(st.lists(st.integers(0, 10**12 - 1), min_size=1, max_size=50))

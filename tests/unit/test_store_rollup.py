@@ -3,18 +3,20 @@
 import math
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from typing_extensions import override
 
+from gateway.errors import JournalFullError
 from gateway.model import QUALITY_RANK, Quality, ReadingBatch
-from gateway.profiles import load_profiles
+from gateway.profiles import Kind, Profile, load_profiles
 from gateway.store import Merger, Roller, Store, StoreReader
-from gateway.store.rolled import SPANS_MS, shown_profile
+from gateway.store.rolled import QUARTER_MS, SPANS_MS, shown_profile
 from gateway.store.rollup import UNUSABLE
 from tests.conftest import SOAK
 from tests.store_tools import DAY0_MS, DAY_MS, FOREVER, Row, checkpoint_at, shown
@@ -123,8 +125,173 @@ def rolled(folder: Path, rows: Iterable[Row], now_ms: int = DAY0_MS + 9 * DAY_MS
     store = Store.open(folder)
     store.write([batch_of(rows)], [])
     store.checkpoint(checkpoint_at(10**6))
-    settle(Merger(folder), Roller(folder, PROFILES), now_ms)
+    roller = Roller(folder, PROFILES)
+    settle(Merger(folder, roller.look_at), roller, now_ms)
     return StoreReader(folder, PROFILES)
+
+
+def test_rollups_of_a_meter_over_a_rollover_and_a_reset(tmp_path: Path) -> None:
+    minutes = [0, 5, 15, 16, 20, 30]
+    values = [999_999_990.0, 999_999_998.0, 4.0, 9.0, 2.0, 12.0]
+    rows = [
+        Row(7, DAY0_MS + minute * 60_000, number + 1, number, Quality.VALID, value)
+        for number, (minute, value) in enumerate(zip(minutes, values, strict=True))
+    ]
+    quarters = found(rolled(tmp_path, rows), "15m")
+    # the reading at 00:15 rolled over and ends the first bucket; the one at 00:20 began anew
+    assert quarters[7, DAY0_MS]["increase"] == 8.0 + 6.0
+    assert quarters[7, DAY0_MS + QUARTER_MS]["increase"] == 5.0 + 10.0
+    assert quarters[7, DAY0_MS]["last"] == 4.0
+
+
+def test_a_late_reading_changes_its_bucket_the_next_growth_and_both_days(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    sent: list[ReadingBatch] = []
+    roller = Roller(tmp_path, PROFILES, sent.extend)
+    merger = Merger(tmp_path, roller.look_at)
+    times = [DAY0_MS + 3_600_000, DAY0_MS + DAY_MS + 7_260_000]
+    rows = [Row(1, at, 1 + k, k, Quality.VALID, 100.0 * k) for k, at in enumerate(times)]
+    store.write([batch_of(rows)], [])
+    store.checkpoint(checkpoint_at(3))
+    now_ms = DAY0_MS + 3 * DAY_MS
+    settle(merger, roller, now_ms)
+    assert len(sent) == len({(b.profile, *b.time_ms.tolist()) for b in sent}) == 4
+    sent.clear()
+    late = Row(1, DAY0_MS + 40_000_000, 3, 9, Quality.VALID, 30.0)
+    store.write([batch_of([late])], [])
+    store.checkpoint(checkpoint_at(4))
+    settle(merger, roller, now_ms + 3_600_000)
+    reader = StoreReader(tmp_path, PROFILES)
+    for span in SPANS_MS:
+        assert found(reader, span) == clean(expected([*rows, late], span))
+    # the bucket it is in, that of the reading after it, both days; nothing else, nothing twice
+    assert sorted((b.profile, *b.time_ms.tolist()) for b in sent) == [
+        ("em1_15m", DAY0_MS + 39_600_000),
+        ("em1_15m", times[1] // QUARTER_MS * QUARTER_MS),
+        ("em1_1d", DAY0_MS),
+        ("em1_1d", DAY0_MS + DAY_MS),
+    ]
+
+
+def test_a_bucket_is_rolled_up_when_it_has_ended_and_not_before(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    roller = Roller(tmp_path, PROFILES)
+    merger = Merger(tmp_path, roller.look_at)
+    reader = StoreReader(tmp_path, PROFILES)
+    store.write([batch_of([Row(1, DAY0_MS + 5, 1), Row(1, DAY0_MS + QUARTER_MS + 5, 2)])], [])
+    store.checkpoint(checkpoint_at(3))
+    settle(merger, roller, DAY0_MS + QUARTER_MS + 30_000)
+    assert found(reader, "15m") == {}
+    settle(merger, roller, DAY0_MS + QUARTER_MS + 60_000)
+    assert found(reader, "15m").keys() == {(1, DAY0_MS)}
+    settle(merger, roller, DAY0_MS + DAY_MS)
+    assert len(found(reader, "15m")) == 2
+    assert found(reader, "1d") == {}
+    settle(merger, roller, DAY0_MS + DAY_MS + 60_000)
+    assert found(reader, "1d").keys() == {(1, DAY0_MS)}
+
+
+def test_what_the_sinks_did_not_get_is_not_done(tmp_path: Path) -> None:
+    sent: list[ReadingBatch] = []
+    is_full = True
+
+    def send(batches: Sequence[ReadingBatch]) -> None:
+        if is_full:
+            raise JournalFullError("full")
+        sent.extend(batches)
+
+    store = Store.open(tmp_path)
+    store.write([batch_of([Row(1, DAY0_MS + 5, 1)])], [])
+    store.checkpoint(checkpoint_at(2))
+    now_ms = DAY0_MS + 9 * DAY_MS
+    roller = Roller(tmp_path, PROFILES, send)
+    merger = Merger(tmp_path, roller.look_at)
+    while merger.merge_once(now_ms):
+        pass
+    with pytest.raises(JournalFullError):
+        roller.roll_once(now_ms + 20_000)
+    reader = StoreReader(tmp_path, PROFILES)
+    assert found(reader, "15m") == {}
+    is_full = False
+    roller = Roller(tmp_path, PROFILES, send)  # a new process knows what is left from the files
+    while roller.roll_once(now_ms + 20_000):
+        pass
+    assert [batch.profile for batch in sent] == ["em1_15m", "em1_1d"]
+    assert len(found(reader, "15m")) == 1
+
+
+def test_retention_takes_the_rollups_of_a_day_with_it(tmp_path: Path) -> None:
+    rows = [Row(1, DAY0_MS + 5, 1), Row(1, DAY0_MS + DAY_MS + 5, 2, value=9.0)]
+    reader = rolled(tmp_path, rows)
+    assert len(found(reader, "1d")) == 2
+    file = tmp_path / "store" / "day-20261122.sqlite"
+    for name in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+        name.unlink(missing_ok=True)
+    left = found(reader, "1d")
+    # what the meter stood at before is still known
+    assert [line["increase"] for line in left.values()] == [8.0]
+
+
+def test_many_devices_take_steps_of_a_part_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.jobs._STEP_ROWS", 300)
+    rows = [
+        Row(device, DAY0_MS + minute * 60_000, 1 + minute * 50 + device, minute, 1, 7.0 * minute)
+        for minute in range(0, 120, 5)
+        for device in range(50)
+    ]
+    store = Store.open(tmp_path)
+    store.write([batch_of(rows)], [])
+    store.checkpoint(checkpoint_at(10**6))
+    roller = Roller(tmp_path, PROFILES)
+    steps = settle(Merger(tmp_path, roller.look_at), roller, DAY0_MS + 9 * DAY_MS)
+    assert steps > 8
+    for span in SPANS_MS:
+        assert found(StoreReader(tmp_path, PROFILES), span) == clean(expected(rows, span))
+
+
+def test_pages_of_rollups_go_on_where_the_last_one_ended(tmp_path: Path) -> None:
+    rows = [Row(device, DAY0_MS + 5, 1 + device) for device in range(9)]
+    reader = rolled(tmp_path, rows)
+    devices: list[int] = []
+    after = None
+    while True:
+        batch, after = reader.rollups("em1", "15m", None, 0, FOREVER, 2, after)
+        devices += batch.device_index.tolist()
+        if after is None:
+            break
+        assert len(batch) == 2
+    assert devices == list(range(9))
+    assert len(reader.rollups("em1", "15m", 3, 0, FOREVER, 9)[0]) == 1
+    with pytest.raises(KeyError):
+        reader.rollups("em1", "1h", 3, 0, FOREVER, 9)
+
+
+@pytest.mark.parametrize("profile", list(PROFILES.values()), ids=list(PROFILES))
+def test_every_profile_has_rollups_of_each_of_its_columns(profile: Profile, tmp_path: Path) -> None:
+    width = len(profile.columns)
+    batch = plain_batch_of([Row(1, DAY0_MS + 5, 1), Row(1, DAY0_MS + 9, 2)], profile.name, width)
+    batch.values[1] += 10
+    store = Store.open(tmp_path)
+    store.write([batch], [])
+    store.checkpoint(checkpoint_at(3))
+    roller = Roller(tmp_path, PROFILES)
+    settle(Merger(tmp_path, roller.look_at), roller, DAY0_MS + 9 * DAY_MS)
+    shown_columns = shown_profile(profile, "15m").columns
+    found_batch, _ = StoreReader(tmp_path, PROFILES).rollups(
+        profile.name, "15m", None, 0, FOREVER, 9
+    )
+    line = dict(zip((c.name for c in shown_columns), found_batch.values[0].tolist(), strict=True))
+    for place, column in enumerate(profile.columns):
+        first, last = 1.0 + place, 11.0 + place
+        want = {
+            Kind.REGISTER: {"increase": 10.0, "last": last},
+            Kind.GAUGE: {"mean": first + 5, "min": first, "max": last},
+            Kind.COUNT: {"sum": first + last},
+            Kind.CODE: {"last": last},
+        }[column.kind]
+        assert {what: line[f"{column.name}_{what}"] for what in want} == want
 
 
 TIMES = st.one_of(
@@ -155,14 +322,13 @@ class RollupMachine(RuleBasedStateMachine):
         self.rows: list[Row] = []
         self.record = self.kept = 1
         self.now_ms = DAY0_MS + 9 * DAY_MS
-        self.sent: list[tuple[str, int, int]] = []
         self._open()
 
     def _open(self) -> None:
         self.store = Store.open(self.folder)
         self.reader = StoreReader(self.folder, PROFILES)
-        self.merger = Merger(self.folder)
         self.roller = Roller(self.folder, PROFILES)
+        self.merger = Merger(self.folder, self.roller.look_at)
 
     @rule(places=st.lists(PLACE, min_size=1, max_size=25))
     def write(self, places: list[tuple[int, int, float, Quality]]) -> None:

@@ -1,5 +1,7 @@
+import time
 from datetime import UTC
 from itertools import pairwise
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,11 +12,14 @@ from gateway.api.guard import offered_token
 from gateway.api.params import DAY_MS, Span, from_token, parse_time_ms, to_token
 from gateway.api.problems import ProblemError
 from gateway.api.table import safe_cell
-from gateway.board.words import ENGLISH, VIETNAMESE, age_text, grouped
-from gateway.ports import CountRow, DeviceRow, LatestRow, Totals
+from gateway.ports import CountRow, DeviceRow, LatestRow, StreamRow, Totals
+from gateway.stats import BUCKETS_S, Sample, Stats
 from gateway.views.accounts import accounts_of
 from gateway.views.daily import local_days
-from gateway.views.fleet import DeviceState, join
+from gateway.views.fleet import DeviceState, build_fleet, join
+from gateway.views.flow import Flow
+from gateway.views.health import SinkHealth, look
+from gateway.views.missing import completeness_of
 from gateway.views.pulse import Pulse
 from tests.support.stores import NOW_MS
 
@@ -158,13 +163,89 @@ def test_a_look_is_shared_while_it_is_fresh_and_costs_a_fifth_of_the_time() -> N
     assert pulse.see() == 2
 
 
-def test_both_languages_have_every_word() -> None:
-    assert ENGLISH.keys() == VIETNAMESE.keys()
-    assert all(VIETNAMESE.values())
+def test_a_will_is_not_word_from_the_device() -> None:
+    row = DeviceRow(0, "vec", "transport", "lane-1", 1, 0)
+    heard_ms = NOW_MS - 50_000
+    latest = [LatestRow(0, "tl1", heard_ms, heard_ms, 0, 1, 0, 1, 0, b"", b"")]
+    count = CountRow(0, 1, 0, 0, 1, 0, 0, NOW_MS, "lost")  # the broker sent it just now
+    assert join(row, count, latest, (NOW_MS, {"tl1": 30_000})).last_seen_ms == heard_ms
 
 
-def test_ages_are_said_in_their_largest_unit() -> None:
-    ages = [(900, "0 s ago"), (119_000, "119 s ago"), (121_000, "2 min ago"), (DAY_MS, "24 h ago")]
-    for age_ms, text in ages:
-        assert age_text(age_ms, ENGLISH) == text
-    assert grouped(1_234_567) == "1\u202f234\u202f567"
+def test_those_a_person_should_look_at_are_listed_first() -> None:
+    rows = [DeviceRow(i, "evn", "energy", f"m-{i}", 1, 0) for i in range(6)]
+    grades = [1, 8, 1, 9, 1, 4]
+    latest = [
+        LatestRow(i, "em1", NOW_MS, NOW_MS, 0, 1, 0, grade, 0, b"", b"")
+        for i, grade in enumerate(grades)
+    ]
+    lost = CountRow(4, 1, 0, 0, 1, 0, 0, NOW_MS, "lost")
+    totals = Totals(0, 0, 0, 0, 0, 0, 0)
+    fleet = build_fleet((NOW_MS, {"em1": 1_800_000}), totals, (rows, [lost]), latest)
+    names = [device.name for device in fleet.listed(q="", sector="", state="")]
+    assert names == ["m-1", "m-3", "m-4", "m-0", "m-2", "m-5"]
+    chosen = fleet.listed(q="M-", sector="energy", state="alive")
+    assert [device.name for device in chosen] == ["m-1", "m-3", "m-0", "m-2", "m-5"]
+
+
+def stream(high_water: int, ranges: str, log: int = 1, last_ms: int = NOW_MS) -> StreamRow:
+    return StreamRow(0, log, 0, 1, 1, high_water, last_ms, ranges)
+
+
+def test_what_is_missing_is_told_with_its_numbers() -> None:
+    found = completeness_of([stream(10, "[[13,20],[25,30]]"), stream(500, "[]", 2, NOW_MS - 1)])
+    assert found == (1, 30, 6, [[11, 12], [21, 24]])
+    assert completeness_of([stream(48, "")]) == (1, 48, 0, [])
+    assert completeness_of([]).last == -1
+
+
+def delays(*counts: int) -> Sample:
+    return Sample("histogram", "infragate_end_to_end_seconds", (), 0.0, counts)
+
+
+def test_the_flow_of_an_hour_is_kept_in_steps() -> None:
+    flow = Flow()
+    for step in range(400):
+        flow.sample(NOW_MS + 10_000 * step, 480 * step, [])
+    rates = flow.rates()
+    assert len(rates) == 360
+    assert {rate for _, rate in rates} == {48.0}
+    flow.sample(NOW_MS, 0, [])  # another store, or the clock set back: no rate of it
+    assert len(flow.rates()) == 359
+
+
+def test_delays_are_those_of_the_last_minute() -> None:
+    flow = Flow()
+    assert flow.soon_s() is None
+    slow, quick = [0] * 14 + [1000], [0] * 4 + [99, 1] + [0] * 9
+    flow.sample(NOW_MS - 10_000, 0, [delays(*[0] * 15)])
+    flow.sample(NOW_MS, 0, [delays(*slow)])
+    assert flow.soon_s() == float("inf")
+    both = [a + b for a, b in zip(slow, quick, strict=True)]
+    for step in range(1, 7):
+        flow.sample(NOW_MS + 10_000 * step, 0, [delays(*both)])
+    assert flow.soon_s() == BUCKETS_S[4]
+    flow.sample(NOW_MS + 70_000, 0, [delays(*both)])
+    assert flow.soon_s() is None  # nothing came for a minute
+    flow.sample(NOW_MS + 80_000, 0, [delays(*quick)])  # started again: counts from zero
+    assert flow.soon_s() == BUCKETS_S[4]
+
+
+def test_health_is_told_from_what_the_processes_count(tmp_path: Path) -> None:
+    stats = Stats()
+    stats.gauge("infragate_listener_connections", 240, source="0")
+    stats.gauge("infragate_source_connected", 0, source="1")
+    stats.gauge("infragate_sink_up", 0, sink="vm")
+    stats.gauge("infragate_sink_lag_seconds", 720.5, sink="vm")
+    stats.gauge("infragate_sink_pending_records", 340, sink="vm")
+    stats.gauge("infragate_sink_up", 1, sink="influx")
+    stats.gauge("infragate_sink_up", 1, sink="vm-rollups")
+    stats.gauge("infragate_sink_pending_records", 2, sink="vm-rollups")
+    stats.save(tmp_path / "intake.json")
+    now_ms = time.time_ns() // 1_000_000
+    health = look(tmp_path, now_ms)
+    assert health.connected == 240
+    assert health.brokers == {"1": False}
+    good = SinkHealth("influx", is_up=True, lag_s=0.0, pending=0)
+    assert health.sinks == (good, SinkHealth("vm", is_up=False, lag_s=720.5, pending=342))
+    assert health.silent == ()
+    assert look(tmp_path, now_ms + 11_000).silent == ("intake",)

@@ -14,10 +14,11 @@ from gateway.sources.listener_access import (
     may_retain,
     may_subscribe,
 )
-from gateway.sources.listener_flow import Bucket, PendingAcks
+from gateway.sources.listener_flow import Bucket
 from gateway.sources.listener_retained import Retained
 from gateway.sources.listener_router import Router
 from gateway.sources.listener_wheel import Wheel
+from gateway.sources.records import PendingAcks
 from gateway.topics import filter_matches, is_filter
 
 METER = Identity("meter-1", ClientRole.DEVICE, "evn", "energy")
@@ -229,8 +230,7 @@ def test_a_concentrator_has_room_for_the_filters_of_its_devices() -> None:
 def test_answers_leave_in_order_and_only_as_far_as_records_are_durable() -> None:
     acks = PendingAcks()
     for number, packet_id in ((5, 1), (6, 2), (9, 3)):
-        acks.numbers.append(number)
-        acks.words.append(PUBACK_WORD + packet_id)
+        acks.add(number, PUBACK_WORD + packet_id)
     assert acks.release(4) == b""
     assert acks.release(8) == b"\x40\x02\x00\x01\x40\x02\x00\x02"
     assert acks.release(9) == b"\x40\x02\x00\x03"
@@ -239,11 +239,9 @@ def test_answers_leave_in_order_and_only_as_far_as_records_are_durable() -> None
 
 def test_a_denial_waits_for_the_answers_before_it() -> None:
     acks = PendingAcks()
-    acks.numbers.append(5)
-    acks.words.append(PUBACK_WORD + 1)
+    acks.add(5, PUBACK_WORD + 1)
     acks.deny(2, 0x87)
-    acks.numbers.append(6)
-    acks.words.append(PUBACK_WORD + 3)
+    acks.add(6, PUBACK_WORD + 3)
     denial = encode(Ack(PacketType.PUBACK, 2, 0x87), V5)
     assert acks.release(4) == b""
     assert acks.release(5) == b"\x40\x02\x00\x01" + denial

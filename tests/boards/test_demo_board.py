@@ -1,0 +1,81 @@
+"""The demo as a visitor sees it: the whole of it running, in a real browser."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import paho.mqtt.publish
+import pytest
+
+from tests.support.browser import Page, browser, needs_chromium
+from tests.support.demo import DETECTORS, METERS, Demo
+from tests.support.running import wait_until
+
+pytestmark = [pytest.mark.servers, needs_chromium, pytest.mark.timeout(180)]
+
+
+@asynccontextmanager
+async def visit(demo: Demo, folder: Path, query: str = "") -> AsyncIterator[Page]:
+    async with browser(folder) as page:
+        await page.open(f"{demo.url}/{query}")
+        await page.wait_for("document.querySelectorAll('.devices tbody tr').length == 50")
+        yield page
+
+
+async def test_the_demo_shows_its_town_its_accounts_and_what_could_not_be_read(
+    tmp_path: Path,
+) -> None:
+    demo = Demo(tmp_path)
+    demo.start()
+    try:
+        wait_until(demo.are_all_alive, 60, "all alive")
+        async with visit(demo, tmp_path / "profile", "?device=meter-00003") as page:
+            await see_the_town(page)
+            await see_the_device(page)
+            await see_the_account(page, demo)
+            await see_the_quarantine(page, demo)
+            assert page.faults == []  # no console error, nothing asked of another host
+    finally:
+        demo.press_ctrl_c()
+
+
+async def see_the_town(page: Page) -> None:
+    fleet = " ".join((await page.text(".fleet")).split())
+    assert f"Energy {METERS} / {METERS} alive" in fleet
+    assert f"Transport {DETECTORS} / {DETECTORS} alive" in fleet
+    assert f"{METERS + DETECTORS} devices connected" in fleet
+    assert f"of {METERS + DETECTORS}" in await page.text(".pager")
+
+
+async def see_the_device(page: Page) -> None:
+    await page.wait_for("document.querySelector('.detail .heading').innerText == 'meter-00003'")
+    await page.wait_for("document.querySelectorAll('.detail .chart svg path').length > 3")
+    detail = await page.text(".detail")
+    assert "kWh" in detail
+    assert "Complete: numbers 1 to" in detail
+    assert "none missing" in detail
+    line = (
+        "[...document.querySelectorAll('.detail .chart path')].map(p => p.getAttribute('d')) + ''"
+    )
+    await page.evaluate(f"window.before = {line}")
+    await page.wait_for(f"{line} !== window.before")  # it moves on
+
+
+async def see_the_account(page: Page, demo: Demo) -> None:
+    account = (await page.text(".account")).replace("\u202f", "")
+    shown = [int(word) for word in account.split() if word.isdigit()]
+    received, stored, duplicate, quarantined, pending = shown[:5]
+    assert received == stored + duplicate + quarantined + pending
+    assert METERS + DETECTORS <= received <= demo.accounts()["received"]
+    assert "balanced" in account
+
+
+async def see_the_quarantine(page: Page, demo: Demo) -> None:
+    assert "Nothing is in quarantine." in await page.text(".quarantine")
+    topic = "tg/1/demo/energy/meter-00007/t"
+    paho.mqtt.publish.single(topic, b'{"p":"em1","n":', 1, port=demo.mqtt_port)
+    await page.wait_for(f"document.querySelector('.quarantine').innerText.includes('{topic}')")
+    entry = await page.text(".quarantine tbody tr")
+    assert "encoding" in entry
+    link = await page.evaluate("document.querySelector('.quarantine td a').pathname")
+    assert demo.get(str(link)) == b'{"p":"em1","n":'

