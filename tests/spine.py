@@ -36,11 +36,22 @@ class Crash(BaseException):
 
 
 class Trap:
-    """Goes off at one of the calls that change files: ``kind`` is "crash" or "full"."""
+    """Goes off at one of the calls that change files: ``kind`` is "crash" or "full".
 
-    def __init__(self, kind: str = "", after: int = 0) -> None:
+    Before it, at call number ``act_at``, ``act`` is what another process does meanwhile.
+    """
+
+    def __init__(
+        self,
+        kind: str = "",
+        after: int = 0,
+        act_at: int = -1,
+        act: Callable[[], None] = lambda: None,
+    ) -> None:
         self.kind = kind
         self._left = after
+        self._act_at = act_at
+        self._act = act
 
     def after(self) -> None:
         """Pass a place behind a change: a full disk is told before one, never after it."""
@@ -49,6 +60,9 @@ class Trap:
 
     def step(self) -> None:
         """Pass one place where the process may die or the disk be full."""
+        self._act_at -= 1
+        if self._act_at == -1:
+            self._act()
         self._left -= 1
         if self.kind and self._left < 0:
             kind, self.kind = self.kind, ""
@@ -109,6 +123,7 @@ class Work(NamedTuple):
     ticks: tuple[float, ...] = (0.0,)  # of its clock, again and again
     trap: str = ""
     after: int = 0
+    requeue_at: int = -1  # everything that is in quarantine by then
 
 
 class Stored(NamedTuple):
@@ -129,6 +144,7 @@ class Spine:
         self.settings = Settings()
         self.now_ms = T0_MS
         self.receipts: list[tuple[str, int, int]] = []  # topic, log, seq
+        self.went_off = False  # whether the trap of the last work did
         self.open()
 
     # -- a life --
@@ -198,21 +214,42 @@ class Spine:
     def work(self, work: Work = Work()) -> bool:  # noqa: B008  # immutable
         """Run the processor's loop until the journal is done; return whether it crashed."""
         ours, theirs = socket.socketpair()
-        self._store.trap = self._quarantine.trap = Trap(work.trap, work.after)
-        ours.sendall(json.dumps({"durable": self.durable, "stop": True}).encode() + b"\n")
-        before = processor.FIRST_BATCH, processor.MAX_BATCH
-        processor.FIRST_BATCH, processor.MAX_BATCH = work.first_batch, work.most
+
+        def tell() -> None:
+            ours.sendall(json.dumps({"durable": self.durable, "stop": True}).encode() + b"\n")
+
+        def requeue_all() -> None:
+            quarantine = QuarantineReader(self.folder)
+            self.requeue(ids=[entry.record for entry in quarantine.list(1 << 30)])
+            quarantine.close()
+            tell()
+
+        trap = Trap(work.trap, work.after, work.requeue_at, requeue_all)
+        self._store.trap = self._quarantine.trap = trap
         try:
-            self._processor(Link(theirs), work.ticks).run()
+            while True:  # again where something came with the last checkpoint
+                tell()
+                self._run_once(Link(theirs), work)
+                if self._reader.position.number > self.durable:
+                    break
         except Crash:
             self.abandon()
             return True
         finally:
-            processor.FIRST_BATCH, processor.MAX_BATCH = before
-            theirs.close()
+            self.went_off = not trap.kind
             self._hear(ours)
+            ours.close()
+            theirs.close()
         self._store.trap = self._quarantine.trap = Trap()
         return False
+
+    def _run_once(self, link: Link, work: Work) -> None:
+        before = processor.FIRST_BATCH, processor.MAX_BATCH
+        processor.FIRST_BATCH, processor.MAX_BATCH = work.first_batch, work.most
+        try:
+            self._processor(link, work.ticks).run()
+        finally:
+            processor.FIRST_BATCH, processor.MAX_BATCH = before
 
     def _processor(self, link: Link, ticks: Sequence[float]) -> processor.Processor:
         clock_s = _ticking(ticks)
@@ -231,11 +268,15 @@ class Spine:
         )
 
     def _hear(self, sock: socket.socket) -> None:
-        with sock, sock.makefile("rb") as lines:
-            for line in lines:
-                for topic, payload in json.loads(line).get("receipts", ()):
-                    body = json.loads(payload)
-                    self.receipts.append((topic, body["log"], body["seq"]))
+        sock.setblocking(False)  # noqa: FBT003
+        data = b""
+        with contextlib.suppress(BlockingIOError):
+            while piece := sock.recv(1 << 16):
+                data += piece
+        for line in data.splitlines():
+            for topic, payload in json.loads(line).get("receipts", ()):
+                body = json.loads(payload)
+                self.receipts.append((topic, body["log"], body["seq"]))
 
 
 def _ticking(ticks: Sequence[float]) -> Iterator[float]:
@@ -258,6 +299,7 @@ class Sight:
         with contextlib.closing(QuarantineReader(folder)) as quarantine:
             self.entries: Sequence[Entry] = quarantine.list(1 << 30)
             payloads = [quarantine.get(entry.record) for entry in self.entries]
+            self.kept, _ = quarantine.size()  # those on their way back included
         self.quarantined = [entry for entry in payloads if entry is not None]
 
     def _of(self, store: StoreReader, profile: str) -> Iterator[Stored]:

@@ -141,11 +141,12 @@ MESSAGES = st.one_of(
 )
 TICKS = st.lists(st.sampled_from([0.0, 0.0, 0.3, 1.0]), min_size=1, max_size=4).map(tuple)
 WORK = st.builds(
-    lambda batch, ticks, trap, after: Work(batch[0], batch[1], ticks, trap, after),
-    st.sampled_from([(5, 5000), (1, 1), (3, 3), (50, 50)]),
+    lambda size, *others: Work(size, 5000 if size == 5 else size, *others),
+    st.sampled_from([5, 1, 3, 50]),  # 5 doubles, with a checkpoint each time
     TICKS,
-    st.sampled_from(["", "crash", "crash", "full"]),
-    st.integers(0, 25),
+    st.sampled_from(["", "crash", "crash", "full", "full"]),
+    st.one_of(st.integers(0, 4), st.integers(0, 25)),
+    st.one_of(st.just(-1), st.integers(0, 12)),
 )
 STEPS = st.one_of(
     st.builds(Send, st.lists(MESSAGES, min_size=1, max_size=8)),
@@ -222,6 +223,7 @@ class Book:
         for index, row in sight.counts.items():
             assert by_device[index] == row.quarantined
         assert sum(by_device.values()) == sight.totals.quarantined
+        assert sight.kept == len(sight.entries)
         whole = sum(earlier_of(entry).stored == 0 for entry in sight.quarantined)
         assert whole == sight.totals.messages_quarantined
         sent = Counter((message.topic.encode(), message.payload) for message in self.sent)
@@ -269,7 +271,7 @@ def assert_once(stored: Sequence[Stored]) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 @settings(
-    max_examples=quick_or_soak(25, 1500),
+    max_examples=quick_or_soak(50, 10_000),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
@@ -285,3 +287,67 @@ def test_the_books_balance_whatever_comes_and_whenever_it_dies(
             book.do(Work())
         finally:
             book.spine.abandon()
+
+
+@pytest.mark.parametrize("kind", ["crash", "full"])
+def test_a_requeue_may_be_cut_off_at_every_call(tmp_path: Path, kind: str) -> None:
+    for after in range(100):
+        folder = tmp_path / str(after)
+        folder.mkdir()
+        book = Book(folder)
+        sent = [foreign(n, is_bad=n == 2) for n in range(4)]
+        book.do(Send([*sent, rows("meter-1", 0, 3, 3, "t"), *sent[:1]]))
+        book.do(Work())
+        assert len(Sight(folder).entries) == 6
+        book.do(Restart(is_mapped=True))
+        book.do(Requeue("", list(range(6))))
+        book.do(Work(most=5, trap=kind, after=after))
+        if not book.spine.went_off:
+            break
+        book.do(Work())
+        sight = Sight(folder)
+        assert (sight.totals.stored, sight.totals.duplicate) == (2 + 3, 1)
+        assert sorted(entry.reason for entry in sight.entries) == ["limit", "schema"]
+        book.spine.abandon()
+    assert 5 < after < 99
+
+
+def test_what_is_put_back_keeps_the_time_it_came(tmp_path: Path) -> None:
+    book = Book(tmp_path)
+    plug = {"mapping": [{**MAPPED.model_dump()["mapping"][0], "time": {}}]}
+    book.do(Send([Message("tele/plug-1/SENSOR", b'{"wh": 7}')]))
+    came_ms = book.spine.now_ms
+    book.do(Work())
+    book.spine.now_ms += 24 * HOUR_MS
+    book.spine.restart(Settings.model_validate(plug))
+    book.spine.requeue(reason="unmapped")
+    assert not book.spine.work()
+    assert [reading.time_ms for reading in Sight(tmp_path).stored] == [came_ms]
+    book.spine.abandon()
+
+
+def test_what_came_before_its_time_is_judged_by_the_time_it_is_put_back(tmp_path: Path) -> None:
+    book = Book(tmp_path)
+    message = rows("meter-1", 0, 1, 1, "t")
+    book.spine.now_ms -= 48 * HOUR_MS  # the gateway's clock is wrong: the device seems ahead
+    book.do(Send([message]))
+    assert not book.spine.work()
+    assert [entry.reason for entry in Sight(tmp_path).entries] == ["time"]
+    book.spine.now_ms += 48 * HOUR_MS
+    book.spine.requeue(reason="time")
+    book.do(Work())
+    assert Sight(tmp_path).totals.stored == 1
+    book.spine.abandon()
+
+
+def test_what_is_put_back_twice_is_put_back_once(tmp_path: Path) -> None:
+    book = Book(tmp_path)
+    book.do(Send([foreign(1, is_bad=False), foreign(2, is_bad=True)]))
+    book.do(Work())
+    book.do(Restart(is_mapped=True))
+    assert book.spine.requeue(ids=[1, 1, 2, 2, 9]) == {"requeued": 2, "unknown": 1}
+    assert book.spine.requeue(reason="unmapped") == {"requeued": 2, "unknown": 0}
+    book.do(Work())
+    totals = Sight(tmp_path).totals
+    assert (totals.received_messages, totals.stored, totals.quarantined) == (2, 1, 1)
+    book.spine.abandon()
