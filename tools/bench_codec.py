@@ -1,6 +1,6 @@
 """How long our parser and paho's take for a 200-byte QoS 1 PUBLISH, in one process, one run.
 
-    python tools/bench_codec.py [messages]
+    python -m tools.bench_codec [messages]
 
 paho parses from a socket-like object packet by packet; it gets one that hands it bytes from
 memory, so that both sides are measured without the kernel.

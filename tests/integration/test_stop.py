@@ -1,5 +1,6 @@
 """A stop ends everything in order, whatever there was to do."""
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -46,6 +47,15 @@ def test_a_peer_that_has_gone_is_an_error_and_never_a_signal(tmp_path: Path) -> 
     ignored = [ignores_sigpipe(pid) for pid in roles.values()]
     gateway.stop()
     assert all(ignored)
+
+
+def test_what_may_wait_stands_back_for_what_may_not(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, listener(free_port()))
+    gateway.start()
+    wait_until(lambda: "keeper" in gateway.roles(), what="all processes")
+    nice = {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in gateway.roles().items()}
+    gateway.stop()
+    assert nice["intake"] < nice["processor"] < nice["web"] < nice["keeper"]
 
 
 def ignores_sigpipe(pid: int) -> bool:
