@@ -14,7 +14,7 @@ from gateway.cli.common import (
     print_json,
     settings_of,
 )
-from gateway.errors import GatewayError
+from gateway.errors import ConfigError, GatewayError
 from gateway.model import Quarantined
 from gateway.quarantine import Entry, QuarantineReader
 
@@ -101,13 +101,16 @@ def _export(options: argparse.Namespace) -> int:
                 (options.folder / f"{entry.record}.bin").write_bytes(kept.payload)
                 written += 1
         after = entries[-1].record
-    print(f"{written} payloads in {options.folder}", file=sys.stderr)
+    if options.json:
+        print_json({"exported": written, "folder": str(options.folder)})
+    else:
+        print(f"{written} payloads in {options.folder}", file=sys.stderr)
     return 0
 
 
 def _requeue(options: argparse.Namespace) -> int:
     if bool(options.id) == bool(options.reason):
-        raise GatewayError("name entries by id or by --reason")
+        raise ConfigError("infragate quarantine requeue: name entries by id or by --reason")
     request = {"do": "requeue", "ids": options.id, "reason": options.reason}
     answer = ask(settings_of(options), request)
     print_json(answer) if options.json else print(f"{answer['requeued']} put back")
