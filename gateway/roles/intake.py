@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.config import ListenerSource, Settings, duration_ms
 from gateway.control import ControlServer, Taps, WatchedIntake
@@ -40,12 +41,21 @@ def run(
     return run_loop(_run(settings, nursery, helpers, run_s))
 
 
-async def _run(
-    settings: Settings, nursery: NurseryLink, helpers: Sequence[str], run_s: float | None
-) -> int:
-    data_dir, stats, taps = settings.gateway.data_dir, Stats(), Taps()
-    stats.gauge("infragate_insecure", float(bool(settings.exposures)))
-    limits = settings.gateway
+class Opened(NamedTuple):
+    """An intake that is ready to run."""
+
+    intake: IntakeProcess
+    journal: Journal
+
+
+def open_intake(settings: Settings, stats: Stats, taps: Taps) -> Opened:
+    """Open the journal and put the intake's rooms together.
+
+    Raises:
+        GatewayError: the journal is another's, or of a newer version.
+        ConfigError: keys or certificates cannot be used.
+    """
+    data_dir, limits = settings.gateway.data_dir, settings.gateway
     journal = Journal.open(
         data_dir / "journal",
         segment_bytes=limits.segment_bytes,
@@ -67,6 +77,15 @@ async def _run(
         max_bytes=limits.journal_max_bytes,
         save_stats=lambda: _save(stats, commit, data_dir / "run" / "intake.json"),
     )
+    return Opened(intake, journal)
+
+
+async def _run(
+    settings: Settings, nursery: NurseryLink, helpers: Sequence[str], run_s: float | None
+) -> int:
+    data_dir, stats, taps = settings.gateway.data_dir, Stats(), Taps()
+    stats.gauge("infragate_insecure", float(bool(settings.exposures)))
+    intake, journal = open_intake(settings, stats, taps)
     roles = [Role("processor", intake.attach), Role("keeper", after_s=KEEPER_AFTER_S)]
     roles += [Role("web")] if settings.http is not None else []
     roles += [Role(name) for name in helpers]
