@@ -14,7 +14,9 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.api.glossary import METRICS
 from gateway.quarantine import QuarantineReader
 from gateway.store import StoreReader
 from tests.servers import mosquitto
@@ -142,6 +144,20 @@ def test_doctor_says_that_nobody_is_there(tmp_path: Path) -> None:
 
 
 # -- look --
+
+
+def test_the_metrics_of_a_running_gateway_are_those_of_the_glossary(gateway: Gateway) -> None:
+    seen = set()
+    for family in text_string_to_metric_families(gateway.get("/metrics").decode()):
+        if family.name.startswith("infragate_web_"):  # the process's own: memory, CPU
+            continue
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        term = METRICS[name]
+        assert (family.type, family.documentation) == (term.kind, term.text)
+        for sample in family.samples:
+            assert set(sample.labels) - {"le"} == set(term.labels), name
+        seen.add(name)
+    assert len(seen) > 20
 
 
 def test_status_tells_how_far_the_gateway_is(gateway: Gateway) -> None:
