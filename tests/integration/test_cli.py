@@ -147,6 +147,7 @@ def test_doctor_says_that_nobody_is_there(tmp_path: Path) -> None:
 
 
 def test_the_metrics_of_a_running_gateway_are_those_of_the_glossary(gateway: Gateway) -> None:
+    wait_until(lambda: b"infragate_step_seconds" in gateway.get("/metrics"), what="a snapshot")
     seen = set()
     for family in text_string_to_metric_families(gateway.get("/metrics").decode()):
         if family.name.startswith("infragate_web_"):  # the process's own: memory, CPU
