@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 TICK_S = 1.0
 KEPT_MARKS = 1000  # one per second at most; more than journal_keep needs at its default
 SPACE_SHARE = 0.9  # of journal_max_bytes: from here on processed segments go at once
+REQUEUE_ENTRIES, REQUEUE_BYTES = 1000, 8 << 20  # at once: some tens of milliseconds
 DRAIN_S = 3.0  # how long a stop waits for the processor to reach the journal's end
 
 
@@ -123,21 +124,26 @@ class IntakeProcess:
         task.add_done_callback(self._links.discard)
 
     def requeue(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Put quarantined messages into the journal again; their old fate is then reversed."""
-        numbers = [int(number) for number in request.get("ids") or []]
-        if request.get("reason"):
-            numbers += self._all_of(str(request["reason"]))
-        numbers = list(dict.fromkeys(numbers))
-        entries = [self._rooms.quarantine.get(number) for number in numbers]
-        found = [entry for entry in entries if entry is not None]
-        for entry in found:
-            self._rooms.commit.append(
-                entry.source,
-                RecordFlag.REQUEUED,
-                entry.topic,
-                entry.record.to_bytes(REQUEUE_NUMBER_BYTES, "big") + entry.payload,
-            )
-        return {"requeued": len(found), "unknown": len(numbers) - len(found)}
+        """Put quarantined messages into the journal again; their old fate is then reversed.
+
+        A request has ``ids`` or a ``reason``. Not all of them at once, as they may be a gigabyte:
+        ``next`` of the answer is what to ask for then, None at the end.
+        """
+        numbers, following = self._wanted(request)
+        found, spent_bytes = 0, 0
+        for place, number in enumerate(numbers):
+            if spent_bytes > REQUEUE_BYTES or self._rooms.commit.is_congested:
+                following = request | {"ids": numbers[place:], "then": following}
+                numbers = numbers[:place]
+                break
+            entry = self._rooms.quarantine.get(number)
+            if entry is not None:
+                payload = entry.record.to_bytes(REQUEUE_NUMBER_BYTES, "big") + entry.payload
+                flags = RecordFlag.REQUEUED
+                self._rooms.commit.append(entry.source, flags, entry.topic, payload)
+                spent_bytes += len(payload)
+                found += 1
+        return {"requeued": found, "unknown": len(numbers) - found, "next": following}
 
     def status(self) -> dict[str, Any]:
         """Return what ``infragate status`` shows of this process."""
@@ -150,11 +156,18 @@ class IntakeProcess:
             "sources": len(self._rooms.sources),
         }
 
-    def _all_of(self, reason: str) -> list[int]:
-        numbers: list[int] = []
-        while page := self._rooms.quarantine.list(1000, max(numbers, default=0), reason):
-            numbers += [entry.record for entry in page]
-        return numbers
+    def _wanted(self, request: dict[str, Any]) -> tuple[list[int], dict[str, Any] | None]:
+        """Return the entries that a request names, and the request for the others."""
+        if request.get("ids"):
+            return list(dict.fromkeys(map(int, request["ids"]))), request.get("then")
+        # what fails again comes back with a higher number: it is not put back once more
+        until = int(request.get("until") or self._rooms.journal.durable)
+        after, reason = int(request.get("after", 0)), str(request.get("reason", ""))
+        page = self._rooms.quarantine.list(REQUEUE_ENTRIES, after, reason)
+        numbers = [entry.record for entry in page if entry.record <= until]
+        if len(numbers) < REQUEUE_ENTRIES:
+            return numbers, None
+        return numbers, {**request, "ids": None, "after": numbers[-1], "until": until}
 
     async def _talk(self, sock: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=sock, limit=MAX_LINE_BYTES)

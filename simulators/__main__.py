@@ -27,13 +27,19 @@ LARGEST_BATCH = 1000
 SHORTEST_MS = 100  # the ticker of a fleet does not go faster
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one simulator; exit code 2 for a wrong command line."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return what understands the command line."""
     parser = argparse.ArgumentParser(prog="simulators", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_fleet(commands.add_parser("fleet", help="meters and detectors with believable readings"))
     _add_load(commands.add_parser("load", help="as many messages as you ask for, and latencies"))
     _add_replay(commands.add_parser("replay", help="recordings: CSV files, captures of JSON lines"))
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one simulator; exit code 2 for a wrong command line."""
+    parser = make_parser()
     options = parser.parse_args(arguments)
     _raise_file_limit()
     try:

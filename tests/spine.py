@@ -183,6 +183,8 @@ class Spine:
 
     # -- what comes in --
 
+    is_congested = False
+
     @property
     def durable(self) -> int:
         """The last record on disk."""
@@ -198,15 +200,24 @@ class Spine:
         """See ``ports.Intake``."""
         return self._journal.append(self.now_ms, source, flags, topic, payload)
 
-    def requeue(self, **request: object) -> dict[str, Any]:
+    def requeue(self, **request: object) -> dict[str, int]:
         """Put entries back as the command line asks the intake to."""
-        quarantine = QuarantineReader(self.folder)
+        following: dict[str, Any] | None = dict(request)
+        done = {"requeued": 0, "unknown": 0}
+        while following is not None:
+            answer = self.requeue_step(following)
+            done = {key: count + answer[key] for key, count in done.items()}
+            following = answer["next"]
+        return done
+
+    def requeue_step(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Put back as many as the intake does at once."""
         commit: Any = self  # of all its methods requeue calls append only
-        rooms = IntakeRooms(commit, self._journal, [], [], quarantine)
-        intake = IntakeProcess(rooms, keep_s=0, max_bytes=1, save_stats=lambda: None)
-        answer = intake.requeue(dict(request))
+        with contextlib.closing(QuarantineReader(self.folder)) as quarantine:
+            rooms = IntakeRooms(commit, self._journal, [], [], quarantine)
+            intake = IntakeProcess(rooms, keep_s=0, max_bytes=1, save_stats=lambda: None)
+            answer = intake.requeue(request)
         self._journal.commit()
-        quarantine.close()
         return answer
 
     # -- what is made of it --

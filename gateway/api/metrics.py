@@ -15,32 +15,13 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from gateway.api.answers import Seeing
+from gateway.api.glossary import METRICS
 from gateway.stats import BUCKETS_S, Labels, Sample
 from gateway.views.accounts import accounts_of
 from gateway.views.fleet import DeviceState
 from gateway.views.sight import Sight
 
 router = APIRouter(tags=["health"])
-
-# one sentence for each name that every gateway has; others say their own name
-HELP = {
-    "infragate_messages_received_total": "Messages in the journal",
-    "infragate_messages_stored_total": "Messages whose readings are stored",
-    "infragate_messages_duplicate_total": "Messages that brought nothing new",
-    "infragate_messages_quarantined_total": "Messages that could not be read",
-    "infragate_messages_pending": "Messages in the journal that the pipeline has not reached",
-    "infragate_readings_received_total": "Readings received, pending messages count as one each",
-    "infragate_readings_stored_total": "Readings stored",
-    "infragate_readings_duplicate_total": "Readings that were already stored",
-    "infragate_readings_quarantined_total": "Readings in quarantine",
-    "infragate_quarantined_total": "Messages in quarantine by reason",
-    "infragate_journal_bytes": "Size of the journal on disk",
-    "infragate_commit_seconds": "Duration of a group commit of the journal",
-    "infragate_end_to_end_seconds": "From receipt of a message to its readings being visible",
-    "infragate_sink_lag_seconds": "Age of the oldest reading that a sink has not taken",
-    "infragate_devices": "Devices by sector and state",
-    "infragate_insecure": "1 where the configuration lays something open by insecure = true",
-}
 
 
 def merge(samples: Iterable[Sample]) -> dict[str, dict[Labels, Sample]]:
@@ -61,7 +42,7 @@ def to_family(name: str, series: dict[Labels, Sample]) -> Metric:
     first = next(iter(series.values()))
     keys = sorted({key for labels in series for key, _ in labels})
     rows = [([dict(labels).get(key, "") for key in keys], one) for labels, one in series.items()]
-    text = HELP.get(name, name.replace("_", " "))
+    text = METRICS[name].text if name in METRICS else name.replace("_", " ")
     if first.kind == "histogram":
         histogram = HistogramMetricFamily(name, text, labels=keys)
         for values, one in rows:

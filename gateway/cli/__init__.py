@@ -36,13 +36,8 @@ class _Home(Protocol):
     add_to: Callable[[object], None]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    words = sys.argv[1:] if arguments is None else arguments
-    # one thread per process: numpy's workers would only contend, and forbid to fork
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # it would search all that is installed
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Return what the words ask for, its ``do`` does it; ends the process where they are wrong."""
     parser = argparse.ArgumentParser(
         prog="infragate",
         description="Every reading of a meter or a traffic sensor, unharmed and accounted for.",
@@ -51,7 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in _needed(words):
         cast("_Home", load(f"gateway.cli.{name}")).add_to(commands)
-    options = parser.parse_args(words)
+    return parser.parse_args(words)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    # one thread per process: numpy's workers would only contend, and forbid to fork
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # it would search all that is installed
+    options = parse(sys.argv[1:] if arguments is None else arguments)
     if options.command not in TALKERS:
         # `infragate … | head` must end quietly, as every other filter does
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

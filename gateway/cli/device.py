@@ -5,6 +5,8 @@ about a second, and a revoked device's live connection ends.
 """
 
 import argparse
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
@@ -31,7 +33,7 @@ def add_to(commands: Commands) -> None:
     listing = add_command(verbs, "list", _list, "List who may connect.")
     show = add_command(verbs, "show", _show, "Show the credentials of one device.")
     rotate = add_command(verbs, "rotate", _rotate, "Give a new secret; the old one may overlap.")
-    rotate.add_argument("--overlap", default="0s", metavar="DURATION")
+    rotate.add_argument("--overlap", type=duration_ms, default=0, metavar="DURATION")
     revoke = add_command(verbs, "revoke", _revoke, "Shut a device out, at once.")
     for verb in (show, rotate, revoke):
         verb.add_argument("device")
@@ -58,7 +60,7 @@ def _enrol(options: argparse.Namespace) -> int:
 
 
 def _rotate(options: argparse.Namespace) -> int:
-    issued = _store(options).rotate(options.device, duration_ms(options.overlap))
+    issued = _store(options).rotate(options.device, options.overlap)
     return _print_issued(options, issued)
 
 
@@ -85,21 +87,17 @@ def _print_issued(options: argparse.Namespace, issued: Issued) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    store, after = _store(options), ""
-    while page := store.devices(1000, after):
-        for credential in page:
-            _print_credential(options, credential)
-        after = page[-1].device
-    return 0
+    store, found = _store(options), list[Credential]()
+    while page := store.devices(1000, found[-1].device if found else ""):
+        found += page
+    return _print_credentials(options, found)
 
 
 def _show(options: argparse.Namespace) -> int:
     credentials = _store(options).show(options.device)
     if not credentials:
         raise GatewayError(f"no device {options.device!r} was ever enrolled")
-    for credential in credentials:
-        _print_credential(options, credential)
-    return 0
+    return _print_credentials(options, credentials)
 
 
 def _revoke(options: argparse.Namespace) -> int:
@@ -110,22 +108,34 @@ def _revoke(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_credential(options: argparse.Namespace, credential: Credential) -> None:
-    shown = {
+def _print_credentials(options: argparse.Namespace, credentials: Sequence[Credential]) -> int:
+    shown = [_described(credential) for credential in credentials]
+    if options.json:
+        print_json(shown)
+        return 0
+    for one in shown:
+        print("{device:<24} {role:<12} {org}/{sector:<10} {method:<12} {state}".format(**one))
+    return 0
+
+
+def _described(credential: Credential) -> dict[str, object]:
+    return {
         "device": credential.device,
         "role": credential.role.value,
         "org": credential.org,
         "sector": credential.sector,
         "method": credential.method.value,
+        "state": _state(credential),
         "created": _time(credential.created_ms),
         "valid_until": _time(credential.not_after_ms) if credential.not_after_ms else None,
         "revoked": _time(credential.revoked_ms) if credential.revoked_ms else None,
     }
-    if options.json:
-        print_json(shown)
-    else:
-        state = f"revoked {shown['revoked']}" if shown["revoked"] else "good"
-        print("{device:<24} {role:<12} {org}/{sector:<10} {method:<12}".format(**shown), state)
+
+
+def _state(credential: Credential) -> str:
+    if credential.revoked_ms:
+        return "revoked"
+    return "good" if credential.is_good(time.time_ns() // 1_000_000) else "ended"
 
 
 def _time(moment_ms: int) -> str:

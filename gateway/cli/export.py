@@ -46,15 +46,15 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _tables(options: argparse.Namespace) -> Iterator[Table]:
+    now_ms = time.time_ns() // 1_000_000
+    first_ms = time_ms(options.first) if options.first else now_ms - DAY_MS
+    last_ms = time_ms(options.last) if options.last else now_ms
     settings = settings_of(options)
     profiles = building.load_all_profiles(settings)
     store = StoreReader(settings.gateway.data_dir, profiles)
     device, profile = store.device(options.device), profiles.get(options.profile)
     if device is None or profile is None:
         raise GatewayError(f"no device {options.device!r} with profile {options.profile!r}")
-    now_ms = time.time_ns() // 1_000_000
-    first_ms = time_ms(options.first) if options.first else now_ms - DAY_MS
-    last_ms = time_ms(options.last) if options.last else now_ms
     names, after = {device.device_index: device.device}, None
     while True:
         batch, after = store.readings(

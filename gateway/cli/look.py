@@ -61,5 +61,15 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         print_json(report._asdict())
     else:
-        print(report)
+        _print_report(report)
     return 0 if report.is_sound else 1
+
+
+def _print_report(report: journal.Report) -> None:
+    verdict = "sound" if report.is_sound else "damaged"
+    print(f"{verdict}: {report.records} records, {report.first} to {report.last}")
+    print(f"{report.segments} segments, {report.bytes} bytes, torn tail {report.torn_bytes} bytes")
+    for damage in report.damaged:
+        first, last = damage.first_missing, damage.first_missing + damage.missing - 1
+        lost = f"records {first} to {last} lost" if damage.missing else "no record lost"
+        print(f"segment {damage.segment} byte {damage.offset}: {damage.size} bytes, {lost}")

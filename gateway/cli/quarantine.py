@@ -2,8 +2,10 @@
 
 import argparse
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from gateway.cli.common import (
     Commands,
@@ -14,11 +16,12 @@ from gateway.cli.common import (
     print_json,
     settings_of,
 )
-from gateway.errors import GatewayError
+from gateway.errors import ConfigError, GatewayError
 from gateway.model import Quarantined
 from gateway.quarantine import Entry, QuarantineReader
 
 MAX_SHOWN_BYTES = 2000
+BUSY_S = 0.1  # while the gateway takes no more: its disk is slow or full
 
 
 def add_to(commands: Commands) -> None:
@@ -101,16 +104,25 @@ def _export(options: argparse.Namespace) -> int:
                 (options.folder / f"{entry.record}.bin").write_bytes(kept.payload)
                 written += 1
         after = entries[-1].record
-    print(f"{written} payloads in {options.folder}", file=sys.stderr)
+    if options.json:
+        print_json({"exported": written, "folder": str(options.folder)})
+    else:
+        print(f"{written} payloads in {options.folder}", file=sys.stderr)
     return 0
 
 
 def _requeue(options: argparse.Namespace) -> int:
     if bool(options.id) == bool(options.reason):
-        raise GatewayError("name entries by id or by --reason")
-    request = {"do": "requeue", "ids": options.id, "reason": options.reason}
-    answer = ask(settings_of(options), request)
-    print_json(answer) if options.json else print(f"{answer['requeued']} put back")
+        raise ConfigError("infragate quarantine requeue: name entries by id or by --reason")
+    settings, done = settings_of(options), {"requeued": 0, "unknown": 0}
+    request: dict[str, Any] | None = {"ids": options.id, "reason": options.reason}
+    while request is not None:
+        answer = ask(settings, {**request, "do": "requeue"})
+        done = {key: count + answer[key] for key, count in done.items()}
+        request = answer["next"]
+        if request is not None and not answer["requeued"]:
+            time.sleep(BUSY_S)
+    print_json(done) if options.json else print(f"{done['requeued']} put back")
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from gateway import app
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
 from gateway.config import load_settings
+from gateway.errors import ConfigError
 from gateway.roles.building import check
 
 DEMO_CONFIG = """\
@@ -49,8 +50,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    settings = settings_of(options)
-    findings = check(settings)
+    try:
+        findings = check(settings_of(options))
+    except ConfigError as error:
+        if not options.json:
+            raise
+        print_json({"ok": False, "errors": str(error).splitlines()})
+        return 2
     if options.json:
         print_json({"ok": True, **findings})
     else:

@@ -7,7 +7,7 @@ touches the data.
 import tomllib
 from pathlib import Path
 
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from gateway.config.sections import (
     BrokerSource,
@@ -25,6 +25,7 @@ from gateway.config.sections import (
     split_address,
 )
 from gateway.errors import ConfigError
+from gateway.model import MAX_SOURCES
 
 # what pydantic says of the commonest mistakes, for people who do not know it
 _WORDS = {
@@ -56,7 +57,7 @@ class Settings(Section):
     """The whole file."""
 
     gateway: GatewaySection = GatewaySection()
-    source: tuple[SourceSection, ...] = ()
+    source: tuple[SourceSection, ...] = Field(default=(), max_length=MAX_SOURCES)
     validation: ValidationSection = ValidationSection()
     http: HttpSection | None = HttpSection()
     registry: RegistrySection = RegistrySection()

@@ -9,6 +9,7 @@ from gateway.decode import Collector, Decoders
 from gateway.decode.mapping import CompiledMapping
 from gateway.errors import ConfigError
 from gateway.ledger import FindTimes, Ledger
+from gateway.model import MAX_SOURCES
 from gateway.pipeline import Pipeline, Stages
 from gateway.ports import Checkpoint
 from gateway.profiles import Profiles, load_profiles
@@ -97,7 +98,10 @@ def build_pipeline(
 
 
 def _decoders(settings: Settings, profiles: Profiles) -> Decoders:
-    ages_ms = [duration_ms(s.max_age) if s.max_age else 0 for s in settings.source]
+    # the journal and the quarantine may hold records of sources that are no longer configured
+    ages_ms = [0] * MAX_SOURCES
+    for index, section in enumerate(settings.source):
+        ages_ms[index] = duration_ms(section.max_age) if section.max_age else 0
     mappings = [CompiledMapping(mapping, profiles, ages_ms) for mapping in settings.mapping]
     return Decoders(profiles, foreign=mappings, source_max_age_ms=ages_ms)
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway import intake
 from gateway.config import Settings
 from gateway.pipeline.words import earlier_of
 from tests.faults import quick_or_soak
@@ -184,7 +185,9 @@ class Book:
             case Requeue(reason, picks):
                 entries = Sight(self.spine.folder).entries
                 ids = [entries[pick % len(entries)].record for pick in picks if entries]
-                self.spine.requeue(ids=[*ids, 1 << 40], reason=reason)
+                self.spine.requeue(ids=[*ids, 1 << 40])
+                if reason:
+                    self.spine.requeue(reason=reason)
             case Restart(is_mapped):
                 self.spine.restart(MAPPED if is_mapped else None)
         self.check_always()
@@ -350,4 +353,39 @@ def test_what_is_put_back_twice_is_put_back_once(tmp_path: Path) -> None:
     book.do(Work())
     totals = Sight(tmp_path).totals
     assert (totals.received_messages, totals.stored, totals.quarantined) == (2, 1, 1)
+    book.spine.abandon()
+
+
+def test_thousands_are_put_back_in_steps_and_those_that_fail_again_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "REQUEUE_ENTRIES", 7)
+    monkeypatch.setattr(intake, "REQUEUE_BYTES", 250)  # some four messages
+    book = Book(tmp_path)
+    book.do(Send([foreign(n, is_bad=n % 3 == 0) for n in range(40)]))
+    book.do(Work())
+    step = book.spine.requeue_step({"reason": "unmapped"})
+    assert 0 < step["requeued"] < 7
+    book.do(Work())
+    assert step["next"] is not None
+    assert book.spine.requeue(**step["next"])["requeued"] == 40 - step["requeued"]
+    book.do(Work())
+    assert book.spine.requeue(ids=[entry.record for entry in Sight(tmp_path).entries]) == {
+        "requeued": 40,
+        "unknown": 0,
+    }
+    book.do(Restart(is_mapped=True))
+    book.do(Work())
+    book.spine.abandon()
+
+
+def test_what_came_by_a_source_that_is_gone_is_read_all_the_same(tmp_path: Path) -> None:
+    book = Book(tmp_path)
+    source = {"type": "listener", "listen": "127.0.0.1:1", "max_age": "90d"}
+    book.spine.restart(Settings.model_validate({"source": [source]}))
+    for message in (rows("meter-1", 0, 1, 2, "t"), foreign(1, is_bad=False)):
+        book.spine.append(255, 1, message.topic.encode(), message.payload)
+        book.sent.append(message)
+    book.spine.requeue(ids=[])
+    book.do(Work())
     book.spine.abandon()
