@@ -4,43 +4,24 @@ import hashlib
 import json
 import random
 import socket
-import subprocess
-import sys
-import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.cli import procfs
 from tests.faults import quick_or_soak
 from tests.shared import needs_shared
 from tests.support import hostile
-from tests.support.running import ROOT, Gateway, free_port, listener, running, wait_until
+from tests.support.clients import ask, sender
+from tests.support.running import Gateway, free_port, listener, running, wait_until
 
 pytestmark = pytest.mark.servers
 
-NAMES = (
-    "a,host=x",
-    "a\\",
-    "a\nb",
-    "a b",
-    "⚡",
-    "a=b",
-    "A",
-    "x" * 65,
-    "-a",
-    "a",
-    "a\x7f",
-    "ä",
-    "../../a",
-)
 MAPPING = """
 [[mapping]]
 name = "plug"
@@ -51,39 +32,6 @@ time = { path = "t", format = "unix_ms" }
 ea_imp = "wh"
 p = "w"
 """
-
-
-class Sender:
-    """A real MQTT client; ``send`` returns once the gateway has acknowledged everything."""
-
-    def __init__(self, port: int) -> None:
-        self._acked = threading.Semaphore(0)
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="bad-input")
-        self._client.max_inflight_messages_set(100)
-        self._client.on_publish = lambda *_: self._acked.release()
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def send(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        """Publish at QoS 1."""
-        for topic, payload in messages:
-            self._client.publish(topic, payload, qos=1)
-        for _ in messages:
-            assert self._acked.acquire(timeout=20)
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-@contextmanager
-def sender(port: int) -> Iterator[Sender]:
-    client = Sender(port)
-    try:
-        yield client
-    finally:
-        client.close()
 
 
 def listed(gateway: Gateway) -> list[dict[str, Any]]:
@@ -128,15 +76,6 @@ def unshaken(gateway: Gateway) -> Iterator[None]:
     assert "ERROR" not in log
 
 
-def cli(gateway: Gateway, *arguments: str) -> Any:
-    command = [sys.executable, "-m", "gateway", *arguments, "-c", str(gateway.config), "--json"]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @needs_shared
 def test_all_of_jsontestsuite_ends_in_quarantine_byte_for_byte(tmp_path: Path) -> None:
     port = free_port()
@@ -165,8 +104,10 @@ def test_hostile_payloads_and_names_end_in_quarantine_byte_for_byte(tmp_path: Pa
     bad = [(f"tg/1/evn/energy/bad-{n}/t", b.payload) for n, b in enumerate(hostile.ALL)]
     reasons = [b.reason for b in hostile.ALL]
     names = [("tg/1/{}/energy/a1/t", "tg/1/evn/{}/a1/t", "tg/1/evn/energy/{}/t", "tele/{}/x")]
-    bad += [(form.format(n), good[0][1]) for forms in names for form in forms for n in NAMES]
-    reasons += ["topic"] * 3 * len(NAMES) + ["unmapped"] * len(NAMES)
+    bad += [
+        (form.format(n), good[0][1]) for forms in names for form in forms for n in hostile.NAMES
+    ]
+    reasons += ["topic"] * 3 * len(hostile.NAMES) + ["unmapped"] * len(hostile.NAMES)
     with running(tmp_path, listener(port)) as gateway, sender(port) as client:
         with unshaken(gateway):
             client.send([*good, *bad])
@@ -225,7 +166,7 @@ def test_what_had_no_mapping_is_read_again_and_what_fails_again_stays(tmp_path: 
         assert {entry["reason"] for entry in quarantined(gateway)} == {"unmapped"}
     gateway.config.write_text(gateway.config.read_text() + MAPPING)
     with unshaken_from_here(gateway):
-        assert cli(gateway, "quarantine", "requeue", "--reason", "unmapped") == {
+        assert ask(gateway, "quarantine", "requeue", "--reason", "unmapped") == {
             "requeued": 44,
             "unknown": 0,
         }
@@ -244,7 +185,7 @@ def test_what_had_no_mapping_is_read_again_and_what_fails_again_stays(tmp_path: 
         assert len(readings(gateway)) == 40
         # again, by id and by reason: nothing may come of it but what was
         ids = [str(entry["id"]) for entry in entries]
-        assert cli(gateway, "quarantine", "requeue", *ids)["requeued"] == 3
+        assert ask(gateway, "quarantine", "requeue", *ids)["requeued"] == 3
         wait_until(lambda: not {e["id"] for e in listed(gateway)} & set(map(int, ids)))
         assert gateway.settle() == after
         assert [e["sha256"] for e in quarantined(gateway)] == [e["sha256"] for e in entries]
@@ -282,12 +223,12 @@ def test_kills_on_the_way_back_from_quarantine_leave_the_accounts_right(tmp_path
     try:
         for kill in range(kills):
             reason = "schema" if kill % 2 else "unmapped"
-            cli(gateway, "quarantine", "requeue", "--reason", reason)
+            ask(gateway, "quarantine", "requeue", "--reason", reason)
             time.sleep(rng.uniform(0, 0.6) ** 2)
             gateway.kill()
             gateway.start()
             check_accounts(gateway, good, wrong)
-        cli(gateway, "quarantine", "requeue", "--reason", "unmapped")
+        ask(gateway, "quarantine", "requeue", "--reason", "unmapped")
         wait_until(lambda: gateway.accounting()["readings"]["stored"] == 400, what="stored")
         check_accounts(gateway, good, wrong)
         assert len(quarantined(gateway)) == 50

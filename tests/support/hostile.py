@@ -122,3 +122,20 @@ PROFILES = (
 )
 
 ALL = (*NUMBERS, *KEYS, *DEPTHS, *SIZES, *PROFILES)
+
+# device, organisation or sector of a topic, and what a mapping makes of them
+NAMES = (
+    "a,host=x",
+    "a\\",
+    "a\nb",
+    "a b",
+    "⚡",
+    "a=b",
+    "A",
+    "x" * 65,
+    "-a",
+    "a",
+    "a\x7f",
+    "ä",
+    "../../a",
+)
