@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 TICK_S = 1.0
 KEPT_MARKS = 1000  # one per second at most; more than journal_keep needs at its default
 SPACE_SHARE = 0.9  # of journal_max_bytes: from here on processed segments go at once
-DRAIN_S = 3.0  # how long a stop waits for the processor to reach the journal's end
+DRAIN_S = 1.5  # how long a stop waits for the processor to reach the journal's end
 
 
 class CommittingIntake(Intake, Protocol):

@@ -19,6 +19,7 @@ DISK_BYTES = 24 << 20
 SINK = '[[sink]]\nname = "away"\ntype = "victoriametrics"\nurl = "http://127.0.0.1:9"\n'
 LIMITS = "segment_bytes = 1048576\njournal_max_bytes = 16777216\n"
 RESUMES_S = 2.0
+STOPS_S = 5.0
 SETTLES_S = 1.0  # after which what still had room in a file is used up
 
 
@@ -107,4 +108,20 @@ def test_a_gateway_killed_at_a_full_disk_goes_on_when_there_is_room(
         load.pause()
         judge_readings(gateway, load, load.acked)
         load.resend_until_receipted()
+        judge_readings(gateway, load, load.sent)
+    assert "child=" not in gateway.log.read_text()
+
+
+def test_a_gateway_at_a_full_disk_stops_as_any_other(plant: tuple[Gateway, Ballast, int]) -> None:
+    gateway, ballast, port = plant
+    with Load(port) as load:
+        wait_until(lambda: load.acked_count > 100, what="a load")
+        ballast.fill()
+        time.sleep(SETTLES_S)
+        began_s = time.monotonic()
+        assert gateway.stop() == 0
+        assert time.monotonic() - began_s < STOPS_S
+        ballast.drop()
+        gateway.start()
+        load.pause()
         judge_readings(gateway, load, load.sent)
