@@ -25,7 +25,7 @@ TICK_S = 1.0
 KEPT_MARKS = 1000  # one per second at most; more than journal_keep needs at its default
 SPACE_SHARE = 0.9  # of journal_max_bytes: from here on processed segments go at once
 REQUEUE_ENTRIES, REQUEUE_BYTES = 1000, 8 << 20  # at once: some tens of milliseconds
-DRAIN_S = 3.0  # how long a stop waits for the processor to reach the journal's end
+DRAIN_S = 1.5  # how long a stop waits for the processor to reach the journal's end
 
 
 class CommittingIntake(Intake, Protocol):

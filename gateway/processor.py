@@ -112,11 +112,15 @@ class Processor:
         self._checkpoint_due_s = self._receipts_due_s = self._stats_due_s = monotonic()
 
     def run(self) -> None:
-        """Work until told to stop, or until the intake is gone; the last act is a checkpoint."""
+        """Work until told to stop, or until the intake is gone; the last act is a checkpoint.
+
+        Raises:
+            JournalFullError: told to stop while the disk is full.
+        """
         # it may be at the end already: the intake would wait for word of it when it stops
         self._link.send({"keep": self._rooms.journal.position.number})
         while self._link.is_open and not self._is_done():
-            self._listen()
+            self._listen(0.0 if self._is_dirty or self._stops else 0.25)
             began_s = self._now()
             while self._step():
                 self._keep_up()
@@ -131,8 +135,7 @@ class Processor:
     def _is_done(self) -> bool:
         return self._stops and self._rooms.journal.position.number > self._durable
 
-    def _listen(self) -> None:
-        until_s = 0.0 if self._is_dirty or self._stops else 0.25
+    def _listen(self, until_s: float) -> None:
         for message in self._link.poll(until_s):
             self._durable = max(self._durable, message.get("durable", 0))
             self._stops = self._stops or message.get("stop", False)
@@ -241,12 +244,19 @@ class Processor:
             self._link.send({"receipts": receipts})
 
     def _until_it_fits(self, write: Callable[[], object]) -> None:
-        """Retry at a full disk: the outcome is in memory, the messages are in the journal."""
+        """Retry at a full disk: the outcome is in memory, the messages are in the journal.
+
+        Raises:
+            JournalFullError: the disk is full, and it is time to stop.
+        """
         while True:
             try:
                 write()
             except JournalFullError:
                 self._rooms.stats.count("infragate_disk_full_total")
+                self._listen(0.0)
+                if self._stops or not self._link.is_open:
+                    raise  # what is not checkpointed is made again at the next start
                 self._sleep(RETRY_S)
             else:
                 return

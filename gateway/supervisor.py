@@ -37,7 +37,9 @@ LOCK_WAIT_S = 5.0  # the kernel needs a moment to end the children of a killed g
 # Containers made and not freed before the youngest are looked through: more than the 5,000
 # messages of a step hold, and at most some 10 MB of cycles that wait. Then the older generations.
 COLLECT_AFTER = (100_000, 20, 20)
-STOP_S = 2.0  # Ctrl-C ends the whole within 5 s: helpers first, then the children
+# Ctrl-C ends the whole within 5 s: helpers first, then the web process and the keeper while the
+# processor drains the journal, then what is left of that one.
+HELPER_STOP_S, STOP_S, DRAINED_STOP_S = 1.5, 2.0, 1.0
 
 
 class Role(NamedTuple):
@@ -162,18 +164,18 @@ class Children:
         """Start none again: from now on one that ends does so because it was asked to."""
         self._stop_asked.set()
 
-    async def stop(self, name: str) -> None:
+    async def stop(self, name: str, patience_s: float = STOP_S) -> None:
         """End one role gently, then firmly."""
         self.retire()
         end = self._nursery.end_of(name)
         if end is None or end.done():
             return
         self._nursery.signal(name, signal.SIGTERM)
-        done, _ = await asyncio.wait([end], timeout=STOP_S)
+        done, _ = await asyncio.wait([end], timeout=patience_s)
         if not done:
-            logger.warning("child=%s did not stop in %.1f s, killing it", name, STOP_S)
+            logger.warning("child=%s did not stop in %.1f s, killing it", name, patience_s)
             self._nursery.signal(name, signal.SIGKILL)
-            await asyncio.wait([end], timeout=STOP_S)
+            await asyncio.wait([end], timeout=patience_s)
 
     async def _keep_alive(self, role: Role) -> None:
         loop = asyncio.get_running_loop()

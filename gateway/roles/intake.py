@@ -21,6 +21,8 @@ from gateway.sources.paho_client import PahoClient
 from gateway.stats import Stats
 from gateway.store import StoreReader
 from gateway.supervisor import (
+    DRAINED_STOP_S,
+    HELPER_STOP_S,
     Children,
     Role,
     allow_many_files,
@@ -104,12 +106,13 @@ async def _run(
     ]
     failed = await until_stopped(jobs, run_s)
     children.retire()
-    await asyncio.gather(*map(children.stop, helpers))  # it still serves them while they end
+    # it still serves them while they end
+    await asyncio.gather(*(children.stop(name, HELPER_STOP_S) for name in helpers))
     jobs[0].cancel()
     await asyncio.wait(jobs[:1])
-    idle = [role.name for role in roles if role.on_start is None]
+    idle = [r.name for r in roles if r.on_start is None and r.name not in helpers]
     await asyncio.gather(intake.finish(), *map(children.stop, idle))
-    await children.stop("processor")
+    await children.stop("processor", DRAINED_STOP_S)
     for job in jobs:
         job.cancel()
     await asyncio.gather(*jobs, return_exceptions=True)

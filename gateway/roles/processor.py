@@ -1,13 +1,18 @@
 """The processor: the journal through the pipeline into store, quarantine and outbox."""
 
+import errno
+import logging
 import signal
 import socket
+import time
 
 from gateway.config import Settings
+from gateway.errors import JournalFullError
 from gateway.journal import JournalReader
 from gateway.link import Link
 from gateway.model import Lane
 from gateway.processor import Processor, Rooms
+from gateway.profiles import Profiles
 from gateway.quarantine import Quarantine
 from gateway.roles import now_ms
 from gateway.roles.building import build_pipeline, load_all_profiles
@@ -17,6 +22,10 @@ from gateway.store import Store
 from gateway.supervisor import calm_collector, locked
 from gateway.topics import topic_of
 
+logger = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+
 
 def run(settings: Settings, sock: socket.socket | None) -> int:
     """Run until the link says so."""
@@ -25,24 +34,8 @@ def run(settings: Settings, sock: socket.socket | None) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the link says when to stop
     data_dir, stats, profiles = settings.gateway.data_dir, Stats(), load_all_profiles(settings)
     with locked(data_dir / "processor.lock"):
-        store = Store.open(data_dir)
-        checkpoint = store.load()
-        pipeline, directory = build_pipeline(settings, profiles, checkpoint, store.find_times)
-
-        def topic_of_receipts(device_index: int) -> str:
-            row = directory.name_of(device_index)
-            return topic_of(row.org, row.sector, row.device, Lane.RECEIPT)
-
-        rooms = Rooms(
-            JournalReader(data_dir / "journal", checkpoint.position),
-            pipeline,
-            store,
-            Quarantine.open(data_dir, below=checkpoint.position.number),
-            Outbox.open(data_dir / "outbox", now_ms) if settings.sink else None,
-            topic_of_receipts,
-            stats,
-            now_ms,
-        )
+        while (rooms := _open_if_there_is_room(settings, profiles, stats)) is None:
+            time.sleep(RETRY_S)
         processor = Processor(
             rooms,
             Link(sock),
@@ -52,3 +45,38 @@ def run(settings: Settings, sock: socket.socket | None) -> int:
         calm_collector()
         processor.run()
     return 0
+
+
+def _open_if_there_is_room(settings: Settings, profiles: Profiles, stats: Stats) -> Rooms | None:
+    """Return the rooms, None at a full disk: dying of it would only make the next start late."""
+    try:
+        return _open(settings, profiles, stats)
+    except JournalFullError as error:
+        logger.warning("processor waits: %s", error)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        logger.warning("processor waits: %s", error.strerror)
+    return None
+
+
+def _open(settings: Settings, profiles: Profiles, stats: Stats) -> Rooms:
+    data_dir = settings.gateway.data_dir
+    store = Store.open(data_dir)
+    checkpoint = store.load()
+    pipeline, directory = build_pipeline(settings, profiles, checkpoint, store.find_times)
+
+    def topic_of_receipts(device_index: int) -> str:
+        row = directory.name_of(device_index)
+        return topic_of(row.org, row.sector, row.device, Lane.RECEIPT)
+
+    return Rooms(
+        JournalReader(data_dir / "journal", checkpoint.position),
+        pipeline,
+        store,
+        Quarantine.open(data_dir, below=checkpoint.position.number),
+        Outbox.open(data_dir / "outbox", now_ms) if settings.sink else None,
+        topic_of_receipts,
+        stats,
+        now_ms,
+    )

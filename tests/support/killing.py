@@ -127,5 +127,5 @@ def judge_readings(gateway: Gateway, load: Load, wanted: Callable[[str], set[int
     """Everything wanted is stored once and right, nothing else is, and the books say the same."""
     accounts = gateway.settle(60)
     found = sum(check_stored(gateway, device, wanted(device.name)) for device in load.devices)
-    assert accounts["stored"] == found + load.probes
-    assert accounts["quarantined"] == 0
+    assert accounts["stored"] == found + load.probes, f"{found} + {load.probes} in {accounts}"
+    assert accounts["quarantined"] == 0, accounts

@@ -64,7 +64,13 @@ class Load:
         """Stop publishing and let what is on its way arrive."""
         self._done.set()
         self._thread.join()
+        wait_until(lambda: self.acked_count == self.total(), 60, "PUBACKs for all")
         time.sleep(quiet_s)
+
+    @property
+    def acked_count(self) -> int:
+        """How many PUBACKs the devices have."""
+        return sum(len(device.acked) for device in self.devices)
 
     def resend_until_receipted(self) -> None:
         """Send again what no receipt covers yet; nothing may be left in the end."""

@@ -197,7 +197,8 @@ class Device:
         self.acked: set[int] = set()
         self.receipted = 0
         self.sent: dict[int, int] = {}  # seq -> time_ms
-        self._mids: dict[int, int] = {}
+        self._mids: dict[int, int] = {}  # packet number -> seq
+        self._early: set[int] = set()
         self._lock = threading.Lock()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
         self._client.on_connect = self._on_connect
@@ -219,16 +220,27 @@ class Device:
 
     def _on_publish(self, _client: object, _data: object, mid: int, *_: object) -> None:
         with self._lock:
-            seq = self._mids.pop(mid, None)
-        if seq is not None:
-            self.acked.add(seq)
+            self._early.add(mid)
+            self._settle(mid)
+
+    def _settle(self, mid: int) -> None:
+        """Note a PUBACK, which may come before ``publish`` has told the packet's number."""
+        if mid in self._early and mid in self._mids:
+            self._early.remove(mid)
+            self.acked.add(self._mids.pop(mid))
+
+    def _publish(self, lane: str, seq: int) -> None:
+        # not under the lock: paho calls ``_on_publish`` with its own one held
+        payload = json.dumps(row(seq, self.sent[seq]))
+        info = self._client.publish(f"{self.base}/{lane}", payload, qos=1)
+        with self._lock:
+            self._mids[info.mid] = seq
+            self._settle(info.mid)
 
     def send(self, seq: int, time_ms: int) -> None:
         """Publish one reading at QoS 1."""
         self.sent[seq] = time_ms
-        with self._lock:
-            info = self._client.publish(f"{self.base}/t", json.dumps(row(seq, time_ms)), qos=1)
-            self._mids[info.mid] = seq
+        self._publish("t", seq)
 
     def say(self, topic: str, payload: str) -> None:
         """Publish anything else at QoS 1."""
@@ -237,7 +249,7 @@ class Device:
     def resend(self) -> None:
         """Publish on the backlog lane whatever no receipt covers yet."""
         for seq in [s for s in self.sent if s > self.receipted]:
-            self._client.publish(f"{self.base}/b", json.dumps(row(seq, self.sent[seq])), qos=1)
+            self._publish("b", seq)
 
     def close(self) -> None:
         """Disconnect."""
