@@ -10,6 +10,8 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
     from array import array
     from typing import Protocol
 
+    Line = tuple[int, int, int | None, int]  # baud, data bits, parity (0 even, 1 odd), stop bits
+
     class BlockDevice(Protocol):
         """MicroPython's extended block device (os.AbstractBlockDev): ``esp32.Partition`` is one."""
 
@@ -42,8 +44,8 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
     class Uart(Wire, Protocol):
         """A serial line."""
 
-        def set_line(self, baud: int, bits: int, parity: str, stop: int) -> None:
-            """Change the settings when what was written has left; ``parity`` is N, E or O."""
+        def set_line(self, line: "Line") -> None:
+            """Change the settings when what was written has left."""
             ...
 
     class PulseCounter(Protocol):
@@ -137,7 +139,7 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
             ...
 
         # Inputs. Ports are numbers or names of the board. ----------------------------------
-        def uart(self, port: str, baud: int, bits: int, parity: str, stop: int) -> Uart: ...
+        def uart(self, port: str, line: "Line") -> Uart: ...
         def counter(self, port: str, debounce_us: int) -> PulseCounter: ...
         def i2c(self, port: str) -> I2c: ...
 
