@@ -1,4 +1,4 @@
-"""``device enrol|list|show|rotate|revoke``: who may connect to the listener.
+"""``device enrol|claim|list|show|rotate|revoke``: who may connect to the listener.
 
 A secret is printed once, at enrolment, and never kept; a running gateway notices a change within
 about a second, and a revoked device's live connection ends.
@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from gateway.cli import command
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
 from gateway.config import duration_ms
 from gateway.errors import GatewayError
@@ -40,6 +41,7 @@ def add_to(commands: Commands) -> None:
     for verb in (enrol, listing, show, rotate, revoke):
         add_config(verb)
         add_json(verb)
+    command.add_to(verbs)
 
 
 def _store(options: argparse.Namespace) -> CredentialStore:
