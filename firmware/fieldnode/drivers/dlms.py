@@ -13,28 +13,29 @@ _NOTIFICATION = 0x0F
 _DEPTH_MAX = 6  # lists have 3; bounds the recursion
 _ITEMS_MAX = 40  # of a list without codes: Kaifa's has 18
 _NULL, _ARRAY, _STRUCTURE, _OCTETS, _TEXT, _INT8, _ENUM = 0, 1, 2, 9, 10, 15, 22
-# Bytes of a type: fixed; -1: a length comes first; -2: a length in bits.
-_SIZES = {
-    0: 0, 3: 1, 4: -2, 5: 4, 6: 4, 9: -1, 10: -1, 12: -1, 13: 1, 15: 1, 16: 2, 17: 1, 18: 2,
-    20: 8, 21: 8, 22: 1, 23: 4, 24: 8, 25: 12, 26: 5, 27: 4,
-}  # fmt: skip
+# Bytes of a type by its tag, '?': there is none, 'n': a length comes first, 'b': one in bits.
+_SIZES = b"0??1b44??nn?n1?1212?88148<54"  # '<' is 12
+_LENGTH, _BITS, _UNKNOWN = 62, 50, 15
 _SIGNED = (5, 15, 16, 20)
 _UNSIGNED = (6, 17, 18, 21)
 
 # Powers of ten of registers, currents and voltages of makers that send none.
 _MAKERS = {b"Kamstrup": (1, -2, 0), b"KFM_": (0, -3, -1)}
 _KAIFA_EXPONENTS = _MAKERS[b"KFM_"]
-_POWERS = ((1, 7), (2, 7), (3, 7), (4, 7))
-_THREE = ((31, 7), (51, 7), (71, 7), (32, 7), (52, 7), (72, 7))
-_ENERGIES = ((1, 8), (2, 8), (3, 8), (4, 8))
-# Kaifa's lists by their number of items: (place of the first, C and D of each).
-_KAIFA = {
-    1: ((0, _POWERS[:1]),),
-    9: ((3, _POWERS + ((31, 7), (32, 7))),),
-    13: ((3, _POWERS + _THREE),),
-    14: ((3, _POWERS + ((31, 7), (32, 7))), (10, _ENERGIES)),
-    18: ((3, _POWERS + _THREE), (14, _ENERGIES)),
-}
+
+
+def _kaifa(count: int) -> bytes:
+    """Return C and D of each item of Kaifa's lists, which have no codes; empty: no such list."""
+    powers, energies = b"\x01\x07\x02\x07\x03\x07\x04\x07", b"\x01\x08\x02\x08\x03\x08\x04\x08"
+    if count == 1:
+        return powers[:2]
+    if count in {9, 14}:
+        phases = b"\x1f\x07\x20\x07"
+    elif count in {13, 18}:
+        phases = b"\x1f\x07\x33\x07\x47\x07\x20\x07\x34\x07\x48\x07"
+    else:
+        return b""
+    return bytes(6) + powers + phases + (bytes(2) + energies if count in {14, 18} else b"")
 
 
 class Dlms(Driver):
@@ -105,10 +106,12 @@ class Dlms(Driver):
             for _ in range(count):
                 at = self._element(at, depth + 1)
             return at
-        size = _SIZES[tag] if tag in _SIZES else len(self._data)
-        if size < 0:
+        size = _SIZES[tag] - 48
+        if size == _UNKNOWN:
+            raise ValueError("tag")
+        if size in {_LENGTH, _BITS}:
             length, at = self._length(at)
-            size = length if size == -1 else (length + 7) // 8
+            size = length if size == _LENGTH else (length + 7) // 8
         if at + size > len(self._data):
             raise ValueError("length")
         self._token(tag, self._data[at : at + size])
@@ -174,11 +177,11 @@ class Dlms(Driver):
     def _read_kaifa(self, count: int) -> None:
         if len(self._items) != count:
             return
-        for first, codes in _KAIFA.get(count, ()):
-            for index in range(len(codes)):
-                value = self._items[first + index]
-                if value is not None:
-                    self._put_of(_KAIFA_EXPONENTS, codes[index][0], codes[index][1], value)
+        codes = _kaifa(count)
+        for index in range(len(codes) // 2):
+            value = self._items[index]
+            if value is not None:
+                self._put_of(_KAIFA_EXPONENTS, codes[2 * index], codes[2 * index + 1], value)
 
     def take(self, uptime_ms: int) -> "tuple[tuple[int | None, ...], int] | None":
         """Return the latest push as a row."""

@@ -6,7 +6,7 @@ is found. BCC is blind to a pair of equal characters lost, so a readout must als
 the one before (the fields of a meter have a fixed width); the first one is read twice.
 """
 
-from fieldnode.drivers import STATUS_CRITICAL, Driver, obis
+from fieldnode.drivers import STATUS_CRITICAL, Driver, obis, text
 
 _BAUDS = (300, 600, 1200, 2400, 4800, 9600, 19200)  # IEC 62056-21 §6.3.14
 _STX, _ETX, _SLASH, _BANG, _NEWLINE = 2, 3, 47, 33, 10
@@ -123,7 +123,7 @@ class Iec62056(Driver):
         if line[0] == _BANG and not self._interval_ms:
             self._finish(STATUS_CRITICAL)  # mode D has no BCC
             return
-        item = obis.read_line(line) if len(line) < _LINE_MAX else None
+        item = text.read_line(line) if len(line) < _LINE_MAX else None
         if item:
             self._collector.put(*item)
 

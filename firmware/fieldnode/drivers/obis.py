@@ -6,19 +6,18 @@ varh, V, A, Hz, so that every sum is exact before it is rounded once.
 
 from fieldnode.core.policy import rounded
 
+if False:  # for the type checker
+    Number = tuple[int, int]  # mantissa, power of ten
+    Column = tuple[int, tuple[int, int, int]]
+
 # Power of ten of the column's scaled unit; lowest and highest in it (gateway/profiles/*.toml).
 # What lies outside is None here: one impossible value must not take the whole row with it.
 _ENERGY = (0, 0, 999_999_999_999)
 _COUNT = (0, 0, 0xFFFFFFFF)
 _U = (-1, 0, 4000)
-_FINE_U = (-2, 0, 40_000)
-_PERCENT = (-2, 0, 40_000)
-_FLICKER = (-3, 0, 100_000)
-_CELSIUS = (-1, -500, 2000)
 _PF = (-3, -1000, 1000)
 
 _EXPONENT_MAX = 9  # no scaler of a meter is beyond; bounds 10**n
-_DIGITS_MAX = 15  # of a number in text: 2^53 has 16
 _MANTISSA_MAX = 1 << 64  # the widest integer that DLMS and SML carry
 
 
@@ -31,63 +30,47 @@ def _e(c: int, d: int = 7, e: int = 0) -> int:
     return key(1, c, d, e)
 
 
-_REGISTERS = ((_e(1, 8), _ENERGY), (_e(2, 8), _ENERGY))
-_REACTIVE = ((_e(3, 8), _ENERGY), (_e(4, 8), _ENERGY))
-_VOLTAGES = ((_e(32), _U), (_e(52), _U), (_e(72), _U))
+def columns(profile: str) -> "tuple[Column, ...]":
+    """Return code and kind of each column; code -1: no meter knows it.
+
+    A function, so that only the profile in use takes memory.
+
+    Raises:
+        ValueError: no meter fills that profile.
+    """
+    if profile == "pq3":
+        return _quality()
+    energies = [(_e(c, 8), _ENERGY) for c in (1, 2, 3, 4)]
+    if profile == "em1":
+        gauges = [(_e(16), _power(30_000)), (_e(32), _U), (_e(31), (-2, -12_000, 12_000))]
+        return tuple(energies[:2] + gauges + [(_e(13), _PF)])
+    voltages = [(_e(c), _U) for c in (32, 52, 72)]
+    frequency = [(_e(14), (-2, 4000, 7000))]
+    if profile == "em3":
+        powers = [(_e(16), _power(2_000_000))]
+        powers.extend([(_e(c), _power(700_000)) for c in (36, 56, 76)])
+        currents = [(_e(c), (-2, -300_000, 300_000)) for c in (31, 51, 71)]
+        return tuple(energies + powers + voltages + currents + [(_e(13), _PF)] + frequency)
+    if profile == "dtm":
+        powers = [(_e(c), _power(5_000_000)) for c in (16, 3)]
+        currents = [(_e(c), (-1, -80_000, 80_000)) for c in (31, 51, 71)]
+        celsius = [(-1, (-1, -500, highest)) for highest in (2000, 2500, 700)]
+        return tuple(energies + powers + voltages + currents + frequency + celsius)
+    raise ValueError("profile")
+
+
+def _quality() -> "tuple[Column, ...]":
+    means = [(_e(c, 24), (-2, 0, 40_000)) for c in (32, 52, 72)]
+    means.append((_e(14, 24), (-3, 40_000, 70_000)))
+    none = [(-1, _PF)] * 7  # unbalance, THD, flicker: no meter's telegram has them
+    counts = [(_e(32 + 20 * phase, kind), _COUNT) for kind in (32, 36) for phase in range(3)]
+    failures = [(key(0, 96, 7, 21), _COUNT), (key(0, 96, 7, 9), _COUNT)]
+    return tuple(means + none + counts + failures)
 
 
 def _power(highest: int) -> "tuple[int, int, int]":
     return (0, -highest, highest)
 
-
-def _currents(exponent: int, highest: int) -> "tuple[tuple[int, tuple[int, int, int]], ...]":
-    kind = (exponent, -highest, highest)
-    return ((_e(31), kind), (_e(51), kind), (_e(71), kind))
-
-
-_NO_METER = ((-1, _PERCENT),) * 3 + ((-1, _FLICKER),) * 3
-
-PROFILES = {
-    "em1": _REGISTERS
-    + (
-        (_e(16), _power(30_000)),
-        (_e(32), _U),
-        (_e(31), (-2, -12_000, 12_000)),
-        (_e(13), _PF),
-    ),
-    "em3": _REGISTERS
-    + _REACTIVE
-    + (
-        (_e(16), _power(2_000_000)),
-        (_e(36), _power(700_000)),
-        (_e(56), _power(700_000)),
-        (_e(76), _power(700_000)),
-    )
-    + _VOLTAGES
-    + _currents(-2, 300_000)
-    + ((_e(13), _PF), (_e(14), (-2, 4000, 7000))),
-    "dtm": _REGISTERS
-    + _REACTIVE
-    + ((_e(16), _power(5_000_000)), (_e(3), _power(5_000_000)))
-    + _VOLTAGES
-    + _currents(-1, 80_000)
-    + (
-        (_e(14), (-2, 4000, 7000)),
-        (-1, _CELSIUS),  # no meter knows the temperatures of a transformer
-        (-1, (-1, -500, 2500)),
-        (-1, (-1, -500, 700)),
-    ),
-    "pq3": (
-        (_e(32, 24), _FINE_U),
-        (_e(52, 24), _FINE_U),
-        (_e(72, 24), _FINE_U),
-        (_e(14, 24), (-3, 40_000, 70_000)),
-        (-1, (-2, 0, 10_000)),
-    )
-    + _NO_METER
-    + tuple([(_e(32 + 20 * phase, kind), _COUNT) for kind in (32, 36) for phase in range(3)])
-    + ((key(0, 96, 7, 21), _COUNT), (key(0, 96, 7, 9), _COUNT)),
-}
 
 # Where a meter has no signed value: import minus export (no export known: import is all).
 _DIFFERENCES = {
@@ -100,9 +83,6 @@ _DIFFERENCES = {
 _INSTEAD = {_e(32): _e(12), _e(31): _e(11)}  # "any phase" of single-phase meters
 _TARIFFS = 4  # rates 1.8.1 … 1.8.4 (DSMR has 2), summed where there is no 1.8.0
 
-if False:  # for the type checker
-    Number = tuple[int, int]  # mantissa, power of ten
-
 
 class Collector:
     """Takes in the values of one telegram and gives them as one row of a profile.
@@ -112,9 +92,7 @@ class Collector:
     """
 
     def __init__(self, profile: str) -> None:
-        if profile not in PROFILES:
-            raise ValueError("profile")
-        self._columns = PROFILES[profile]
+        self._columns = columns(profile)
         # Bounds what is kept of a telegram of any length: only what a column can use.
         self._wanted = set()
         for code, _ in self._columns:
@@ -202,62 +180,3 @@ def scaled(number: "Number", exponent: int) -> int:
         value: int = mantissa * 10 ** (own - exponent)
         return value
     return rounded(mantissa, 10 ** (exponent - own))
-
-
-# -- text, as in DSMR P1 and IEC 62056-21 --------------------------------------------------------
-
-_UNITS = (b"", b"w", b"wh", b"var", b"varh", b"v", b"a", b"hz")
-_PREFIXES = {b"k": 3, b"m": 6}  # in lower case: M is mega, no meter writes milli
-
-
-def read_line(line: bytes) -> "tuple[int, int | None, int] | None":
-    """Return code, mantissa and power of ten of ``1-0:1.8.0(000123.456*kWh)``.
-
-    None where the line has no such code; the mantissa is None where the value is no number.
-    """
-    start = line.find(b"(")
-    end = line.find(b")", start + 1)
-    if start < 0 or end < 0:
-        return None
-    code = _read_code(line[:start])
-    if code < 0:
-        return None
-    number = _read_value(line[start + 1 : end])
-    return (code, None, 0) if number is None else (code, number[0], number[1])
-
-
-def _digits(text: bytes) -> int:
-    return int(text) if text.isdigit() and len(text) <= _DIGITS_MAX else -1
-
-
-def _read_code(text: bytes) -> int:
-    medium = 1
-    if b":" in text:
-        before, text = text.split(b":", 1)
-        medium = _digits(before.split(b"-")[0])
-    parts = [_digits(part) for part in text.replace(b"*", b".").replace(b"&", b".").split(b".")]
-    if len(parts) == 2:
-        parts.append(0)
-    if len(parts) == 4 and parts.pop() != 255:  # F: a value of the past, such as 1.8.0*01
-        return -1
-    if len(parts) != 3 or min(parts) < 0 or max(parts) > 255 or not 0 <= medium <= 1:
-        return -1
-    return key(medium, parts[0], parts[1], parts[2])
-
-
-def _read_value(text: bytes) -> "Number | None":
-    unit = b""
-    if b"*" in text:
-        text, unit = text.split(b"*", 1)
-    unit = unit.lower()
-    exponent = _PREFIXES.get(unit[:1], 0)
-    if (unit[1:] if exponent else unit) not in _UNITS:
-        return None
-    sign = -1 if text[:1] == b"-" else 1
-    text = text[1:] if sign < 0 else text
-    if b"." in text:
-        whole, fraction = text.split(b".", 1)
-        text = whole + fraction
-        exponent -= len(fraction)
-    mantissa = _digits(text)
-    return None if mantissa < 0 else (sign * mantissa, exponent)

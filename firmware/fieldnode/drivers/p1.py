@@ -5,7 +5,7 @@ identification, lines with OBIS codes, ``!`` and a CRC-16 over everything from `
 is read line by line, so no telegram is too long for the heap.
 """
 
-from fieldnode.drivers import STATUS_CRITICAL, Driver, crc, obis
+from fieldnode.drivers import STATUS_CRITICAL, Driver, crc, obis, text
 
 _LINE_MAX = 128  # the wanted lines have < 40; text messages of up to 2 KB only go into the CRC
 _SLASH, _BANG, _NEWLINE = 47, 33, 10
@@ -62,15 +62,15 @@ class P1(Driver):
         self._size = 0
         self._crc = crc.arc(line, self._crc)
         if is_whole and not self._is_long:
-            item = obis.read_line(line)
+            item = text.read_line(line)
             if item:
                 self._collector.put(*item)
         self._is_long = not is_whole
 
     def _finish(self) -> None:
-        text = bytes(self._buffer[: self._size]).strip()
+        check = bytes(self._buffer[: self._size]).strip()
         self._state = _IDLE
-        status = self._judge(text)
+        status = self._judge(check)
         row = self._collector.row() if status >= 0 else None
         if row is None:
             self.errors += 1
@@ -79,14 +79,14 @@ class P1(Driver):
         self._row = row, status
         self.at_ms = self._started_ms
 
-    def _judge(self, text: bytes) -> int:
+    def _judge(self, check: bytes) -> int:
         """Return the status that the check deserves, -1 where it is wrong."""
-        if not text:
+        if not check:
             return STATUS_CRITICAL if self._is_unchecked else -1
         value = 0
-        for char in text:
+        for char in check:
             digit = b"0123456789ABCDEF".find(bytes((char,)).upper())
-            if digit < 0 or len(text) > 4:
+            if digit < 0 or len(check) > 4:
                 return -1
             value = value << 4 | digit
         return 0 if value == self._crc else -1
