@@ -173,3 +173,33 @@ def kaifa(draw: Draw) -> bytes:
         items.append(b"\x09\x0c" + _CLOCK)
         items += [u32(draw(10 ** (1 + draw(9)))) for _ in range(4)]
     return _PUSH + b"\x09\x0c" + _CLOCK + b"\x02" + bytes((count,)) + b"".join(items)
+
+
+# Type, format and highest value of the integers of DLMS.
+_INTEGERS = (
+    (5, ">i", 2**31), (6, ">I", 2**32), (15, ">b", 2**7), (16, ">h", 2**15),
+    (17, ">B", 2**8), (18, ">H", 2**16), (20, ">q", 2**53), (21, ">Q", 2**53),
+)  # fmt: skip
+_CODES = [(c, 8, 0) for c in (1, 2, 3, 4)] + [(c, 8, e) for c in (1, 2) for e in (1, 2)]
+_CODES += [(c, 7, 0) for c in (16, 1, 2, 3, 4, 36, 21, 22, 32, 52, 72, 31, 51, 71, 13, 14)]
+
+
+def any_list(draw: Draw) -> bytes:
+    """Return an array of code, value, scaler and unit, in any order, of any integer type."""
+    items = []
+    codes = list(_CODES)
+    for _ in range(1 + draw(len(codes))):
+        c, d, e = codes.pop(draw(len(codes)))
+        tag, form, highest = _INTEGERS[draw(len(_INTEGERS))]
+        value = draw(min(highest, 10 ** (1 + draw(12))))
+        if form in {">b", ">h", ">i", ">q"} and draw(2):
+            value = -value
+        integer = bytes((tag,)) + struct.pack(form, value)
+        scaler = (draw(10) - 6) & 255
+        items.append(
+            b"\x02\x03" + obis(1, 0, c, d, e, 255) + integer
+            + b"\x02\x02\x0f" + bytes((scaler, 0x16, 27))
+        )  # fmt: skip
+        if draw(4) == 0:
+            items.append(b"\x02\x02" + obis(0, 0, 96, 1, draw(9), 255) + b"\x09\x03abc")
+    return b"\x01" + bytes((len(items),)) + b"".join(items)

@@ -12,7 +12,7 @@ _LLC = b"\xe6\xe7\x00"
 _NOTIFICATION = 0x0F
 _DEPTH_MAX = 6  # lists have 3; bounds the recursion
 _ITEMS_MAX = 40  # of a list without codes: Kaifa's has 18
-_NULL, _ARRAY, _STRUCTURE, _OCTETS, _TEXT, _INT8, _ENUM = 0, 1, 2, 9, 10, 15, 22
+_ARRAY, _STRUCTURE, _OCTETS, _TEXT, _INT8, _ENUM = 1, 2, 9, 10, 15, 22
 # Bytes of a type by its tag, '?': there is none, 'n': a length comes first, 'b': one in bits.
 _SIZES = b"0??1b44??nn?n1?1212?88148<54"  # '<' is 12
 _LENGTH, _BITS, _UNKNOWN = 62, 50, 15
@@ -21,6 +21,7 @@ _UNSIGNED = (6, 17, 18, 21)
 
 # Powers of ten of registers, currents and voltages of makers that send none.
 _MAKERS = {b"Kamstrup": (1, -2, 0), b"KFM_": (0, -3, -1)}
+_KAMSTRUP_CT = b"685"  # types with current transformers give mA
 _KAIFA_EXPONENTS = _MAKERS[b"KFM_"]
 
 
@@ -137,10 +138,13 @@ class Dlms(Driver):
             number = _integer(tag, piece)
             if tag == _INT8 and self._value is not None:
                 self._scaler = number
-            elif self._code >= 0:
-                self._value, self._scaler = number, None
+            else:
+                if self._value is not None:
+                    self._flush()  # no scaler came: the number after it is another item
+                if self._code >= 0:
+                    self._value, self._scaler = number, None
             self._keep(number)
-            if tag == _NULL:
+            if number is None:
                 self._code = -1
 
     def _keep(self, number: "int | None") -> None:
@@ -156,6 +160,8 @@ class Dlms(Driver):
         for maker, exponents in _MAKERS.items():
             if text.startswith(maker):
                 self._maker = exponents
+        if text.startswith(_KAMSTRUP_CT) and self._maker == _MAKERS[b"Kamstrup"]:
+            self._maker = (1, -3, 0)
 
     def _flush(self) -> None:
         """Put a value that came without scaler, where its maker's is known."""
