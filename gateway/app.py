@@ -23,9 +23,10 @@ from gateway.config import Settings, split_address
 from gateway.errors import GatewayError
 from gateway.imports import load
 from gateway.nursery import NurseryLink, Work, name_process, start_nursery
-from gateway.roles import NAMES, run_role
+from gateway.roles import NAMES, Heritage, run_role
 from gateway.roles.building import check
 from gateway.supervisor import locked, start_logging
+from gateway.waterline import Waterline
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ HTTP_BACKLOG = 2048  # as uvicorn's own
 
 
 class _Intake(Protocol):
-    run: Callable[[Settings, NurseryLink, Sequence[str], float | None], int]
+    run: Callable[[Settings, Waterline, NurseryLink, Sequence[str], float | None], int]
 
 
 def run_gateway(
@@ -63,18 +64,24 @@ def run_gateway(
     with locked(settings.gateway.data_dir / "lock"):
         for snapshot in run_dir.glob("*.json"):
             snapshot.unlink()  # what a former life said of itself makes nobody ready
-        nursery = start_nursery(_roles(settings, helpers))
+        waterline = Waterline()
+        nursery = start_nursery(_roles(settings, waterline, helpers))
         if settings.http is not None:
             nursery.start_early("web")  # it has most to load, and readiness waits for it
         intake = cast("_Intake", load("gateway.roles.intake"))
-        return intake.run(settings, nursery, list(helpers), run_s)
+        return intake.run(settings, waterline, nursery, list(helpers), run_s)
 
 
-def _roles(settings: Settings, helpers: Mapping[str, Sequence[str]]) -> dict[str, Work]:
-    roles: dict[str, Work] = {name: partial(run_role, name, settings) for name in NAMES}
+def _roles(
+    settings: Settings, waterline: Waterline, helpers: Mapping[str, Sequence[str]]
+) -> dict[str, Work]:
+    def role(name: str, sock: socket.socket | None) -> int:
+        return run_role(name, settings, Heritage(sock, waterline))
+
+    roles: dict[str, Work] = {name: partial(role, name) for name in NAMES}
     if settings.http is not None:
         door = _open_door(settings.http.listen)
-        roles["web"] = lambda _: run_role("web", settings, door)
+        roles["web"] = lambda _: role("web", door)
     for name, command in helpers.items():
         roles[name] = partial(_become, command)
     return roles

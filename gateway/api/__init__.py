@@ -20,12 +20,14 @@ def serve(
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     mounts: Sequence[Callable[[Any], None]] = (),
     door: socket.socket | None = None,
+    durable: Callable[[], int] = lambda: 0,
 ) -> int:
     """Run the web process until SIGTERM or SIGINT; return its exit code.
 
-    ``door`` listens already; without one the address of the settings is bound.
+    ``door`` listens already; without one the address of the settings is bound. ``durable`` returns
+    the last record of the journal on disk, where somebody knows.
     """
     code: int = cast("Any", load("gateway.api.server")).serve(
-        settings, profiles, clock, mounts, door
+        settings, profiles, clock, mounts, door, durable
     )
     return code

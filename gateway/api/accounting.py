@@ -43,5 +43,5 @@ def read_accounting(
 ) -> Response:
     """Return the account of the gateway, or of one device."""
     if device is None:
-        return to_answer(to_accounting(sight.store.accounting()))
+        return to_answer(to_accounting(sight.accounting()))
     return to_answer(to_accounting(sight.look_at(find_device(sight, device)).counts))

@@ -45,6 +45,7 @@ def create_app(
     data_dir: Path | None = None,
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     profiles: Profiles | None = None,
+    durable: Callable[[], int] = lambda: 0,
 ) -> FastAPI:
     """Return the API over a data directory; ``app.state.sight`` is what it reads."""
     token = settings.http.token if settings.http is not None else None
@@ -59,7 +60,7 @@ def create_app(
         responses={"default": {"model": Problem, "description": "RFC 9457 problem document"}},
         dependencies=[Depends(refuse_unknown)],
     )
-    app.state.sight = Sight(settings, clock, data_dir, profiles)
+    app.state.sight = Sight(settings, clock, data_dir, profiles, durable)
     app.state.streams = stream.Streams()
     app.include_router(health.router)
     app.include_router(metrics.router)

@@ -67,7 +67,7 @@ def to_cumulative(buckets: Iterable[int]) -> list[tuple[str, float]]:
 
 def account_samples(sight: Sight) -> Iterator[Sample]:
     """Yield the accounts as samples, from the store: they outlive every process."""
-    accounts = accounts_of(sight.store.accounting())
+    accounts = accounts_of(sight.accounting())
     for unit, account in (("messages", accounts.messages), ("readings", accounts.readings)):
         for name, value in account._asdict().items():
             if name == "pending":

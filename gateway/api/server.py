@@ -157,9 +157,10 @@ def serve(
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     mounts: Sequence[Mount] = (),
     door: socket.socket | None = None,
+    durable: Callable[[], int] = lambda: 0,
 ) -> int:
     """Serve until SIGTERM or SIGINT; ``mounts`` add pages, such as ``board.mount``."""
-    app = create_app(settings, None, clock, profiles)
+    app = create_app(settings, None, clock, profiles, durable)
     for mount in mounts:
         mount(app)
     server = build_server(app, settings.http or HttpSection(), has_pages=bool(mounts))

@@ -74,10 +74,14 @@ class Totals(NamedTuple):
     messages_quarantined: int
 
     @property
+    def decided_messages(self) -> int:
+        """Messages that have a fate."""
+        return self.messages_stored + self.messages_duplicate + self.messages_quarantined
+
+    @property
     def pending_messages(self) -> int:
         """Messages in the journal that the pipeline has not yet reached."""
-        done = self.messages_stored + self.messages_duplicate + self.messages_quarantined
-        return self.received_messages - done
+        return self.received_messages - self.decided_messages
 
 
 class Checkpoint(NamedTuple):

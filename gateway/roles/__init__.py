@@ -7,10 +7,11 @@ longer than everything else a start does.
 import os
 import socket
 import time
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from gateway.config import Settings
 from gateway.imports import load
+from gateway.waterline import Waterline
 
 # Beside the intake, and how far each stands back for it where there are too few cores: a merge or
 # a query that takes a core delays PUBACKs otherwise. Nice levels: each takes a fifth of the share.
@@ -18,10 +19,17 @@ STANDS_BACK = {"processor": 3, "web": 5, "keeper": 10}
 NAMES = tuple(STANDS_BACK)
 
 
+class Heritage(NamedTuple):
+    """What a process has from the one it was forked from."""
+
+    sock: socket.socket | None  # the processor's link, the port of the web process
+    waterline: Waterline
+
+
 class Role(Protocol):
     """A module of this package that is a process of its own."""
 
-    def run(self, settings: Settings, sock: socket.socket | None) -> int:
+    def run(self, settings: Settings, heritage: Heritage) -> int:
         """Work until told to stop; return the exit code."""
 
 
@@ -30,8 +38,8 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def run_role(name: str, settings: Settings, sock: socket.socket | None) -> int:
+def run_role(name: str, settings: Settings, heritage: Heritage) -> int:
     """Run one of the processes beside the intake, in the process that is to be it."""
     os.nice(STANDS_BACK[name])
     role = cast("Role", load(f"gateway.roles.{name}"))
-    return role.run(settings, sock)
+    return role.run(settings, heritage)

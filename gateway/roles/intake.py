@@ -30,17 +30,22 @@ from gateway.supervisor import (
     run_loop,
     until_stopped,
 )
+from gateway.waterline import Waterline
 
 # What may wait does not compete with a start that shall be over within a second.
 KEEPER_AFTER_S = 1.0
 
 
 def run(
-    settings: Settings, nursery: NurseryLink, helpers: Sequence[str], run_s: float | None
+    settings: Settings,
+    waterline: Waterline,
+    nursery: NurseryLink,
+    helpers: Sequence[str],
+    run_s: float | None,
 ) -> int:
     """Run until SIGTERM, SIGINT or ``run_s``, with the processes that the nursery forks."""
     allow_many_files()
-    return run_loop(_run(settings, nursery, helpers, run_s))
+    return run_loop(_run(settings, waterline, nursery, helpers, run_s))
 
 
 class Opened(NamedTuple):
@@ -50,7 +55,7 @@ class Opened(NamedTuple):
     journal: Journal
 
 
-def open_intake(settings: Settings, stats: Stats, taps: Taps) -> Opened:
+def open_intake(settings: Settings, waterline: Waterline, stats: Stats, taps: Taps) -> Opened:
     """Open the journal and put the intake's rooms together.
 
     Raises:
@@ -67,6 +72,8 @@ def open_intake(settings: Settings, stats: Stats, taps: Taps) -> Opened:
     )
     rules = CommitRules(limits.commit_ms, limits.commit_messages)
     commit = GroupCommit(journal, rules, stats, now_ms)
+    waterline.rise(journal.durable)
+    commit.on_durable(waterline.rise)  # before any source hears of it and acknowledges
     sources = _sources(settings, WatchedIntake(commit, taps), stats)
     # shards of one broker share its topics: one receipt is enough
     unique = {
@@ -83,11 +90,15 @@ def open_intake(settings: Settings, stats: Stats, taps: Taps) -> Opened:
 
 
 async def _run(
-    settings: Settings, nursery: NurseryLink, helpers: Sequence[str], run_s: float | None
+    settings: Settings,
+    waterline: Waterline,
+    nursery: NurseryLink,
+    helpers: Sequence[str],
+    run_s: float | None,
 ) -> int:
     data_dir, stats, taps = settings.gateway.data_dir, Stats(), Taps()
     stats.gauge("infragate_insecure", float(bool(settings.exposures)))
-    intake, journal = open_intake(settings, stats, taps)
+    intake, journal = open_intake(settings, waterline, stats, taps)
     roles = [Role("processor", intake.attach), Role("keeper", after_s=KEEPER_AFTER_S)]
     roles += [Role("web")] if settings.http is not None else []
     roles += [Role(name) for name in helpers]

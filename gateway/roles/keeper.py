@@ -1,6 +1,5 @@
 """The keeper: what may wait. Sinks, merges, rollups, retention."""
 
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from gateway.config import Settings, SinkSection, duration_ms
 from gateway.journal import JournalReader
 from gateway.keeper import Keeper, KeeperRooms, Outlet
 from gateway.profiles import Profiles
-from gateway.roles import now_ms
+from gateway.roles import Heritage, now_ms
 from gateway.roles.building import load_all_profiles
 from gateway.sinks import open_sink
 from gateway.sinks.drain import Drain, Outside, Pace
@@ -25,7 +24,7 @@ ROLLUPS = "outbox-rollups"  # folder
 ROLLUPS_MAX_BYTES = 1 << 30  # a sink away for weeks: 10,000 meters make 50 MB a day
 
 
-def run(settings: Settings, _sock: socket.socket | None) -> int:
+def run(settings: Settings, _heritage: Heritage) -> int:
     """Run until SIGTERM."""
     data_dir, stats = settings.gateway.data_dir, Stats()
     profiles = load_all_profiles(settings)

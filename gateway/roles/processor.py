@@ -3,7 +3,6 @@
 import errno
 import logging
 import signal
-import socket
 import time
 
 from gateway.config import Settings
@@ -14,7 +13,7 @@ from gateway.model import Lane
 from gateway.processor import Processor, Rooms
 from gateway.profiles import Profiles
 from gateway.quarantine import Quarantine
-from gateway.roles import now_ms
+from gateway.roles import Heritage, now_ms
 from gateway.roles.building import build_pipeline, load_all_profiles
 from gateway.sinks.outbox import Outbox
 from gateway.stats import Stats
@@ -27,9 +26,9 @@ logger = logging.getLogger(__name__)
 RETRY_S = 1.0
 
 
-def run(settings: Settings, sock: socket.socket | None) -> int:
+def run(settings: Settings, heritage: Heritage) -> int:
     """Run until the link says so."""
-    if sock is None:
+    if heritage.sock is None:
         raise ValueError("a processor needs a link to the intake")
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the link says when to stop
     data_dir, stats, profiles = settings.gateway.data_dir, Stats(), load_all_profiles(settings)
@@ -38,7 +37,7 @@ def run(settings: Settings, sock: socket.socket | None) -> int:
             time.sleep(RETRY_S)
         processor = Processor(
             rooms,
-            Link(sock),
+            Link(heritage.sock),
             receipt_s=settings.gateway.receipt_ms / 1000,
             save_stats=lambda: stats.save(data_dir / "run" / "processor.json"),
         )

@@ -66,9 +66,15 @@ class StoreReader:
         rows = self._of_state(lambda file: state.load_counts(file, device_index))
         return rows[0] if rows else None
 
-    def accounting(self) -> Totals:
-        """Return the accounts of the gateway at the last checkpoint."""
-        return (self._of_state(state.load_meta) or _NOTHING_YET).totals
+    def accounting(self, durable: int = 0) -> Totals:
+        """Return the accounts of the gateway at the last checkpoint.
+
+        Where ``durable``, the last record of the journal, is known, what came since is pending.
+        """
+        meta = self._of_state(state.load_meta) or _NOTHING_YET
+        requeued = meta.position.number - 1 - meta.totals.decided_messages
+        received = max(meta.totals.received_messages, durable - requeued)
+        return meta.totals._replace(received_messages=received)
 
     def position(self) -> Position:
         """Return the cursor of the last checkpoint."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.config import Settings
-from gateway.ports import DeviceRow, LatestRow
+from gateway.ports import DeviceRow, LatestRow, Totals
 from gateway.profiles import Profiles, load_profiles
 from gateway.quarantine import Entry, QuarantineReader
 from gateway.registry import Registry
@@ -30,6 +30,7 @@ class Sight:
         clock: Callable[[], int],
         data_dir: Path | None = None,
         profiles: Profiles | None = None,
+        durable: Callable[[], int] = lambda: 0,
     ) -> None:
         folder = settings.gateway.profiles
         if profiles is None:
@@ -41,6 +42,7 @@ class Sight:
         self.registry = Registry.load(file) if (file := settings.registry.file) else None
         self.store = StoreReader(self.data_dir, self.profiles)
         self.quarantine = QuarantineReader(self.data_dir)
+        self._durable = durable  # the last record of the journal on disk, 0: nobody knows
         self._intervals_ms = {name: 1000 * one.interval_s for name, one in profiles.items()}
         # kept from look to look, as only what changed is read; the registry bounds the devices
         self._latest: dict[tuple[int, str], LatestRow] = {}
@@ -53,6 +55,10 @@ class Sight:
     def fleet(self) -> Fleet:
         """Return the fleet, about a second old at most."""
         return self._fleet.see()
+
+    def accounting(self) -> Totals:
+        """Return the accounts of the gateway, with what has been received since the checkpoint."""
+        return self.store.accounting(self._durable())
 
     def device(self, name: str) -> DeviceRow | None:
         """Return the device of that name."""
@@ -79,7 +85,7 @@ class Sight:
 
     def sample_flow(self) -> None:
         """Remember how much has flowed; to be called every ``flow.STEP_S``."""
-        received = accounts_of(self.store.accounting()).readings.received
+        received = accounts_of(self.accounting()).readings.received
         self.flow.sample(self.clock(), received, self.samples())
 
     def samples(self) -> list[Sample]:
@@ -87,7 +93,7 @@ class Sight:
         return load_samples(self.data_dir / "run")
 
     def _look(self) -> Fleet:
-        totals = self.store.accounting()
+        totals = self.accounting()
         changed, change = self.store.changed_since(self._change)
         if change < self._change:  # another store is in its place: begin anew
             self._latest.clear()

@@ -9,15 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SOAK
 from tests.faults import LossyDisk, lossy_disk, needs_lossyfs, needs_root, quick_or_soak
 from tests.support.killing import judge_readings, watched
 from tests.support.load import Load, publishes
 from tests.support.running import Gateway, free_port, listener, wait_until
 
-# New, and minutes long on a busy machine: with the full counts until its quick form is measured.
-ONLY_SOAK = pytest.mark.skipif(not SOAK, reason="kill sweeps and power cuts: `make soak`")
-pytestmark = [ONLY_SOAK, pytest.mark.slow, needs_lossyfs, needs_root, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.slow, needs_lossyfs, needs_root, pytest.mark.timeout(3000)]
 
 UNSYNCED_LEFT = 0.5  # of the sectors that were written and not synced
 RATE_PER_S = 100  # every commit goes through a file system in Python

@@ -20,15 +20,12 @@ from gateway.quarantine import QuarantineReader
 from gateway.sinks.outbox import durable_number
 from gateway.store import Store, StoreReader
 from gateway.store.pages import decode_page
-from tests.conftest import SOAK
 from tests.faults import needs_strace
 from tests.support.load import WELCOME
 from tests.support.running import free_port, listener, row, wait_until
 from tests.support.victims import WRITING_CALLS, Farm
 
-# New, and minutes long on a busy machine: with the full counts until its quick form is measured.
-ONLY_SOAK = pytest.mark.skipif(not SOAK, reason="kill sweeps and power cuts: `make soak`")
-pytestmark = [ONLY_SOAK, pytest.mark.slow, needs_strace, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, needs_strace, pytest.mark.timeout(1800)]
 
 NOW_MS = 1_795_305_600_000
 DAY_MS = 86_400_000

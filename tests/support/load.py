@@ -36,6 +36,7 @@ class Load:
         self.probes = 0  # single readings of another device, see ``publishes``
         self._pause_s = DEVICES / rate_per_s
         self._done = threading.Event()
+        self._again = threading.Event()
         self._thread = threading.Thread(target=self._publish)
         self._thread.start()
 
@@ -45,6 +46,10 @@ class Load:
             number += 1
             for device in self.devices:
                 device.send(number, now_ms())
+            if self._again.is_set():
+                self._again.clear()
+                for device in self.devices:
+                    device.resend()
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +76,10 @@ class Load:
     def acked_count(self) -> int:
         """How many PUBACKs the devices have."""
         return sum(len(device.acked) for device in self.devices)
+
+    def resend(self) -> None:
+        """Send again soon what no receipt covers yet, as a device does that was cut off."""
+        self._again.set()
 
     def resend_until_receipted(self) -> None:
         """Send again what no receipt covers yet; nothing may be left in the end."""

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from gateway.config import load_settings
 from gateway.control import Taps
-from gateway.roles import intake, processor
+from gateway.roles import Heritage, intake, processor
 from gateway.stats import Stats
 from gateway.supervisor import run_loop
+from gateway.waterline import Waterline
 from tests.support.running import is_alive, wait_until
 
 # whatever changes a file, or makes a change durable
@@ -33,7 +34,7 @@ def run_processor(go: Connection, config: Path, last: int) -> None:
     go.recv()
     ours, theirs = socket.socketpair()
     ours.sendall(json.dumps({"durable": last, "stop": True}).encode() + b"\n")
-    raise SystemExit(processor.run(load_settings(config), theirs))
+    raise SystemExit(processor.run(load_settings(config), Heritage(theirs, Waterline())))
 
 
 def run_intake(go: Connection, config: Path, _last: int) -> None:
@@ -43,7 +44,7 @@ def run_intake(go: Connection, config: Path, _last: int) -> None:
 
 
 async def _take(config: Path) -> int:
-    opened = intake.open_intake(load_settings(config), Stats(), Taps())
+    opened = intake.open_intake(load_settings(config), Waterline(), Stats(), Taps())
     await opened.intake.run()
     return 0
 
