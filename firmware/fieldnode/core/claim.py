@@ -45,8 +45,9 @@ class Login:
     def password(self) -> "str | None":
         """Return the password of the next CONNECT; None where there is none."""
         password: str = self._config["password"]
-        if self._config["claim"] and self._shows_claim:
-            return "claim:" + self._config["claim"] + ":" + password
+        claim: str = self._config["claim"]
+        if claim and self._shows_claim:
+            return "claim:" + claim + ":" + password
         return password or None
 
     def accepted(self) -> None:
