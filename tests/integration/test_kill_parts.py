@@ -11,7 +11,7 @@ from tests.brokers import mosquitto
 from tests.faults import quick_or_soak
 from tests.support.killing import judge_readings, watched
 from tests.support.load import Load, publishes
-from tests.support.running import Gateway, broker, free_port, listener, wait_until
+from tests.support.running import broker, free_port, listener, running, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -30,10 +30,9 @@ def test_no_receipted_reading_is_lost_by_kills_of_the_broker(tmp_path: Path) -> 
     """It keeps nothing on disk, so every PUBACK of it is worth nothing."""
     port, rng = free_port(), random.Random(3)
     with mosquitto(port) as server:
-        gateway = Gateway(tmp_path, broker(port))
-        gateway.start()
-        pids = wait_until(lambda: gateway.roles() if "keeper" in gateway.roles() else None)
-        with Load(port) as load, watched(gateway):
+        with running(tmp_path, broker(port)) as gateway, Load(port) as load, watched(gateway):
+            wait_until(lambda: "keeper" in gateway.roles(), what="all processes")
+            pids = gateway.roles()
             for _ in range(quick_or_soak(4, 20)):
                 time.sleep(rng.uniform(0.1, 1.0))
                 server.kill()
@@ -45,15 +44,12 @@ def test_no_receipted_reading_is_lost_by_kills_of_the_broker(tmp_path: Path) -> 
             judge_readings(gateway, load, lambda name: set(range(1, receipted[name] + 1)))
             load.resend_until_receipted()
             judge_readings(gateway, load, load.sent)
-        assert gateway.roles() == pids, gateway.log.read_text()
-        assert gateway.stop() == 0
+            assert gateway.roles() == pids, gateway.log.read_text()
 
 
 def test_each_process_may_be_killed_alone(tmp_path: Path) -> None:
     port, rng = free_port(), random.Random(4)
-    gateway = Gateway(tmp_path, listener(port))
-    gateway.start()
-    with Load(port) as load, watched(gateway):
+    with running(tmp_path, listener(port)) as gateway, Load(port) as load, watched(gateway):
         intake = gateway.process
         assert intake is not None
         for _ in range(quick_or_soak(2, 20)):
@@ -69,4 +65,3 @@ def test_each_process_may_be_killed_alone(tmp_path: Path) -> None:
         load.resend_until_receipted()
         judge_readings(gateway, load, load.sent)
         assert intake.poll() is None
-    assert gateway.stop() == 0
