@@ -29,22 +29,26 @@ def resend_until(load: Load, has_receipts: Callable[[], bool]) -> None:
 def test_no_receipted_reading_is_lost_by_kills_of_the_broker(tmp_path: Path) -> None:
     """It keeps nothing on disk, so every PUBACK of it is worth nothing."""
     port, rng = free_port(), random.Random(3)
-    with mosquitto(port) as server:
-        with running(tmp_path, broker(port)) as gateway, Load(port) as load, watched(gateway):
-            wait_until(lambda: "keeper" in gateway.roles(), what="all processes")
-            pids = gateway.roles()
-            for _ in range(quick_or_soak(4, 20)):
-                time.sleep(rng.uniform(0.1, 1.0))
-                server.kill()
-                time.sleep(rng.uniform(0.0, 0.5))
-                server.start()
-                resend_until(load, load.receipts_after_now())
-            load.pause()
-            receipted = {device.name: device.receipted for device in load.devices}
-            judge_readings(gateway, load, lambda name: set(range(1, receipted[name] + 1)))
-            load.resend_until_receipted()
-            judge_readings(gateway, load, load.sent)
-            assert gateway.roles() == pids, gateway.log.read_text()
+    with (
+        mosquitto(port) as server,
+        running(tmp_path, broker(port)) as gateway,
+        Load(port) as load,
+        watched(gateway),
+    ):
+        wait_until(lambda: "keeper" in gateway.roles(), what="all processes")
+        pids = gateway.roles()
+        for _ in range(quick_or_soak(4, 20)):
+            time.sleep(rng.uniform(0.1, 1.0))
+            server.kill()
+            time.sleep(rng.uniform(0.0, 0.5))
+            server.start()
+            resend_until(load, load.receipts_after_now())
+        load.pause()
+        receipted = {device.name: device.receipted for device in load.devices}
+        judge_readings(gateway, load, lambda name: set(range(1, receipted[name] + 1)))
+        load.resend_until_receipted()
+        judge_readings(gateway, load, load.sent)
+        assert gateway.roles() == pids, gateway.log.read_text()
 
 
 def test_each_process_may_be_killed_alone(tmp_path: Path) -> None:
