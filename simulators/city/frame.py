@@ -175,6 +175,9 @@ class World(Protocol):
     def truth(self) -> Sequence[Truth]:
         """Return what was true up to the end of the last step."""
 
+    def balance(self) -> Mapping[str, Mapping[str, float]]:
+        """Return what nature conserves, by place: what came in, what went where (Wh, vehicles)."""
+
 
 class Supply(Protocol):
     """What the road asks of the grid: a cabinet hangs on a transformer like a home."""
@@ -182,8 +185,8 @@ class Supply(Protocol):
     def feeds(self, cabinet: int) -> str:
         """Return the transformer of a roadside cabinet, counted from 0."""
 
-    def dark(self, node: str) -> Sequence[Span]:
-        """Return when a node has no voltage, in order; known once the scenarios are."""
+    def dark(self, cabinet: int) -> Sequence[Span]:
+        """Return when a cabinet has no voltage, in order; known once the scenarios are."""
 
 
 def cabinets_for(lanes: int) -> int:
