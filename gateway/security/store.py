@@ -136,7 +136,7 @@ class CredentialStore:
         data_dir.mkdir(parents=True, exist_ok=True)
         self._clock = clock
         self._randomness = randomness
-        self._ca_folder = data_dir / "ca"
+        self._ca = data_dir / "ca"
         file = data_dir / FILE_NAME
         file.touch(mode=0o600)  # it holds pre-shared keys: its owner's only, WAL files follow
         self._db = sqlite3.connect(file, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
@@ -238,11 +238,8 @@ class CredentialStore:
         if request.method is Method.CERTIFICATE:
             days = request.valid_days or _CERTIFICATE_DAYS
             # a library of 6 MB that the processes which only check credentials need not have
-            authority = cast("Any", load("gateway.security.authority")).Authority
-            certificate = cast(
-                "CertificateFiles",
-                authority(self._ca_folder, self._clock).issue(request.device, days),
-            )
+            made = cast("Any", load("gateway.security.authority")).Authority(self._ca, self._clock)
+            certificate = cast("CertificateFiles", made.issue(request.device, days))
             proof, end_ms = certificate.fingerprint, now_ms + days * _DAY_MS
         else:
             secret = make_secret(self._randomness)
