@@ -6,14 +6,13 @@ revocation reaches a running listener within about a second.
 """
 
 from gateway.security.authenticator import Authenticator
-from gateway.security.authority import Authority, CertificateFiles
+from gateway.security.certificate import CertificateFiles
 from gateway.security.credential import Credential, EnrolmentError, Issued, Method, Request
 from gateway.security.store import CredentialStore
 from gateway.security.tls import client_context, server_context
 
 __all__ = [
     "Authenticator",
-    "Authority",
     "CertificateFiles",
     "Credential",
     "CredentialStore",

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from gateway.errors import ConfigError
 from gateway.ports import ClientRole
-from gateway.security.authority import CertificateFiles
+from gateway.security.certificate import CertificateFiles
 from gateway.security.secret import psk_of
 from gateway.topics import SECTORS, is_device_id
 

@@ -16,7 +16,7 @@ import pytest
 from fieldnode.core import config as configuration
 from fieldnode.core.claim import Login
 from fieldnode.core.mqtt import MqttError, Session
-from gateway.security import Authority
+from gateway.security.authority import Authority
 from tests.firmware.tools import ROOT, tool
 from tests.firmware.twice.support import Draw
 from tests.support.clients import ask, cli
