@@ -11,7 +11,9 @@ _AXLES_MAX = 12  # of one vehicle; a road train has 11
 _QUIET_US = 4_000_000  # after the last axle, where the speed is not known
 _BOUNCE_US = 4_000  # a tyre of 0.2 m takes 7 ms at 100 km/h
 _PAIR_US = 2_500_000  # slower between the sensors it is no traffic
-_FAR_DM = 90  # two axles of one vehicle are not farther apart; drawbar trailers have 8 m
+# So far behind the last axle the next one is of another vehicle: a trailer's behind a truck,
+# a trailer's behind a car, behind a motorcycle, and the second axle of anything.
+_FAR_DM, _FAR_CAR_DM, _FAR_MOTO_DM, _FAR_SECOND_DM = 90, 50, 30, 75
 _PIR_GAP_MS = 300  # a PIR lets go for a moment in the middle of a vehicle
 _PIR_MIN_MS = 60  # 1 m at 60 km/h
 
@@ -79,7 +81,16 @@ class Axles(Driver):
         first, second = self._hits
         if now_us - self._last_us > _QUIET_US or not first or not second:
             return now_us - self._last_us > _QUIET_US
-        return (now_us - last_us) * self._distance_dm > _FAR_DM * abs(second[0] - first[0])
+        travel_us = abs(second[0] - first[0])
+        far_dm = _FAR_SECOND_DM
+        if len(first) > 1:
+            far_dm = self._far_dm((first[1] - first[0]) * self._distance_dm, travel_us)
+        return (now_us - last_us) * self._distance_dm > far_dm * travel_us
+
+    def _far_dm(self, first: int, travel_us: int) -> int:
+        if first < _MOTO_DM * travel_us:
+            return _FAR_MOTO_DM
+        return _FAR_CAR_DM if first < _TOWING_DM * travel_us else _FAR_DM
 
     def poll(self, uptime_ms: int) -> "bytes | None":
         """Let go of the vehicle when no axle comes any more; nothing is ever written."""

@@ -157,7 +157,7 @@ def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]
     """Options: those of ``Lane``; ``distance_dm`` (0), ``zone_dm`` (20), ``on_ppm``, ``lock_s``."""
     distance_dm = int(options.get("distance_dm", 0))  # type: ignore[call-overload]
     zone_dm = int(options.get("zone_dm", 20))  # type: ignore[call-overload]
-    on_ppm = int(options.get("on_ppm", 400))  # type: ignore[call-overload]
+    on_ppm = int(options.get("on_ppm", 200))  # type: ignore[call-overload]
     lock_ms = int(options.get("lock_s", 600)) * 1000  # type: ignore[call-overload]
     if not 0 <= distance_dm <= 200 or zone_dm < 1 or on_ppm < 20 or lock_ms < 1000:
         raise ValueError("options")

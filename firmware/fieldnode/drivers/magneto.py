@@ -8,7 +8,7 @@ from fieldnode.drivers import SAMPLE, Driver, lane
 from fieldnode.drivers.lane import Lane, Trigger
 
 _BASE_SHIFT = 8  # baseline: 1/256 of the way per sample, 5 s at 50 Hz
-_FINE = 4  # the baseline is kept in 1/16 counts, so that it also follows small changes
+_FINE = _BASE_SHIFT  # bits after the point: else the baseline would stop at 256 counts from it
 _HOLD_US = 200_000  # between front and rear axle the field may come back for a moment
 
 
