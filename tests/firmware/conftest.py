@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware.tools import compile_all
+from tests.firmware.tools import build_image, compile_all
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +13,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mpy")
     compile_all(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package and a node's program as a board has them in flash."""
+    return build_image(tmp_path_factory.mktemp("image"))

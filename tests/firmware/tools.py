@@ -26,3 +26,21 @@ def compile_all(folder: Path) -> None:
             made = folder / inside.with_suffix(".mpy")
             made.parent.mkdir(parents=True, exist_ok=True)
             subprocess.run([compiler, "-s", inside.name, "-o", str(made), str(path)], check=True)
+
+
+def build_image(folder: Path) -> Path:
+    """Return a ROMFS image of the package and the program of a simulated node."""
+    root = folder / "rom"
+    compiler = program("mpy-cross")
+    for path in (ROOT / "firmware/fieldnode").rglob("*.py"):
+        made = root / path.relative_to(ROOT / "firmware").with_suffix(".mpy")
+        made.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([compiler, "-s", made.stem, "-o", str(made), str(path)], check=True)
+    tools = ROOT / "firmware/tools"
+    made = root / "sim_node.mpy"
+    subprocess.run([compiler, "-o", str(made), str(tools / "sim_node.py")], check=True)
+    image = folder / "rom.img"
+    subprocess.run(
+        [sys.executable, str(tools / "romfs.py"), str(root), str(image)], check=True, timeout=20
+    )
+    return image
