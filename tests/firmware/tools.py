@@ -33,7 +33,7 @@ def build_image(folder: Path) -> Path:
     root = folder / "rom"
     compile_all(root)
     tools = ROOT / "firmware/tools"
-    for name in ("sim_node", "run_tests"):
+    for name in ("sim_node", "run_tests", "flood"):
         made = root / f"{name}.mpy"
         command = [program("mpy-cross"), "-s", name, "-o", str(made), str(tools / f"{name}.py")]
         subprocess.run(command, check=True)
