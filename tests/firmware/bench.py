@@ -10,6 +10,7 @@ from pathlib import Path
 from fieldnode.core.block import CLOCK_SNTP, BlockWriter
 from fieldnode.core.ring import Ring
 from fieldnode.hal.sim import SECTOR_BYTES, Nor
+from fieldnode.recorder import BLOCK_BYTES
 from gateway.security import Authority
 from gateway.security.authority import write_private
 from tests.firmware.nodes import Node
@@ -33,7 +34,7 @@ def fill(folder: Path) -> int:
         ring = Ring(Nor(file, _SECTORS, lambda below: below // 2, SECTOR_BYTES), 7)  # type: ignore[arg-type]
         boot = ring.note_boot(1)
         start_ms = time.time_ns() // 1_000_000 - _ROWS * _ROW_MS
-        writer = BlockWriter(1, 6)
+        writer = BlockWriter(1, 6, BLOCK_BYTES)
         n = blocks = 0
         while n < _ROWS:
             writer.open(7, boot, n, CLOCK_SNTP, start_ms + n * _ROW_MS)
