@@ -60,3 +60,19 @@ def write_vectors(folder: Path) -> None:
     made["magic"] = head + key.sign(head, padding.PKCS1v15(), hashes.SHA256())
     for name, content in made.items():
         (folder / name).write_bytes(content)
+
+
+def build_image(folder: Path) -> Path:
+    """Return a ROMFS image of the package and the program of a simulated node."""
+    root = folder / "rom"
+    compiler = program("mpy-cross")
+    for path in (ROOT / "firmware/fieldnode").rglob("*.py"):
+        inside = path.relative_to(ROOT / "firmware").with_suffix(".mpy")
+        _compile(compiler, path, root / inside)
+    tools = ROOT / "firmware/tools"
+    _compile(compiler, tools / "sim_node.py", root / "sim_node.mpy")
+    made = folder / "rom.img"
+    subprocess.run(
+        [sys.executable, str(tools / "romfs.py"), str(root), str(made)], check=True, timeout=20
+    )
+    return made
