@@ -6,7 +6,7 @@ is found. BCC is blind to a pair of equal characters lost, so a readout must als
 the one before (the fields of a meter have a fixed width); the first one is read twice.
 """
 
-from fieldnode.drivers import STATUS_CRITICAL, Driver, obis, text
+from fieldnode.drivers import STATUS_CRITICAL, Driver, number, obis, text
 
 _BAUDS = (300, 600, 1200, 2400, 4800, 9600, 19200)  # IEC 62056-21 §6.3.14
 _STX, _ETX, _SLASH, _BANG, _NEWLINE = 2, 3, 47, 33, 10
@@ -167,8 +167,8 @@ class Iec62056(Driver):
 
 def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]") -> Iec62056:
     """Options: ``interval_s`` (900; 0: mode D), ``baud`` (300; mode D 2400), ``address``."""
-    interval_s = int(options.get("interval_s", 900))  # type: ignore[call-overload]
-    baud = int(options.get("baud", 300 if interval_s else 2400))  # type: ignore[call-overload]
-    if interval_s < 0 or 0 < interval_s < 30 or baud not in _BAUDS:
+    interval_s = number(options, "interval_s", 900, 0, 86_400)
+    baud = number(options, "baud", 300 if interval_s else 2400, 300, 19_200)
+    if 0 < interval_s < 30 or baud not in _BAUDS:
         raise ValueError("options")
     return Iec62056(profile, interval_s, baud, str(options.get("address", "")).encode())

@@ -5,7 +5,7 @@ Frame: F4 F3 F2 F1, length (u16, little endian), number of targets, alarm, five 
 check, so only what several frames agree on is a vehicle.
 """
 
-from fieldnode.drivers import Driver, lane
+from fieldnode.drivers import Driver, lane, number
 from fieldnode.drivers.lane import Lane
 
 _HEAD, _TAIL = b"\xf4\xf3\xf2\xf1", b"\xf8\xf7\xf6\xf5"
@@ -149,7 +149,5 @@ class Ld2451(Driver):
 
 def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]") -> Ld2451:
     """Options: those of ``Lane``; ``directions``: 1 approaching, 2 receding, 3 both (default)."""
-    directions = int(options.get("directions", 3))  # type: ignore[call-overload]
-    if not 1 <= directions <= 3:
-        raise ValueError("options")
+    directions = number(options, "directions", 3, 1, 3)
     return Ld2451(Lane(profile, lane.NO_CLASS, options, registers), directions)

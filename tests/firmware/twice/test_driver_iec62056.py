@@ -108,4 +108,4 @@ def test_iec_a_block_without_end_is_given_up() -> None:
     for _ in range(400):
         driver.feed(build_text.even(b"x" * 100), 0)
     assert driver.errors == 1
-    assert "options" in raises(ValueError, load, "iec62056", "em1", {"interval_s": 5})
+    assert raises(ValueError, load, "iec62056", "em1", {"interval_s": 5}).startswith("options")
