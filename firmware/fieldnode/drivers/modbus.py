@@ -3,7 +3,7 @@
 A reading is a round of requests; only when every answer of the round was sound there is a row.
 """
 
-from fieldnode.drivers import Driver, crc, obis
+from fieldnode.drivers import Driver, crc, number, obis
 from fieldnode.drivers.obis import key
 
 _READ_INPUT = 4
@@ -200,11 +200,11 @@ def from_float(bits: int) -> "int | None":
 def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]") -> Modbus:
     """Options: ``meter`` (pzem, sdm120, sdm630), ``address`` (1), ``every_ms`` (1000), ``baud``."""
     meter = str(options.get("meter", "pzem"))
-    address = int(options.get("address", 1))  # type: ignore[call-overload]
-    every_ms = int(options.get("every_ms", 1000))  # type: ignore[call-overload]
-    if meter not in METERS or not 1 <= address <= 248 or every_ms < 100:
-        raise ValueError("options")
+    address = number(options, "address", 1, 1, 248)  # 248 is PZEM's "whoever is there"
+    every_ms = number(options, "every_ms", 1000, 100, 3_600_000)
+    if meter not in METERS:
+        raise ValueError("options: meter")
     driver = Modbus(profile, meter, address, every_ms)
-    baud = int(options.get("baud", driver.line[0]))  # type: ignore[call-overload]
+    baud = number(options, "baud", driver.line[0], 300, 115_200)
     driver.line = (baud, 8, None, 1)
     return driver
