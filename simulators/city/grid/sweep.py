@@ -48,28 +48,38 @@ class Network:
         self._levels = _levels(parent)
         self._root = self._roots()
 
-    def solve(self, power: Complexes, source: Complexes) -> Flow:
+    def solve(
+        self, power: Complexes, source: Complexes, dead: NDArray[np.bool_] | None = None
+    ) -> Flow:
         """Return the flow for loads (VA, nodes × moments).
 
         Args:
             power: constant power of the load at each node.
             source: volts above each root, in the order of the roots, × moments.
+            dead: nodes × moments cut off from any source; they must have no load either.
 
         Raises:
             DivergedError: the load is more than the network can carry.
         """
-        voltage, load, current = self._settle(power, source)
-        lost = np.abs(current) ** 2 * self._z.real + np.abs(voltage) ** 2 * self._y.real
+        shunt = np.repeat(self._y[self._shunted], power.shape[1], axis=1)
+        if dead is not None:
+            shunt[dead[self._shunted]] = 0
+        voltage, load, current = self._settle(power, source, shunt)
+        if dead is not None:
+            voltage[dead] = 0
+        lost = np.abs(current) ** 2 * self._z.real
+        lost[self._shunted] += np.abs(voltage[self._shunted]) ** 2 * shunt.real
         return Flow(voltage, current, voltage * np.conj(load), lost)
 
     def _settle(
-        self, power: Complexes, source: Complexes
+        self, power: Complexes, source: Complexes, shunt: Complexes
     ) -> tuple[Complexes, Complexes, Complexes]:
         wanted, voltage = np.conj(power), source[self._root]
         load, current = np.empty_like(wanted), np.empty_like(wanted)
         left = np.arange(power.shape[1])
         for _ in range(_ROUNDS):
-            part = self._sweep(wanted[:, left], source[:, left], voltage[:, left])
+            known = _Known(wanted[:, left], source[:, left], shunt[:, left])
+            part = self._sweep(known, voltage[:, left])
             moved = np.abs(part[0] - voltage[:, left]).max(axis=0)
             voltage[:, left], load[:, left], current[:, left] = part
             left = left[moved > _STANDS * np.abs(source[0, left])]
@@ -77,15 +87,13 @@ class Network:
                 return voltage, load, current
         raise DivergedError(f"no voltage carries {power.real.sum(axis=0).max():.0f} W")
 
-    def _sweep(
-        self, wanted: Complexes, source: Complexes, voltage: Complexes
-    ) -> tuple[Complexes, Complexes, Complexes]:
+    def _sweep(self, known: "_Known", voltage: Complexes) -> tuple[Complexes, Complexes, Complexes]:
         for _ in range(_ROUND - 1):
-            through = self._sum_up(wanted / np.conj(voltage), voltage)
-            voltage = self._drop_down(through, source)
-        load: Complexes = wanted / np.conj(voltage)
-        through = self._sum_up(load, voltage)
-        return self._drop_down(through, source), load, through
+            through = self._sum_up(known.wanted / np.conj(voltage), voltage, known.shunt)
+            voltage = self._drop_down(through, known.source)
+        load: Complexes = known.wanted / np.conj(voltage)
+        through = self._sum_up(load, voltage, known.shunt)
+        return self._drop_down(through, known.source), load, through
 
     def _roots(self) -> Nodes:
         """Return for each node the number of its root among the roots."""
@@ -96,9 +104,9 @@ class Network:
             root[level.start : level.end] = root[self.parent[level.start : level.end]]
         return root
 
-    def _sum_up(self, drawn: Complexes, voltage: Complexes) -> Complexes:
+    def _sum_up(self, drawn: Complexes, voltage: Complexes, shunt: Complexes) -> Complexes:
         through = drawn.copy()
-        through[self._shunted] += voltage[self._shunted] * self._y[self._shunted]
+        through[self._shunted] += voltage[self._shunted] * shunt
         for level in reversed(self._levels[1:]):
             below = through[level.start : level.end]
             through[level.parents] += np.add.reduceat(below, level.runs, axis=0)
@@ -110,6 +118,14 @@ class Network:
         for level in self._levels[1:]:
             voltage[level.start : level.end] += voltage[self.parent[level.start : level.end]]
         return voltage
+
+
+class _Known(NamedTuple):
+    """What does not change from sweep to sweep."""
+
+    wanted: Complexes  # conjugate powers
+    source: Complexes
+    shunt: Complexes  # of the nodes that have one
 
 
 class _Level(NamedTuple):
