@@ -11,6 +11,7 @@ import numpy as np
 from simulators.road.diagram import Floats
 from simulators.road.network import Network
 
+_LOAD_SHARE = 0.1  # of a step in the mean load: about a minute
 _MAIN_PRIORITY = 0.75  # share of a full link's room that the traffic on the main road takes
 
 
@@ -32,6 +33,7 @@ class Cells:
         self.passed: Floats = np.zeros(links)  # the station
         self.left: Floats = np.zeros(links)
         self.moved_m: Floats = np.zeros(links)
+        self._load: Floats = np.zeros(links)  # of the stations: density over that at capacity
 
     def step(self, time_s: float, arriving_pcu: Floats) -> None:
         """Let ``STEP_S`` pass from ``time_s`` on, with new traffic at the sources."""
@@ -81,7 +83,9 @@ class Cells:
         flow, before = through[net.station], self.pcu[net.station - 1]
         share = np.where(before > 0, flow / np.maximum(before, 1e-12), speed[net.station])
         self.passed += flow
-        self.moved_m += np.minimum(share, 1.0) * net.cell_m[net.station]
+        self._load += _LOAD_SHARE * (before / net.capacity_pcu[net.station] - self._load)
+        slower = 1 - net.friction * np.minimum(self._load, 1.0)
+        self.moved_m += np.minimum(share, slower) * net.cell_m[net.station]
 
     def inside(self) -> Floats:
         """Return the PCU on each link."""

@@ -75,6 +75,11 @@ DIAGRAM = {
     "gate": Diagram(30, 1500, _JAM_PCU_KM),  # 18 km/h; a yard road, our choice
 }
 
+# How much slower than at free speed a station sees vehicles when the road is at capacity: riders
+# weave and enter from everywhere; HCM's freeways lose a tenth. Only what detectors see: the fluid
+# keeps the triangle, and free flow its travel time.
+FRICTION = {"urban": 0.3, "expressway": 0.1, "national": 0.15, "gate": 0.1}
+
 # Share of its capacity that a carriageway keeps while one lane is blocked, by number of lanes:
 # HCM 2000, table of freeway incidents (0.35, 0.49, 0.58 of 2, 3, 4 lanes). It is less than the
 # lanes that are left, since drivers slow down to look.

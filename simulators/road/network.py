@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulators.road.diagram import DIAGRAM, ROADS, Diagram, Floats, Ints
+from simulators.road.diagram import DIAGRAM, FRICTION, ROADS, Diagram, Floats, Ints
 
 STEP_S = 5
 NOWHERE = -1
@@ -65,6 +65,7 @@ class Network:
         self.lanes = np.array([link.lanes for link in links], dtype=np.float64)
         self.next = np.array([link.next for link in links], dtype=np.int64)
         self.road = np.array([ROADS.index(link.road) for link in links], dtype=np.int64)
+        self.friction = np.array([FRICTION[link.road] for link in links])
         self._connect()
         self.source_pcu_s = np.array([link.source_pcu_h for link in links]) / 3600
         self.exit_pcu = np.array([link.exit_pcu_h for link in links]) / 3600 * STEP_S
