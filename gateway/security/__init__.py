@@ -6,7 +6,7 @@ revocation reaches a running listener within about a second.
 """
 
 from gateway.security.authenticator import Authenticator
-from gateway.security.authority import Authority, CertificateFiles
+from gateway.security.certificate import CertificateFiles
 from gateway.security.store import (
     Credential,
     CredentialStore,
@@ -19,7 +19,6 @@ from gateway.security.tls import client_context, server_context
 
 __all__ = [
     "Authenticator",
-    "Authority",
     "CertificateFiles",
     "Credential",
     "CredentialStore",

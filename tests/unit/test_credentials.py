@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.ports import ClientRole, Credentials
 from gateway.security import (
     Authenticator,
-    Authority,
     Credential,
     CredentialStore,
     EnrolmentError,
@@ -19,6 +18,7 @@ from gateway.security import (
     Method,
     Request,
 )
+from gateway.security.authority import Authority
 from gateway.security.secret import psk_of
 
 DAY_MS = 86_400_000

@@ -9,7 +9,7 @@ Numbers in comments: sections of the OASIS standard MQTT 5.0.
 
 import struct
 
-from fieldnode.core import varint
+from fieldnode.core import properties, varint
 
 # Kinds of events that ``feed`` returns, each a tuple that begins with one of these.
 CONNECTED = 1  # session present
@@ -29,10 +29,6 @@ MALFORMED, PROTOCOL, TIMEOUT, TOO_LARGE, NO_QOS = (
 WINDOW = 8  # PUBLISHes under way; more needs memory and wins nothing (firmware.md §5.2)
 _MAX_PACKET = 2048  # we tell the server: longer ones it keeps to itself (§3.1.2.11.4)
 _RECEIVE_MAX = 4  # QoS 1 messages at once that the server may send us
-
-# Length of each property by its number (§2.2.2.2): bytes of an integer, or one of the three.
-_VARINT, _TEXT, _PAIR = 5, 6, 7
-_LENGTHS = b"\0\1\4\6\0\0\0\0\6\6\0\5\0\0\0\0\0\4\6\2\0\6\6\1\4\1\6\0\6\0\0\6\0\2\2\2\1\1\7\4\1\1\1"
 
 
 class MqttError(Exception):
@@ -215,7 +211,7 @@ class Session:
         if kind == 3:
             return self._message(first, body)
         if kind == 9:
-            return SUBSCRIBED, body[self._properties(body, 2) :]
+            return SUBSCRIBED, body[properties.read(body, 2) :]
         if kind == 14:
             raise MqttError(body[0] if body else 0)
         if kind != 13:
@@ -225,7 +221,7 @@ class Session:
     def _connack(self, body: bytes) -> "tuple":  # type: ignore[type-arg]
         if body[1]:
             raise MqttError(body[1])
-        self._properties(body, 2)
+        properties.read(body, 2, self._learn)
         self.is_up = True
         return CONNECTED, body[0] & 1
 
@@ -246,35 +242,7 @@ class Session:
             self.replies += b"\x40\2" + body[at : at + 2]
             self._has_sent = True
             at += 2
-        return MESSAGE, topic, body[self._properties(body, at) :], first & 1
-
-    def _properties(self, body: bytes, at: int) -> int:
-        """Act on the properties at ``at`` and return the offset behind them."""
-        size, at = varint.get(body, at, len(body))
-        end = at + size
-        if end > len(body):
-            raise ValueError("properties")
-        while at < end:
-            at = self._property(body, at)
-        if at != end:
-            raise ValueError("properties")
-        return end
-
-    def _property(self, body: bytes, at: int) -> int:
-        name = body[at]
-        length = _LENGTHS[name]
-        at += 1
-        if not length:
-            raise ValueError("property")
-        if length == _VARINT:
-            return varint.get(body, at, len(body))[1]
-        for _ in range(length - _VARINT):
-            at += 2 + (body[at] << 8 | body[at + 1])
-        if length < _VARINT:
-            if not self.is_up:
-                self._learn(name, int.from_bytes(body[at : at + length], "big"))
-            at += length
-        return at
+        return MESSAGE, topic, body[properties.read(body, at) :], first & 1
 
     def _learn(self, name: int, value: int) -> None:
         """Note what the server said of itself in its CONNACK (§3.2.2.3)."""
