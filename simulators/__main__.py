@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
-from simulators.commands import load, network
+from simulators.commands import chaos, load, network
 from simulators.fleet import Fleet, Plan
 from simulators.orphans import die_with
 from simulators.replay import replay
@@ -28,6 +28,7 @@ class Command(Protocol):
 COMMANDS: dict[str, tuple[Command, str]] = {
     "load": (cast("Command", load), "as many messages as you ask for, and latencies"),
     "network": (cast("Command", network), "a bad network in front of any server"),
+    "chaos": (cast("Command", chaos), "kills and faults for a gateway of its own, and a verdict"),
 }
 PROGRESS_S = 10.0
 SHORTEST_MS = 100  # the ticker of a fleet does not go faster
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(options)
     except OSError as error:
-        print(f"simulators: {options.mqtt}: {error}", file=sys.stderr)
+        print(f"simulators: {getattr(options, 'mqtt', options.command)}: {error}", file=sys.stderr)
         return 1
     except ValueError as error:
         parser.error(str(error))
