@@ -63,16 +63,13 @@ def write_vectors(folder: Path) -> None:
 
 
 def build_image(folder: Path) -> Path:
-    """Return a ROMFS image of the package and the program of a simulated node."""
+    """Return a ROMFS image of the package, the shared tests, and what runs them or a node."""
     root = folder / "rom"
-    compiler = program("mpy-cross")
-    for path in (ROOT / "firmware/fieldnode").rglob("*.py"):
-        inside = path.relative_to(ROOT / "firmware").with_suffix(".mpy")
-        _compile(compiler, path, root / inside)
+    compile_all(root)
     tools = ROOT / "firmware/tools"
-    _compile(compiler, tools / "sim_node.py", root / "sim_node.mpy")
+    for name in ("sim_node", "run_tests"):
+        _compile(program("mpy-cross"), tools / f"{name}.py", root / f"{name}.mpy")
     made = folder / "rom.img"
-    subprocess.run(
-        [sys.executable, str(tools / "romfs.py"), str(root), str(made)], check=True, timeout=20
-    )
+    packer = [sys.executable, str(tools / "romfs.py"), str(root), str(made)]
+    subprocess.run(packer, check=True, timeout=20)
     return made

@@ -87,6 +87,7 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
         key: bytes
         psk_identity: bytes
         psk_key: bytes
+        reserve: list[bytearray]  # cleared when the TLS object is about to be made
 
     class Hal(Protocol):
         """A board."""
