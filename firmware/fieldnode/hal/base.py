@@ -93,10 +93,15 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
 
         flash: BlockDevice  # of the ring (core/ring.py): at least 5 sectors
         fw: str  # version of the firmware that runs, "1.4.2"
+        build_ms: int  # Unix ms when it was built: the least that the time can be
 
         # Time. ---------------------------------------------------------------------------
         def ticks_ms(self) -> int:
             """Return the crystal's count, 0 ≤ n < 2^30; wraps (clock.TICKS_PERIOD_MS)."""
+            ...
+
+        def ticks_us(self) -> int:
+            """Return the same in µs, of which ``PulseCounter.take`` speaks; wraps at 2^30."""
             ...
 
         async def sleep_ms(self, duration_ms: int) -> None: ...
