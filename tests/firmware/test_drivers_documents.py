@@ -48,11 +48,8 @@ def test_the_profiles_are_those_that_load(name: str) -> None:
 def _carried(name: str, seen: set[str]) -> set[str]:
     """Return the modules of this folder that one needs."""
     source = (_FOLDER / f"{name}.py").read_text("utf-8")
-    words = set(
-        re.findall(
-            r"\w+", " ".join(re.findall(r"^from fieldnode.drivers.*$", source, re.MULTILINE))
-        )
-    )
+    lines = re.findall(r"^from fieldnode.drivers.*$", source, re.MULTILINE)
+    words = set(re.findall(r"\w+", " ".join(lines)))
     for needed in sorted((words & _SHARED) - seen):
         seen |= _carried(needed, seen | {needed})
     return seen | {name}
