@@ -64,37 +64,31 @@ class Ld2451(Driver):
         for byte in data:
             self._frame[self._size] = byte
             self._size += 1
-            while self._size and not self._is_possible():
-                self._shift()
-            if self._size >= 10 and self._size == self._needed():
+            if not self._is_possible(byte):
+                self.errors += self._size > len(_HEAD)
+                self._frame[0] = byte  # it may begin the next frame
+                self._size = 1 if byte == _HEAD[0] else 0
+            elif self._size >= 10 and self._size == self._needed():
                 self._read(uptime_ms)
                 self._size = 0
 
     def _needed(self) -> int:
         return 10 + (self._frame[4] | self._frame[5] << 8)
 
-    def _is_possible(self) -> bool:
-        """Whether what there is can be the begin of a frame."""
+    def _is_possible(self, byte: int) -> bool:
+        """Whether the last byte fits to those before it; allocates nothing."""
         size = self._size
-        if self._frame[: min(size, 4)] != _HEAD[:size]:
-            return False
-        if size < 6:
+        if size <= 4:
+            return byte == _HEAD[size - 1]
+        if size == 5:
             return True
         needed = self._needed()
-        if needed > _FRAME_MAX or (needed != 10 and needed % 5 != 2):
-            return False
-        if size > 6 and needed != 10 and needed != 12 + 5 * self._frame[6]:
-            return False
-        tail = size - (needed - 4)
-        return tail <= 0 or self._frame[needed - 4 : size] == _TAIL[:tail]
-
-    def _shift(self) -> None:
-        if self._size == 4 + 2 + 1 or self._size > 8:
-            self.errors += 1
-        at = self._frame.find(_HEAD[:1], 1, self._size)
-        later = bytes(self._frame[at : self._size]) if at > 0 else b""
-        self._frame[: len(later)] = later
-        self._size = len(later)
+        if size == 6:
+            return needed == 10 or (needed <= _FRAME_MAX and needed % 5 == 2)
+        tail = size - (needed - 3)
+        if tail >= 0:
+            return byte == _TAIL[tail]
+        return size > 7 or needed == 12 + 5 * byte
 
     def _read(self, now_ms: int) -> None:
         self.poll(now_ms)

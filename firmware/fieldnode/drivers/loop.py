@@ -1,6 +1,8 @@
 """Inductive loops: metal over the loop raises the frequency of its oscillator.
 
-A sample is the frequency of each loop in mHz (the board times some cycles, or counts them).
+A sample is the frequency of each loop in mHz. A board that only counts cycles sees steps of one
+cycle in a sample, 333 ppm at 60 kHz and 50 ms: ``sample_ms`` 50 and ``on_ppm`` 1500 then find
+cars and what is larger; for motorcycles it has to time cycles.
 Two loops in a lane give speed, direction and length; one gives count and occupancy.
 """
 
@@ -63,7 +65,7 @@ class Loops(Driver):
         self, road: Lane, distance_dm: int, zone_dm: int, on_ppm: int, lock_ms: int
     ) -> None:
         super().__init__()
-        self.sample_ms = 10
+        self.sample_ms = 10  # 0.3 m at 100 km/h, and crossings are interpolated
         self._road = road
         self._distance_dm = distance_dm
         self._on_ppm = on_ppm
@@ -155,11 +157,13 @@ class Loops(Driver):
 
 
 def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]") -> Loops:
-    """Options: those of ``Lane``; ``distance_dm`` (0), ``zone_dm`` (20), ``on_ppm``, ``lock_s``."""
+    """Options: those of ``Lane``; ``distance_dm`` (0: one loop), ``zone_dm`` and more."""
     distance_dm = number(options, "distance_dm", 0, 0, 200)
     zone_dm = number(options, "zone_dm", 20, 1, 200)
     on_ppm = number(options, "on_ppm", 200, 20, 100_000)
     lock_ms = number(options, "lock_s", 600, 1, 86_400) * 1000
     classes = lane.BY_LENGTH if distance_dm else lane.NO_CLASS
     road = Lane(profile, classes, options, registers)
-    return Loops(road, distance_dm, zone_dm, on_ppm, lock_ms)
+    driver = Loops(road, distance_dm, zone_dm, on_ppm, lock_ms)
+    driver.sample_ms = number(options, "sample_ms", 10, 5, 100)
+    return driver

@@ -185,7 +185,8 @@ _FLOAT_UNIT = 1_000_000_000
 def from_float(bits: int) -> "int | None":
     """Return an IEEE 754 single, given by its bits, in 10^-9; None where it is no number.
 
-    By integers: a board's own float has no more digits, and loses some in each operation.
+    By integers: a board's own float has no more digits, and loses some in each operation. What is
+    beyond 10^-9 is cut off, so that the one rounding later is exact.
     """
     exponent = bits >> 23 & 255
     if exponent > 127 + 60:  # infinite, NaN, or nothing that a meter measures
@@ -193,7 +194,7 @@ def from_float(bits: int) -> "int | None":
     mantissa = bits & 0x7FFFFF | (0x800000 if exponent else 0)
     shift = max(exponent, 1) - 150
     value = mantissa * _FLOAT_UNIT
-    value = value << shift if shift >= 0 else value + (1 << -shift - 1) >> -shift
+    value = value << shift if shift >= 0 else value >> -shift
     return -value if bits >> 31 else value
 
 
