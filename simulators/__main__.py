@@ -16,6 +16,7 @@ from simulators.fleet import Fleet, Plan
 from simulators.load import Demand, Load
 from simulators.parent import die_with
 from simulators.replay import replay
+from simulators.score.command import add_score, run_score
 from simulators.shelf import Shelf
 from simulators.target import add_target_options, target_of
 from simulators.templates import Shape
@@ -33,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_fleet(commands.add_parser("fleet", help="meters and detectors with believable readings"))
     _add_load(commands.add_parser("load", help="as many messages as you ask for, and latencies"))
     _add_replay(commands.add_parser("replay", help="recordings: CSV files, captures of JSON lines"))
+    add_score(commands.add_parser("score", help="the gateway's alarms against a truth file"))
     add_city(commands.add_parser("city", help="a city with ground truth, dry or on the air"))
     return parser
 
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(options)
     except OSError as error:
-        print(f"simulators: {options.mqtt or options.command}: {error}", file=sys.stderr)
+        print(f"simulators: {options.command}: {error}", file=sys.stderr)
         return 1
     except ValueError as error:
         parser.error(str(error))
@@ -56,6 +58,8 @@ def _run(options: argparse.Namespace) -> int:
         return _load(options)
     if options.command == "city":
         return run_city(options)
+    if options.command == "score":
+        return run_score(options)
     if options.command == "fleet":
         return asyncio.run(_run_fleet(options))
     sent = asyncio.run(replay(options.file, options.topic, target_of(options), options.pace))
