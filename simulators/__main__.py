@@ -1,11 +1,9 @@
-"""``python -m simulators fleet|load``: devices with physics, or as much load as possible."""
+"""``python -m simulators``: devices with physics, a city with truth, as much load as possible."""
 
 import argparse
 import asyncio
-import ctypes
 import gc
 import json
-import os
 import resource
 import signal
 import sys
@@ -13,15 +11,17 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from simulators.city.command import add_city, run_city
 from simulators.fleet import Fleet, Plan
 from simulators.load import Demand, Load
+from simulators.parent import die_with
 from simulators.replay import replay
+from simulators.score.command import add_score, run_score
 from simulators.shelf import Shelf
 from simulators.target import add_target_options, target_of
 from simulators.templates import Shape
 
 PROGRESS_S = 10.0
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 MOST_DEVICES, LARGEST_WINDOW = 1_000_000, 60_000  # six digits in a name; packet ids
 LARGEST_BATCH = 1000
 SHORTEST_MS = 100  # the ticker of a fleet does not go faster
@@ -34,6 +34,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_fleet(commands.add_parser("fleet", help="meters and detectors with believable readings"))
     _add_load(commands.add_parser("load", help="as many messages as you ask for, and latencies"))
     _add_replay(commands.add_parser("replay", help="recordings: CSV files, captures of JSON lines"))
+    add_score(commands.add_parser("score", help="the gateway's alarms against a truth file"))
+    add_city(commands.add_parser("city", help="a city with ground truth, dry or on the air"))
     return parser
 
 
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(options)
     except OSError as error:
-        print(f"simulators: {options.mqtt}: {error}", file=sys.stderr)
+        print(f"simulators: {options.command}: {error}", file=sys.stderr)
         return 1
     except ValueError as error:
         parser.error(str(error))
@@ -54,6 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.command == "load":
         return _load(options)
+    if options.command == "city":
+        return run_city(options)
+    if options.command == "score":
+        return run_score(options)
     if options.command == "fleet":
         return asyncio.run(_run_fleet(options))
     sent = asyncio.run(replay(options.file, options.topic, target_of(options), options.pace))
@@ -141,7 +147,7 @@ async def _run_fleet(options: argparse.Namespace) -> int:
     ):
         raise ValueError("a fleet needs a node, and an interval of at least 0.1 s")
     if options.parent is not None:
-        _die_with(options.parent)
+        die_with(options.parent)
     plan = Plan(options.meters, options.detectors, interval_ms, options.seed, options.org)
     shelf = None if options.state is None else Shelf(options.state)
     fleet = Fleet(plan, target_of(options), shelf)
@@ -160,14 +166,6 @@ async def _run_fleet(options: argparse.Namespace) -> int:
         shelf.close()
     print(json.dumps(report) if options.json else _in_words(report), flush=True)
     return 0 if report["connected"] else 1
-
-
-def _die_with(parent_pid: int) -> None:
-    """Leave no orphan that dials for ever: a demo that was killed takes its fleet along."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it went before we asked
-        raise SystemExit(1)
 
 
 async def _show_progress(fleet: Fleet) -> None:
