@@ -8,7 +8,6 @@ from typing_extensions import override
 from simulators.chance import mix, unit
 from simulators.city.frame import Scenario
 from simulators.road.diagram import CAR, CLASSES, Ints
-from simulators.road.traffic import WINDOW_MS
 from simulators.road.trouble import Places, Scene, Spoken, Trouble
 
 _CHATTER_PER_WINDOW = 45  # IRIS calls 38 in 30 s chatter
@@ -115,7 +114,7 @@ class Hanging(Fault):
     def distort(self, spoken: Spoken) -> None:
         """Hold the call in some windows, which the place and the time decide."""
         share = self.number("share", _HANGING_SHARE, 0.001, 1.0)
-        key = mix(self.loop, spoken.window.from_ms // WINDOW_MS)
+        key = mix(self.loop, spoken.window.from_ms)
         if unit(key, 1) < share:
             self._windows += 1
             self.say(spoken, 0, _HELD[0] + (_HELD[1] - _HELD[0]) * unit(key, 2))
@@ -172,7 +171,7 @@ class CrossTalk(Fault):
         station = scene.layout.stations[places.of_link(order.where)]
         lane = self.loop - station.first_loop
         if len(station.loops) == 1:
-            raise ValueError(f"cross-talk: {order.where} has no neighbour")
+            raise ValueError(f"detector_cross_talk: {order.where} has no neighbour")
         self._neighbour = self.loop + (1 if lane == 0 else -1)
         self._share = self.number("share", 0.5, 0.01, 1.0)
         self._owed = np.zeros(len(CLASSES))

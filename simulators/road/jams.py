@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from simulators.city.frame import Scenario
 from simulators.road.diagram import ONE_LANE_BLOCKED
-from simulators.road.traffic import WINDOW_MS, Window
+from simulators.road.traffic import Window
 from simulators.road.trouble import Places, Scene, Trouble, cell_order, devices_of
 
 _CONGESTED = 1.2  # times the density at capacity
@@ -38,7 +38,7 @@ class Jam(Trouble):
     @override
     def watch(self, window: Window) -> None:
         """Measure the queue until it has gone."""
-        now_ms = window.from_ms + WINDOW_MS
+        now_ms = window.to_ms
         if self._ended:
             return
         queue_m, reached = self._queue()
@@ -57,11 +57,14 @@ class Jam(Trouble):
         net, cells = self.scene.layout.network, self.scene.traffic.cells
         critical_pcu = net.capacity_pcu  # at capacity a cell empties in one step
         congested = (cells.pcu > _CONGESTED * critical_pcu)[self._cells]
-        holes = np.convolve(congested, np.ones(_HOLE), mode="valid") == 0
-        size = int(np.argmax(holes)) if holes.any() else congested.size
-        if not size:
+        own = net.links[self.link].cells
+        if not congested[: own + _HOLE].any():
             return 0.0, 0
-        inside = self._cells[:size]
+        # a closed lane or water thins the traffic out on the link: the queue is before it
+        head = int(np.argmax(congested))
+        holes = np.convolve(congested[head:], np.ones(_HOLE), mode="valid") == 0
+        tail = head + int(np.argmax(holes)) if holes.any() else congested.size
+        inside = self._cells[head:tail]
         last = int(net.of_cell[inside[-1]])
         return float(net.cell_m[inside].sum()), self._links.index(last) + 1
 
@@ -69,7 +72,7 @@ class Jam(Trouble):
     def magnitude(self) -> Mapping[str, float | str]:
         """Return capacities, the mean outflow while there was a queue, and its greatest length."""
         triangle = self.scene.layout.network.links[self.link].triangle
-        hours = self._queued_windows * WINDOW_MS / 3_600_000
+        hours = self._queued_windows * self.scene.traffic.window_ms / 3_600_000
         return {
             "capacity_share": self.share(),
             "capacity_pcu_h": triangle.capacity_pcu_h * self.lanes,
@@ -109,7 +112,7 @@ class LaneClosure(Jam):
     def __init__(self, scene: Scene, order: Scenario, places: Places) -> None:
         super().__init__(scene, order, places)
         if self.lanes == 1:
-            raise ValueError(f"lane-closure: {order.where} has one lane only")
+            raise ValueError(f"lane_closure: {order.where} has one lane only")
         self._lane = int(self.number("lane", 1, 1, self.lanes)) - 1  # from the kerb
 
     @override
@@ -164,7 +167,7 @@ class RoadFlood(Jam):
         self._rain_mm_h = self.number("rain_mm_h", 70, 0, 200)
         name = scene.layout.stations[self.link].sky
         if not name:
-            raise ValueError(f"road-flood: nothing measures water at {order.where}")
+            raise ValueError(f"road_flood: nothing measures water at {order.where}")
         self._sky = scene.sky.names.index(name)
 
     @override

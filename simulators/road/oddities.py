@@ -14,8 +14,7 @@ from simulators.road.events import (
     Rows,
 )
 from simulators.road.layout import TOLL_LANES
-from simulators.road.sensors import LOOP_M, WINDOW_S
-from simulators.road.traffic import WINDOW_MS
+from simulators.road.sensors import LOOP_M
 from simulators.road.trouble import Places, Scene, Spoken, Trouble, devices_of
 
 _CAR_M = 4.5
@@ -33,7 +32,7 @@ class WrongWay(Trouble):
         link = places.of_link(order.where)
         net, stations = scene.layout.network, scene.layout.stations
         if not stations[link].radar:
-            raise ValueError(f"wrong-way: no radar at {order.where}")
+            raise ValueError(f"wrong_way: no radar at {order.where}")
         self._kmh = self.number("speed_kmh", 60, 10, 150)
         self._sight: list[tuple[int, int]] = []  # when, at which link
         metres = 0.0
@@ -43,14 +42,13 @@ class WrongWay(Trouble):
                 break
             self._sight.append((at_ms, k))
             metres += net.links[k].cells * net.links[k].cell_m
-        self.to_ms = self._sight[-1][0] + WINDOW_MS - self._sight[-1][0] % WINDOW_MS
+        self.to_ms = self.whole(self._sight[-1][0]) + scene.traffic.window_ms
 
     @override
     def bend(self, spoken: Spoken) -> None:
         """Let the stations see it: loops count a car, radars know the direction."""
-        from_ms = spoken.window.from_ms
         for at_ms, link in self._sight:
-            if from_ms <= at_ms < from_ms + WINDOW_MS:
+            if spoken.window.from_ms <= at_ms < spoken.window.to_ms:
                 self._over_loop(spoken, link)
                 self._past_radar(spoken, at_ms, link)
 
@@ -60,7 +58,7 @@ class WrongWay(Trouble):
         bins, count = spoken.bins, int(spoken.bins.counts[loop].sum())
         over_s = (_CAR_M + LOOP_M) / (self._kmh / 3.6)
         bins.counts[loop, CAR] += 1
-        bins.occupancy[loop] = min(1.0, bins.occupancy[loop] + over_s / WINDOW_S)
+        bins.occupancy[loop] = min(1.0, bins.occupancy[loop] + over_s / spoken.window.seconds)
         mean_kmh = 0.0 if count == 0 else bins.mean_kmh[loop]
         bins.mean_kmh[loop] = (mean_kmh * count + self._kmh) / (count + 1)
         if count == 0:
@@ -104,7 +102,7 @@ class TollReaderFailure(Trouble):
         self._link = places.of_link(order.where)
         names = [name for s in scene.layout.stations for name in s.tolls]
         if order.where not in names:
-            raise ValueError(f"toll-reader-failure: no toll lane is called {order.where!r}")
+            raise ValueError(f"toll_reader_failure: no toll lane is called {order.where!r}")
         self._device = names.index(order.where)
         self._share = self.number("share", 1.0, 0.05, 1.0)
         self._passed = self._failed = 0
@@ -145,7 +143,7 @@ class OverloadTruck(Trouble):
         link = places.of_link(order.where)
         self._name = scene.layout.stations[link].scale
         if not self._name:
-            raise ValueError(f"overload-truck: no scale at {order.where}")
+            raise ValueError(f"overload_truck: no scale at {order.where}")
         self._device = [s.scale for s in scene.layout.stations if s.scale].index(self._name)
         self._axle_kg = self.number("axle_kg", 13_500, 10_500, 30_000)
         self._seen: tuple[int, int] | None = None  # when, gross weight
@@ -165,11 +163,16 @@ class OverloadTruck(Trouble):
         self._seen = int(rows.at_ms[row]), int(rows.values[row, 0])
         self.from_ms, self.to_ms = self._seen[0], self._seen[0] + 1
 
+    @property
+    @override
+    def happened(self) -> bool:
+        """Whether a truck came."""
+        return self._seen is not None
+
     @override
     def magnitude(self) -> Mapping[str, float | str]:
-        """Return its weight; 0 if no truck came."""
-        gross_kg = self._seen[1] if self._seen is not None else 0
-        return {"axle_kg": self._axle_kg if gross_kg else 0.0, "gvw_kg": gross_kg}
+        """Return its weight."""
+        return {"axle_kg": self._axle_kg, "gvw_kg": self._seen[1] if self._seen else 0}
 
     @override
     def touches(self) -> tuple[str, ...]:

@@ -8,37 +8,50 @@ from simulators.city.frame import Scenario, Span
 from simulators.road import faults, jams, oddities
 from simulators.road.layout import Layout
 from simulators.road.network import NOWHERE
-from simulators.road.traffic import WINDOW_MS
+from simulators.road.traffic import STEP_MS
 from simulators.road.trouble import Places, Scene, Trouble
 
 _MINUTE_MS = 60_000
 _MAKERS: dict[str, Callable[[Scene, Scenario, Places], Trouble]] = {
-    "stalled-vehicle": jams.StalledVehicle,
-    "lane-closure": jams.LaneClosure,
-    "spill-back": jams.SpillBack,
-    "road-flood": jams.RoadFlood,
-    "stuck": faults.Stuck,
-    "card-off": faults.CardOff,
-    "constant": faults.Constant,
-    "chatter": faults.Chatter,
-    "hanging": faults.Hanging,
-    "over-count": faults.OverCount,
-    "under-count": faults.UnderCount,
-    "cross-talk": faults.CrossTalk,
-    "wrong-way": oddities.WrongWay,
-    "toll-reader-failure": oddities.TollReaderFailure,
-    "overload-truck": oddities.OverloadTruck,
+    "stalled_vehicle": jams.StalledVehicle,
+    "lane_closure": jams.LaneClosure,
+    "queue_spillback": jams.SpillBack,
+    "road_flood": jams.RoadFlood,
+    "detector_stuck": faults.Stuck,
+    "detector_card_off": faults.CardOff,
+    "detector_constant": faults.Constant,
+    "detector_chatter": faults.Chatter,
+    "detector_hanging": faults.Hanging,
+    "detector_over_count": faults.OverCount,
+    "detector_under_count": faults.UnderCount,
+    "detector_cross_talk": faults.CrossTalk,
+    "wrong_way": oddities.WrongWay,
+    "toll_reader_failure": oddities.TollReaderFailure,
+    "overload_truck": oddities.OverloadTruck,
 }
 KINDS = frozenset(_MAKERS)
+_PARAMETERS = {
+    "lane_closure": {"lane"},
+    "queue_spillback": {"share"},
+    "road_flood": {"depth_m", "rain_mm_h"},
+    "detector_chatter": {"extra_per_window"},
+    "detector_hanging": {"share"},
+    "detector_over_count": {"factor"},
+    "detector_under_count": {"factor"},
+    "detector_cross_talk": {"share"},
+    "wrong_way": {"speed_kmh"},
+    "toll_reader_failure": {"share"},
+    "overload_truck": {"axle_kg"},
+}
 _FAULT_MINUTES = 360
 _MINUTES = {
-    "stalled-vehicle": 30,
-    "lane-closure": 90,
-    "spill-back": 30,
-    "road-flood": 90,
-    "wrong-way": 5,
-    "toll-reader-failure": 60,
-    "overload-truck": 120,
+    "stalled_vehicle": 30,
+    "lane_closure": 90,
+    "queue_spillback": 30,
+    "road_flood": 90,
+    "wrong_way": 5,
+    "toll_reader_failure": 60,
+    "overload_truck": 120,
 }
 # What needs traffic to be seen happens while there is some.
 _BUSY_H = (7.0, 16.5)
@@ -51,8 +64,11 @@ def make(scene: Scene, order: Scenario, places: Places) -> Trouble:
     Raises:
         ValueError: there is no such place, or a parameter is out of its range.
     """
-    if order.to_ms - order.from_ms < WINDOW_MS:
-        raise ValueError(f"{order.kind}: shorter than {WINDOW_MS} ms")
+    if order.to_ms - order.from_ms < STEP_MS:
+        raise ValueError(f"{order.kind}: shorter than {STEP_MS} ms")
+    unknown = order.parameters.keys() - _PARAMETERS.get(order.kind, frozenset())
+    if unknown:
+        raise ValueError(f"{order.kind}: no parameter {min(unknown)!r}")
     return _MAKERS[order.kind](scene, order, places)
 
 
@@ -99,7 +115,7 @@ def _in_the_day(key: int, span: Span) -> int:
 
 def _whole(value: object, default: int) -> int:
     chosen = value if isinstance(value, (int, float)) else default
-    return int(chosen) - int(chosen) % WINDOW_MS
+    return int(chosen) - int(chosen) % STEP_MS
 
 
 def _places(layout: Layout, kind: str) -> Sequence[str]:
@@ -109,13 +125,13 @@ def _places(layout: Layout, kind: str) -> Sequence[str]:
     inner = [s for k, s in enumerate(stations) if k in follows and s.loops]
     open_road = [s.section for s in inner if net.links[stations.index(s)].road != "urban"]
     special = {
-        "stalled-vehicle": open_road,
-        "lane-closure": open_road,
-        "spill-back": [s.section for s in inner],
-        "road-flood": [s.section for s in stations if s.sky],
-        "wrong-way": [s.radar for s in stations if s.radar and s.loops],
-        "toll-reader-failure": [name for s in stations for name in s.tolls],
-        "overload-truck": [s.scale for s in stations if s.scale],
-        "cross-talk": [name for s in stations if len(s.loops) > 1 for name in s.loops],
+        "stalled_vehicle": open_road,
+        "lane_closure": open_road,
+        "queue_spillback": [s.section for s in inner],
+        "road_flood": [s.section for s in stations if s.sky],
+        "wrong_way": [s.radar for s in stations if s.radar and s.loops],
+        "toll_reader_failure": [name for s in stations for name in s.tolls],
+        "overload_truck": [s.scale for s in stations if s.scale],
+        "detector_cross_talk": [name for s in stations if len(s.loops) > 1 for name in s.loops],
     }
     return special.get(kind, [name for s in stations for name in s.loops])

@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 from simulators.city.frame import LANES_PER_CABINET, DeviceRow, NodeRow, Tie
 from simulators.road.layout import Layout, Station
-from simulators.road.sky import INTERVAL_MS as SKY_MS
-from simulators.road.traffic import WINDOW_MS
 
 _TITLE = {"ur": "Arterial", "ex": "Expressway", "na": "National road", "ga": "Container gate"}
 _CLASS = {"gate": "national"}  # what the registry calls the road of a port
@@ -33,21 +31,19 @@ def node_rows(layout: Layout) -> Iterator[NodeRow]:
         yield NodeRow(station.id, "station", parents=here, place=station.place)
 
 
-def device_rows(layout: Layout) -> Iterator[DeviceRow]:
+def device_rows(layout: Layout, loop_ms: int, sky_ms: int) -> Iterator[DeviceRow]:
     """Return all devices, station by station."""
     for station, link in zip(layout.stations, layout.network.links, strict=True):
         tie, place = (Tie(station.id),), station.place
         for at, name in enumerate(station.loops):
             lane = (link.lanes - at, "out")  # from the median
-            yield DeviceRow(
-                name, "transport", "tl1", WINDOW_MS, parents=tie, place=place, lane=lane
-            )
+            yield DeviceRow(name, "transport", "tl1", loop_ms, parents=tie, place=place, lane=lane)
         events = ((station.radar, "pv1"), *((t, "etc1") for t in station.tolls))
         for name, profile in (*events, (station.scale, "wim1")):
             if name:
                 yield DeviceRow(name, "transport", profile, 0, parents=tie, place=place)
         if station.sky:
-            yield DeviceRow(station.sky, "env", "env1", SKY_MS, parents=tie, place=place)
+            yield DeviceRow(station.sky, "env", "env1", sky_ms, parents=tie, place=place)
 
 
 def powered(layout: Layout) -> dict[str, Powered]:

@@ -8,11 +8,10 @@ from simulators.city.frame import NULL
 from simulators.road.curves import height, when
 from simulators.road.diagram import CLASSES, MOTO, Floats, Ints
 from simulators.road.layout import Layout
-from simulators.road.traffic import STEPS, Window
+from simulators.road.traffic import STEP_MS, Window
 from simulators.road.vehicles import Crowd
 
 LOOP_M = 2.0  # length of a detection zone
-WINDOW_S = 30.0
 _SLOWEST_KMH, _FASTEST_KMH = 3.0, 200.0  # what a detector believes
 _ROLLOVER = 1 << 32
 _QUANTILE = 0.85
@@ -92,7 +91,7 @@ class Loops:
         np.maximum.at(self._stands_m, loop, until_m[stays_on])
         # who still stands there at the end is as fast as the traffic was when it came
         step = moment.step
-        there_m_s = (moved_m[step + 1, link] - moved_m[step, link]) * (STEPS / WINDOW_S)
+        there_m_s = (moved_m[step + 1, link] - moved_m[step, link]) * (1000 / STEP_MS)
         m_s = np.where(
             stays, there_m_s * vehicle["pace"], (vehicle["length_m"] + LOOP_M) / (over_s + 1e-6)
         )
@@ -118,9 +117,9 @@ class Loops:
         ridden = kind == MOTO
         wheels_s: Floats = np.bincount(loop[~ridden], over_s[~ridden], size).astype(np.float64)
         wheels_s += self._still_there(window)
-        share = np.clip(wheels_s / WINDOW_S, 0.0, 1.0)
+        share = np.clip(wheels_s / window.seconds, 0.0, 1.0)
         # riders come abreast and cover the loop together: independent of each other
-        riders = 1 - np.exp(-np.bincount(loop[ridden], over_s[ridden], size) / WINDOW_S)
+        riders = 1 - np.exp(-np.bincount(loop[ridden], over_s[ridden], size) / window.seconds)
         occupancy = share + (1 - share) * riders
         occupancy[~np.isfinite(lit_from_s)] = 0.0
         return Bins(counts, occupancy, *_speeds(loop, kmh, size))

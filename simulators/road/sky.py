@@ -10,7 +10,6 @@ from simulators.road.events import Rows
 from simulators.road.layout import Layout
 
 INTERVAL_MS = 600_000
-_PER_H = INTERVAL_MS / 3_600_000
 _ROLLOVER = 100_000  # of the rain gauge, 0.1 mm
 _DRAIN_M = -0.8  # dry weather: the water stands this far below the road
 _RISE_M_PER_MM_H = 0.006  # 60 mm/h bring it close to the road, and not onto it
@@ -20,7 +19,8 @@ _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 class Sky:
     """All environment stations; ``flood`` is what scenarios add: rain and depth by station."""
 
-    def __init__(self, layout: Layout, seed: int) -> None:
+    def __init__(self, layout: Layout, seed: int, interval_ms: int = INTERVAL_MS) -> None:
+        self.interval_ms = interval_ms
         self.names = tuple(s.sky for s in layout.stations if s.sky)
         self._weather = Weather(seed)
         self._keys: Words = keys(mix(seed, 64), 1, len(self.names))
@@ -34,7 +34,7 @@ class Sky:
         weather, size = self._weather, len(self.names)
         rain_mm_h = weather.rain_mm_h(now) * (0.8 + 0.4 * throw(self._keys, 2))
         rain_mm_h = rain_mm_h + self.more_rain_mm_h
-        self._rain_tenths = self._rain_tenths + rain_mm_h * 10 * _PER_H
+        self._rain_tenths = self._rain_tenths + rain_mm_h * (self.interval_ms / 360_000)
         level_m = np.maximum(_DRAIN_M + _RISE_M_PER_MM_H * rain_mm_h, self.depth_m)
         wind = weather.wind_m_s(now)
         dust = self._drift(at_ms, 3, _DAY_MS // 4) * 70 / (0.6 + 0.25 * wind)

@@ -13,7 +13,7 @@ from simulators.road.layout import Layout
 from simulators.road.network import NOWHERE
 from simulators.road.sensors import Bins, Hits, Loops
 from simulators.road.sky import Sky
-from simulators.road.traffic import WINDOW_MS, Traffic, Window
+from simulators.road.traffic import Traffic, Window
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,13 @@ class Trouble:
     def __init__(self, scene: Scene, order: Scenario) -> None:
         self.scene = scene
         self.order = order
-        self.from_ms = order.from_ms - order.from_ms % WINDOW_MS
-        self.to_ms = order.to_ms - order.to_ms % WINDOW_MS
+        self.from_ms, self.to_ms = self.whole(order.from_ms), self.whole(order.to_ms)
+        if self.from_ms >= self.to_ms:
+            raise ValueError(f"{order.kind}: ends before it begins")
+
+    def whole(self, time_ms: int) -> int:
+        """Return the begin of the window that this time is in."""
+        return time_ms - time_ms % self.scene.traffic.window_ms
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
         """Return a parameter of the order within its range."""
@@ -54,6 +59,11 @@ class Trouble:
         if not isinstance(value, (int, float)) or not low <= value <= high:
             raise ValueError(f"{self.order.kind}: {name} is {value!r}, not {low:g} to {high:g}")
         return float(value)
+
+    @property
+    def happened(self) -> bool:
+        """Whether there is something to be true."""
+        return True
 
     def is_on(self, time_ms: int) -> bool:
         """Whether the window that begins now is within the scenario."""
@@ -76,10 +86,10 @@ class Trouble:
         """Return the devices and nodes that an alarm may rightly name."""
         return (self.order.where,)
 
-    def truth(self) -> Truth:
-        """Return what was true."""
+    def truth(self, ended_ms: int) -> Truth:
+        """Return what was true up to then."""
         return Truth(
-            *(self.order.kind, self.order.where, self.from_ms, self.to_ms),
+            *(self.order.kind, self.order.where, self.from_ms, min(self.to_ms, ended_ms)),
             *(self.magnitude(), self.touches()),
         )
 

@@ -27,11 +27,12 @@ from simulators.road.power import Power
 from simulators.road.registry import device_rows, node_rows, powered
 from simulators.road.sensors import Loops, rows
 from simulators.road.sky import INTERVAL_MS, Sky
-from simulators.road.traffic import WINDOW_MS, Traffic
+from simulators.road.traffic import STEP_MS, WINDOW_MS, Traffic
 from simulators.road.trouble import Places, Scene, Spoken, Trouble
 
 # Before the first step the roads fill for a while: nobody sees it, and no scenario is on.
-_WARM_UP_WINDOWS = 30
+_WARM_UP_MS = 900_000
+_LONGEST_WINDOW_MS = 300_000  # a bin of five minutes is the longest that anybody uses
 _OLD_COUNTERS = 50_000_000
 _COLUMNS = {"tl1": 10, "pv1": 7, "etc1": 6, "wim1": 11, "env1": 12}
 _NONE = np.empty(0, dtype=np.int64)
@@ -56,18 +57,27 @@ class Road:
         seed: names everything.
         lanes: under detectors, at least 1.
         supply: of the cabinets; None: they never lack power.
+        interval_ms: of loops and sky, instead of 30 s and 10 min; rounded to steps of the model.
     """
 
-    slot_ms = WINDOW_MS
     kinds = orders.KINDS
 
-    def __init__(self, seed: int, lanes: int, supply: Supply | None = None) -> None:
+    def __init__(
+        self, seed: int, lanes: int, supply: Supply | None = None, interval_ms: int | None = None
+    ) -> None:
         if lanes < 1:
             raise ValueError("a road needs a lane")
+        whole_ms = max(STEP_MS, (interval_ms or WINDOW_MS) // STEP_MS * STEP_MS)
+        self.slot_ms = min(whole_ms, _LONGEST_WINDOW_MS)
         self.layout: Layout = build(seed, lanes)
         self._seed, self._supply = seed, supply
-        loops, sky = Loops(self.layout), Sky(self.layout, seed)
-        self._scene = Scene(self.layout, Traffic(self.layout.network, seed), loops, sky)
+        loops, sky = (
+            Loops(self.layout),
+            Sky(self.layout, seed, INTERVAL_MS if interval_ms is None else self.slot_ms),
+        )
+        self._scene = Scene(
+            self.layout, Traffic(self.layout.network, seed, self.slot_ms), loops, sky
+        )
         self._speakers = _Speakers(
             Radars(self.layout), Tolls(self.layout, seed), Scales(self.layout, seed)
         )
@@ -77,7 +87,7 @@ class Road:
         self._troubles: list[Trouble] = []
         self._power: Power | None = None
         self._places = Places(self.layout)
-        self._is_warm = False
+        self._ended_ms = 0  # 0: has not begun
 
     def draw(self, kind: str, span: Span, ordinal: int, wish: Mapping[str, object]) -> Scenario:
         """Choose what an order leaves open (``World.draw``)."""
@@ -97,7 +107,7 @@ class Road:
 
     def devices(self) -> Sequence[DeviceRow]:
         """Return the devices of the registry."""
-        return tuple(device_rows(self.layout))
+        return tuple(device_rows(self.layout, self.slot_ms, self._scene.sky.interval_ms))
 
     def absences(self) -> Sequence[Absence]:
         """Return when which device is dark."""
@@ -106,7 +116,11 @@ class Road:
 
     def truth(self) -> Sequence[Truth]:
         """Return what was true."""
-        return [trouble.truth() for trouble in self._troubles]
+        return [
+            trouble.truth(self._ended_ms)
+            for trouble in self._troubles
+            if trouble.happened and trouble.from_ms < self._ended_ms
+        ]
 
     def balance(self) -> Mapping[str, Mapping[str, float]]:
         """Return how many vehicles came, are on the roads or before them, and left."""
@@ -123,18 +137,18 @@ class Road:
 
     def step(self, from_ms: int, to_ms: int) -> Step:
         """Let the time pass, window by window."""
-        if not self._is_warm:
+        if not self._ended_ms:
             self._warm_up(from_ms)
         spoken: dict[str, list[Rows]] = {profile: [] for profile in self._powered}
-        for window_ms in range(from_ms, to_ms, WINDOW_MS):
+        for window_ms in range(from_ms, to_ms, self.slot_ms):
             for profile, said in self._window(window_ms).items():
                 spoken[profile].append(said)
+        self._ended_ms = to_ms
         return Step([self._readings(profile, said) for profile, said in spoken.items()], ())
 
     def _warm_up(self, from_ms: int) -> None:
-        self._is_warm = True
-        for k in range(_WARM_UP_WINDOWS, 0, -1):
-            window = self._scene.traffic.window(from_ms - k * WINDOW_MS)
+        for window_ms in range(from_ms - _WARM_UP_MS, from_ms, self.slot_ms):
+            window = self._scene.traffic.window(window_ms)
             self._speakers.radars.rows(window.from_ms, self._scene.loops.hits(window))
 
     def _lines(self) -> Power:
@@ -150,7 +164,7 @@ class Road:
             trouble.press()
         window = self._scene.traffic.window(from_ms)
         hits = self._scene.loops.hits(window)
-        lit_from_s = self._lines().lit_from_s(self._powered["tl1"], from_ms, from_ms + WINDOW_MS)
+        lit_from_s = self._lines().lit_from_s(self._powered["tl1"], window.from_ms, window.to_ms)
         spoken = Spoken(
             window=window,
             hits=hits,
@@ -166,7 +180,7 @@ class Road:
             if trouble.from_ms <= from_ms:
                 trouble.watch(window)
         self._counters += spoken.bins.counts.sum(axis=1)
-        return self._said(spoken, from_ms + WINDOW_MS)
+        return self._said(spoken, window.to_ms)
 
     def _heal(self) -> None:
         """Undo what scenarios did to the road; those that are on do it again."""
@@ -185,7 +199,7 @@ class Road:
             "etc1": spoken.toll,
             "wim1": spoken.scale,
         }
-        if to_ms % INTERVAL_MS == 0:
+        if to_ms % self._scene.sky.interval_ms == 0:
             said["env1"] = self._scene.sky.rows(to_ms)
         return said
 

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from simulators.city.dice import Words, throw
-from simulators.city.frame import GASP_MS, Event, Floats, Ints, Scenario
+from simulators.city.frame import GASP_MS, LAST_GASP, Event, Floats, Ints, Scenario
 from simulators.city.grid.effects import DARKENS, Effects, Mask
 from simulators.city.grid.layout import NOMINAL_V, PHASES, Layout
 from simulators.city.grid.roster import Roster
 
 POWER_FAILURE, POWER_RETURNED, CLOCK_OLD, CLOCK_NEW = 1, 2, 4, 5
 COVER_REMOVED, COVER_CLOSED = 40, 41
-UNDER, OVER, NORMAL, PHASE_OUT, PHASE_BACK, LAST_GASP = 77, 80, 83, 86, 90, 99
+UNDER, OVER, NORMAL, PHASE_OUT, PHASE_BACK = 77, 80, 83, 86, 90
 _GASPS = 0.85  # share of meters whose last message gets through
 _BOOT_MS = (3_000, 20_000)
 _MINUTES_MS = 600_000
