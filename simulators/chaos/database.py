@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Set as AbstractSet
 
 from simulators.chaos.api import Api, ApiError
 from simulators.chaos.ledger import Ledger
@@ -11,13 +12,15 @@ PATIENCE_S = 60.0  # the window that is sent again after a restart, and what has
 _ASK_S = 1.0
 
 
-async def judge_database(ledger: Ledger, port: int) -> list[str]:
-    """Return which readings are not in the database, each in words."""
+async def judge_database(
+    ledger: Ledger, port: int, absent: AbstractSet[tuple[str, int]]
+) -> list[str]:
+    """Return which readings that are stored are not in the database, each in words."""
     api, end_s = Api(port), time.monotonic() + PATIENCE_S
     missing = ["everything"]
     while missing and time.monotonic() < end_s:
         try:
-            missing = await asyncio.to_thread(_missing, ledger, api)
+            missing = await asyncio.to_thread(_missing, ledger, api, absent)
         except ApiError as error:
             missing = [str(error)]
         if missing:
@@ -25,7 +28,7 @@ async def judge_database(ledger: Ledger, port: int) -> list[str]:
     return missing
 
 
-def _missing(ledger: Ledger, api: Api) -> list[str]:
+def _missing(ledger: Ledger, api: Api, absent: AbstractSet[tuple[str, int]]) -> list[str]:
     # another selector each time: it remembers for 10 s that one has found nothing
     query = {"match[]": f'{{__name__="em1_quality",poll!="{time.monotonic_ns()}"}}'}
     found: dict[str, set[int]] = {}
@@ -36,5 +39,5 @@ def _missing(ledger: Ledger, api: Api) -> list[str]:
         f"{book.name} {seq}"
         for book in ledger.books
         for seq, time_ms in enumerate(book.times_ms, 1)
-        if time_ms not in found.get(book.name, ())
+        if (book.name, seq) not in absent and time_ms not in found.get(book.name, ())
     ]

@@ -27,6 +27,7 @@ class Task:
     devices: int = 10
     rate: float = 200.0  # readings per second, all devices together
     bad_rate: float = 2.0  # messages per second
+    start_s: float = 30.0  # for the gateway to be ready the first time
 
 
 class PortOf(Protocol):

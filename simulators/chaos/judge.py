@@ -19,6 +19,7 @@ class Verdict:
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
+    absent: set[tuple[str, int]] = field(default_factory=set)  # readings that are not stored
 
     def add(self, kind: str, what: str) -> None:
         """Note one more."""
@@ -67,6 +68,7 @@ def _judge_readings(book: Book, api: Api, verdict: Verdict) -> None:
         if seq not in seen:
             kind = "lost" if book.is_promised(seq) else "never_taken"
             verdict.add(kind, f"{book.name} {seq}")
+            verdict.absent.add((book.name, seq))
 
 
 def _readings(book: Book, api: Api) -> Iterator[dict[str, Any]]:

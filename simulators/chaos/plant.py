@@ -134,17 +134,22 @@ class Plant:
             proxy.is_refusing = False
             proxy.conditions = type(proxy.conditions)()
 
-    async def close(self) -> int:
-        """Stop everything; return the gateway's exit code."""
+    async def stop(self) -> int:
+        """Stop the gateway as its user would; return its exit code."""
         for keeper in self._keepers:
             keeper.cancel()
-        code = await self.gateway.stop()
-        self.close_now()
-        return code
+        return await self.gateway.stop()
 
-    def close_now(self) -> None:
+    def keep_evidence(self) -> None:
+        """Copy the data from the small disk, which goes when we do, into the folder."""
+        if self.disk.is_small:
+            leave = shutil.ignore_patterns("run", "ballast")  # sockets cannot be copied
+            shutil.copytree(self._folder / "data", self._folder / "evidence", ignore=leave)
+
+    def close(self) -> None:
         """Leave nothing behind."""
         for proxy in self.proxies:
             proxy.close()
         for server in self.servers:
             server.stop_now()
+        self.disk.unmount()

@@ -21,7 +21,7 @@ from simulators.chaos.plant import Plant
 from simulators.chaos.schedule import make_schedule
 
 POLL_S = 0.05
-READY_S, SETTLE_S, QUIET_S = 30.0, 60.0, 1.5
+SETTLE_S, QUIET_S = 60.0, 1.5
 
 
 class Chaos:
@@ -50,14 +50,14 @@ class Chaos:
             return await self._run(began_s)
         finally:
             self._field.close()
-            self._plant.close_now()
+            self._plant.close()
 
     async def _run(self, began_s: float) -> dict[str, object]:
         task, plant = self._task, self._plant
         schedule = make_schedule(task.seed, task.seconds, task.kills, plant.able)
         await plant.start()
         api = Api(plant.http_port)
-        if not await asyncio.to_thread(api.wait_ready, READY_S):
+        if not await asyncio.to_thread(api.wait_ready, task.start_s):
             raise ApiError("the gateway did not start; see its log")
         ticker = asyncio.create_task(self._field.run())
         await self._faults.run(schedule)
@@ -68,9 +68,11 @@ class Chaos:
         ticker.cancel()
         verdict = await self._judge(api, is_settled=is_settled)
         recovered_s = time.monotonic() - calm_s
-        code = await plant.close()
+        code = await plant.stop()
         if code:
             verdict.add("bad_exit", f"the gateway ended with {code}")
+        if not verdict.is_good:
+            plant.keep_evidence()
         times = {"elapsed_s": time.monotonic() - began_s, "recovery_s": recovered_s}
         return self._report(verdict, {name: round(value, 1) for name, value in times.items()})
 
@@ -106,7 +108,7 @@ class Chaos:
         if not is_settled:
             verdict.add("unsettled", f"after {SETTLE_S} s without faults: {self._field.waiting}")
         if self._plant.database is not None:
-            missing = await judge_database(self._ledger, self._plant.database_port)
+            missing = await judge_database(self._ledger, self._plant.database_port, verdict.absent)
             for what in missing:
                 verdict.add("database_missing", what)
         return verdict

@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import json
 import shlex
+import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from simulators.chaos.api import ApiError
@@ -20,6 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="same seed, same faults")
     parser.add_argument("--devices", type=int, default=10, metavar="N")
     parser.add_argument("--rate", type=float, default=200, help="readings per second")
+    parser.add_argument("--start-s", type=float, default=30, help="for the gateway's first start")
     parser.add_argument(
         "--gateway", metavar="COMMAND", help="what gets `run -c FILE`; default: python -m gateway"
     )
@@ -36,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
     if options.seconds <= 0 or options.kills < 0 or options.devices < 2 or options.rate <= 0:  # noqa: PLR2004  # one of each kind
         raise ValueError("--seconds and --rate are positive, --devices at least 2")
     task = Task(options.seconds, options.kills, options.seed, options.devices, options.rate)
+    task = replace(task, start_s=options.start_s)
     gateway = shlex.split(options.gateway) if options.gateway else [sys.executable, "-m", "gateway"]
     if options.out is not None and options.out.exists() and any(options.out.iterdir()):
         raise ValueError(f"--out: {options.out} is not empty")
@@ -45,7 +49,10 @@ def run(options: argparse.Namespace) -> int:
     except ApiError as error:
         print(f"simulators: {error} (logs in {folder})", file=sys.stderr)
         return 1
-    report["folder"] = str(folder)
+    if options.out is None and report["ok"]:
+        shutil.rmtree(folder)
+    else:
+        report["folder"] = str(folder)
     words = "\n".join(f"{name:>20}  {value}" for name, value in report.items())
     print(json.dumps(report) if options.json else words, flush=True)
     return 0 if report["ok"] else 1
