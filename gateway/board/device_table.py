@@ -153,6 +153,7 @@ class DeviceTable:
             self._table.add_slot(f"body-cell-{name}", TONE_CELL.format(name=name))
         self._table.on("rowClick", self._on_click, [[], ["device"], None])
         self._none_found = ui.label(self._words["none_found"]).classes("hint")
+        self._none_found.visible = False  # before the first look nobody knows
 
     def _draw_pager(self) -> None:
         with ui.element("div").classes("pager") as self._pager:

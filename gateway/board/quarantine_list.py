@@ -30,6 +30,7 @@ class QuarantineList:
                 self._count = ui.label().classes("caption")
                 ui.label(words["quarantine_what"]).classes("caption")
             self._clean = ui.label(words["clean"]).classes("hint")
+            self._clean.visible = False  # before the first look nobody knows
             self._table = ui.table(columns=columns, rows=[], row_key="id", pagination=0)
             self._table.props("flat dense hide-bottom wrap-cells")
             self._table.add_slot("body-cell-payload", PAYLOAD_CELL)

@@ -7,7 +7,6 @@ here, handed over once and never kept; the authority's own key stays in ``ca/`` 
 import ipaddress
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,17 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gateway.security.certificate import CertificateFiles
+
 _AUTHORITY_DAYS = 20 * 365  # longer than meters live between calibrations
 _BACKDATE = timedelta(hours=1)  # a device's clock may be behind
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateFiles:
-    """A certificate and its private key, as PEM."""
-
-    certificate_pem: bytes
-    key_pem: bytes = field(repr=False)
-    fingerprint: bytes  # SHA-256 of the certificate
 
 
 class Authority:

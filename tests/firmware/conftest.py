@@ -1,10 +1,12 @@
 """What the tests of the firmware may use."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.firmware.tools import build_image, compile_all
+from tests.firmware.tools import build_image, compile_all, write_vectors
 
 
 @pytest.fixture(scope="session")
@@ -13,6 +15,16 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mpy")
     compile_all(folder)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Manifests for test_ota.py, which runs where no library can sign."""
+    folder = tmp_path_factory.mktemp("ota")
+    write_vectors(folder)
+    os.environ["FIELDNODE_OTA"] = str(folder)
+    yield
+    del os.environ["FIELDNODE_OTA"]
 
 
 @pytest.fixture(scope="session")

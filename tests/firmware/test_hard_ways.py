@@ -15,7 +15,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from gateway.security import Authority, CredentialStore, Method, Request
+from gateway.security import CredentialStore, Method, Request
+from gateway.security.authority import Authority
 from gateway.security.authority import write_private
 from tests.firmware.nodes import Node, check, finish
 from tests.proxy import Proxy

@@ -17,7 +17,7 @@ from tests.support.killing import (
     watched,
 )
 from tests.support.load import Load, publishes
-from tests.support.running import Gateway, broker, free_port, listener
+from tests.support.running import broker, free_port, listener, running
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -27,19 +27,20 @@ def test_no_receipted_reading_is_lost_by_kills_behind_mosquitto(
     tmp_path: Path, record_property: Record, *, soak: bool
 ) -> None:
     port = free_port()
-    with mosquitto(port):
-        gateway = Gateway(tmp_path, broker(port))
-        gateway.start()
-        with Load(port) as load, watched(gateway):
-            recoveries = kill_and_return(
-                gateway, 200 if soak else 5, random.Random(1), load.receipts_after_now
-            )
-            load.pause()
-            receipted = {device.name: device.receipted for device in load.devices}
-            judge_readings(gateway, load, lambda name: set(range(1, receipted[name] + 1)))
-            load.resend_until_receipted()
-            judge_readings(gateway, load, load.sent)
-        assert gateway.stop() == 0
+    with (
+        mosquitto(port),
+        running(tmp_path, broker(port)) as gateway,
+        Load(port) as load,
+        watched(gateway),
+    ):
+        recoveries = kill_and_return(
+            gateway, 200 if soak else 5, random.Random(1), load.receipts_after_now
+        )
+        load.pause()
+        receipted = {device.name: device.receipted for device in load.devices}
+        judge_readings(gateway, load, lambda name: set(range(1, receipted[name] + 1)))
+        load.resend_until_receipted()
+        judge_readings(gateway, load, load.sent)
     judge_recovery(recoveries, record_property)
 
 
@@ -48,9 +49,7 @@ def test_no_acknowledged_reading_is_lost_by_kills_on_the_listener(
     tmp_path: Path, record_property: Record, *, soak: bool
 ) -> None:
     port = free_port()
-    gateway = Gateway(tmp_path, listener(port))
-    gateway.start()
-    with Load(port) as load, watched(gateway):
+    with running(tmp_path, listener(port)) as gateway, Load(port) as load, watched(gateway):
         recoveries = kill_and_return(
             gateway, 200 if soak else 5, random.Random(2), lambda: lambda: publishes(port, load)
         )
@@ -58,5 +57,4 @@ def test_no_acknowledged_reading_is_lost_by_kills_on_the_listener(
         judge_readings(gateway, load, load.acked)
         load.resend_until_receipted()
         judge_readings(gateway, load, load.sent)
-    assert gateway.stop() == 0
     judge_recovery(recoveries, record_property)

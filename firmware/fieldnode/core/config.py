@@ -23,6 +23,7 @@ SCHEMA = {
     "tls": (CHOICE, "cert", ("cert", "psk", "none"), ()),  # none: loopback and closed networks
     "user": (TEXT, "", 0, 64),
     "password": (SECRET, "", 0, 128),  # no default secret: empty means none
+    "claim": (SECRET, "", 0, 128),  # one-time (core/claim.py)
     "psk": (SECRET, "", 0, 128),  # hex
     "keepalive_s": (INT, 60, 5, 3600),
     "sample_ms": (INT, 1000, 20, 3_600_000),

@@ -34,7 +34,10 @@ class Draw:
 
     def bytes(self, size: int) -> bytes:
         """Return random bytes."""
-        return bytes([self(256) for _ in range(size)])
+        made = bytearray(size)
+        for index in range(size):
+            made[index] = self(256)
+        return bytes(made)
 
 
 def raises(kind: type, function: object, *arguments: object) -> str:
@@ -62,3 +65,8 @@ def flash_of(sectors: int, draw: "Draw | None" = None, sector_bytes: int = SECTO
         draw or Draw(1),
         sector_bytes,
     )
+
+
+def image(number: int) -> bytes:
+    """Return the image that the signed manifest of version ``number`` is about."""
+    return Draw(number).bytes(1300 + number)
