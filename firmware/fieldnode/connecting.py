@@ -1,6 +1,7 @@
 """Keeps a connection to the server and carries what the uplink says (core/uplink.py)."""
 
 import asyncio
+import gc
 import json
 
 from fieldnode.core.backoff import Backoff
@@ -18,6 +19,9 @@ if False:  # for the type checker
     from fieldnode.hal.base import Hal, Wire
 
 READ_BYTES = 512
+# The TLS object of MicroPython is one piece (3,048 bytes in the unix port, less on 32 bits). After
+# days there may be no hole of that size any more, so one is kept: the only large allocation.
+RESERVE_BYTES = 3072
 _PAUSE_MS = 5000  # sleeps are cut into these, so that the watchdog sees progress
 # What a server or a network does wrong; anything else is a fault of ours and counts as a crash.
 UNKNOWN = (0x86, 0x87)  # CONNACK: bad user name or password, not authorised
@@ -63,6 +67,8 @@ class Connector:
         self.since_ms = 0  # uptime when the last connection ended, or began if it stands
         self.moved: "Callable[[], None]" = self._wake.set
         self.why = ""
+        self._reserve: "list[bytearray]" = []
+        self._keep_reserve()
 
     def _draw(self, below: int) -> int:
         return self._hal.random_u32() % below
@@ -97,6 +103,7 @@ class Connector:
                 self.since_ms = self._uptime_ms()
                 self._health.count("disconnects")
             self._hal.log("connection: " + self.why)
+            self._keep_reserve()
             await self._pause(self._backoff.failed(self._uptime_ms()))
 
     async def _pause(self, duration_ms: int) -> None:
@@ -117,11 +124,14 @@ class Connector:
         if config["tls"] == "psk":
             if not config["psk"]:
                 raise ValueError("no psk")
-            return Tls(psk_identity=config["device"].encode(), psk_key=bytes.fromhex(config["psk"]))
+            key = bytes.fromhex(config["psk"])
+            name = config["device"].encode()
+            return Tls(psk_identity=name, psk_key=key, reserve=self._reserve)
         ca = hal.kv_get("ca")
         if not ca:
             raise ValueError("no ca")
-        return Tls(ca, hal.kv_get("cert") or b"", hal.kv_get("key") or b"")
+        cert, key = hal.kv_get("cert") or b"", hal.kv_get("key") or b""
+        return Tls(ca, cert, key, reserve=self._reserve)
 
     async def _carry(self) -> None:
         config = self._config
@@ -152,6 +162,14 @@ class Connector:
             self._wire = None
             self._uplink.closed()
             wire.close()
+
+    def _keep_reserve(self) -> None:
+        if self._config["tls"] != "none" and not self._reserve:
+            gc.collect()
+            try:
+                self._reserve.append(bytearray(RESERVE_BYTES))
+            except MemoryError:
+                self._hal.log("no reserve for TLS")
 
     async def _end_with(self, work: "Coroutine[Any, Any, None]") -> None:
         try:

@@ -13,6 +13,7 @@ if False:  # for the type checker
 UART_TICK_MS = 50
 _READ_BYTES = 128
 _US = 1 << 30  # ticks_us wraps there
+_MHZ_US = 1_000_000_000  # one cycle in a microsecond, in mHz
 
 
 class Sensor:
@@ -45,8 +46,12 @@ class Sensor:
         self._line = None
         self._counters: "list[PulseCounter]" = []
         self._edges = array("I", [0] * 64)
-        self._us = 0  # uptime in µs, extended from ticks that wrap every 18 min
+        # Uptime in µs, extended from ticks that wrap every 18 min; one origin with uptime_ms,
+        # since drivers compare the two.
+        self._us = uptime_ms() * 1000
         self._ticks_us = hal.ticks_us()
+        self._counts: "list[int]" = []  # of the sample before
+        self._sampled_us = 0
         if driver.INPUT == "uart" and ports:
             self._line = driver.line
             self._uart = hal.uart(ports[0], driver.line)
@@ -79,7 +84,7 @@ class Sensor:
         driver, now_ms = self.driver, self._uptime_ms()
         self._take_edges()
         if driver.INPUT == "sample":
-            driver.sample(tuple([counter.count() for counter in self._counters]), now_ms)
+            self._sample(now_ms)
         piece = driver.poll(now_ms)
         if self._uart:
             if piece:
@@ -92,6 +97,18 @@ class Sensor:
             if row is None:
                 return
             self._recorder.sample(driver.at_ms, row[0], row[1])
+
+    def _sample(self, now_ms: int) -> None:
+        counts = [counter.count() for counter in self._counters]
+        if self.driver.UNIT == "mhz":
+            span_us = self._us - self._sampled_us
+            if self._counts and span_us:
+                cycles = [counts[index] - self._counts[index] for index in range(len(counts))]
+                self.driver.sample(tuple([_MHZ_US * n // span_us for n in cycles]), now_ms)
+            self._counts = counts
+            self._sampled_us = self._us
+        else:
+            self.driver.sample(tuple(counts), now_ms)
 
     def _take_edges(self) -> None:
         ticks_us = self._hal.ticks_us()

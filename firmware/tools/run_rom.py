@@ -16,4 +16,6 @@ with open(sys.argv[1], "rb") as file:
 vfs.mount(vfs.VfsRom(image), "/rom")
 sys.path.insert(0, "/rom")
 del sys.argv[0]
-__import__(sys.argv[1].replace(".py", ""))
+program = __import__(sys.argv[1])
+if hasattr(program, "main"):
+    program.main(sys.argv[2:])

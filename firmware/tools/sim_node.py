@@ -44,7 +44,7 @@ async def tell(node):
         print("heap", gc.mem_alloc(), "of", gc.mem_alloc() + gc.mem_free(), node.recorder.next)
 
 
-async def main(folder, sectors):
+async def live(folder, sectors):
     hal = SimBoard(folder, sectors)
     config = schema.load((hal.kv_get("config") or b"{}").decode())
     driver = Numbers(config["sample_ms"])
@@ -56,5 +56,9 @@ async def main(folder, sectors):
     await node.run()
 
 
-arguments = [item for item in sys.argv if not item.endswith(("sim_node", ".py", ".img"))]
-asyncio.run(main(arguments[0], int(arguments[1]) if len(arguments) > 1 else 32))
+def main(arguments):
+    asyncio.run(live(arguments[0], int(arguments[1]) if len(arguments) > 1 else 32))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

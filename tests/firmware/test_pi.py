@@ -12,6 +12,8 @@ import subprocess
 import sys
 import termios
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -197,31 +199,36 @@ async def test_it_talks_tls_to_whom_it_trusts_only(board: Pi) -> None:
     server.close()
 
 
+@contextmanager
+def started(folder: Path) -> "Iterator[None]":
+    """A node as systemd starts it, from when it has said that it is ready."""
+    path = str(folder / "notify")
+    command = [sys.executable, "-m", "fieldnode", str(folder / "node")]
+    environment = {**os.environ, "NOTIFY_SOCKET": path}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(path)
+        systemd.settimeout(60)
+        with subprocess.Popen(command, cwd=ROOT / "firmware", env=environment) as node:
+            try:
+                assert b"READY=1" in systemd.recv(100)
+                yield
+            finally:
+                node.kill()
+
+
 @pytest.mark.servers
 def test_a_node_runs_as_systemd_would_start_it(tmp_path: Path) -> None:
-    port = free_port()
-    with running(tmp_path, listener(port)) as gateway:
-        folder = tmp_path / "node"
-        folder.mkdir()
-        ours, theirs = pty.openpty()
-        config = {"org": "evn", "device": "meter-1", "host": "127.0.0.1", "port": port}
-        config |= {"tls": "none", "driver": "p1", "input": os.ttyname(theirs), "report_s": 1}
-        (folder / "config").write_text(json.dumps(config))
-        command = [sys.executable, "-m", "fieldnode", str(folder)]
-        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
-        telegram = p1(p1_lines(Draw(1)))
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-            systemd.bind(str(tmp_path / "notify"))
-            systemd.settimeout(20)
-            with subprocess.Popen(command, cwd=ROOT / "firmware", env=environment) as node:
-                try:
-                    assert b"READY=1" in systemd.recv(100)
+    port, telegram = free_port(), p1(p1_lines(Draw(1)))
+    ours, theirs = pty.openpty()
+    config = {"org": "evn", "device": "meter-1", "host": "127.0.0.1", "port": port}
+    config |= {"tls": "none", "driver": "p1", "input": os.ttyname(theirs), "report_s": 1}
+    (tmp_path / "node").mkdir()
+    (tmp_path / "node" / "config").write_text(json.dumps(config))
+    with running(tmp_path, listener(port)) as gateway, started(tmp_path):
 
-                    def has_come() -> bool:  # random values: some are beyond limits, and kept
-                        os.write(ours, telegram)
-                        return bool(gateway.accounting()["readings"]["received"] >= 2)
+        def has_come() -> bool:  # random values: some are beyond limits, and kept
+            os.write(ours, telegram)
+            return bool(gateway.accounting()["readings"]["received"] >= 2)
 
-                    wait_until(has_come, 30, "readings in the gateway", 1.0)
-                finally:
-                    node.kill()
-        os.close(ours)
+        wait_until(has_come, 60, "readings in the gateway", 1.0)
+    os.close(ours)

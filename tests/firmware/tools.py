@@ -63,18 +63,13 @@ def write_vectors(folder: Path) -> None:
 
 
 def build_image(folder: Path) -> Path:
-    """Return a ROMFS image of the package and the program of a simulated node."""
+    """Return a ROMFS image of the package, the shared tests, and what runs them or a node."""
     root = folder / "rom"
-    compiler = program("mpy-cross")
-    for path in (ROOT / "firmware/fieldnode").rglob("*.py"):
-        made = root / path.relative_to(ROOT / "firmware").with_suffix(".mpy")
-        made.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([compiler, "-s", made.stem, "-o", str(made), str(path)], check=True)
+    compile_all(root)
     tools = ROOT / "firmware/tools"
-    made = root / "sim_node.mpy"
-    subprocess.run([compiler, "-o", str(made), str(tools / "sim_node.py")], check=True)
-    image = folder / "rom.img"
-    subprocess.run(
-        [sys.executable, str(tools / "romfs.py"), str(root), str(image)], check=True, timeout=20
-    )
-    return image
+    for name in ("sim_node", "run_tests", "flood"):
+        _compile(program("mpy-cross"), tools / f"{name}.py", root / f"{name}.mpy")
+    made = folder / "rom.img"
+    packer = [sys.executable, str(tools / "romfs.py"), str(root), str(made)]
+    subprocess.run(packer, check=True, timeout=20)
+    return made

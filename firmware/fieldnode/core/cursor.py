@@ -43,6 +43,6 @@ class Cursor:
 
     def skip(self) -> None:
         """Go on to the block after the one that ``peek`` gave."""
-        if self._held:
-            self.at = self._held[0] + rows_of(self._held[1])
-            self._held = None
+        held: "tuple[int, bytes]" = self._held  # type: ignore[assignment]
+        self.at = held[0] + rows_of(held[1])
+        self._held = None

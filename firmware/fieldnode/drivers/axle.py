@@ -4,7 +4,7 @@ Two axle sensors give speed, wheelbases and classes: axles of one vehicle follow
 than vehicles do. One presence sensor only counts, and says how long it was covered.
 """
 
-from fieldnode.drivers import EDGE, Driver, lane
+from fieldnode.drivers import EDGE, Driver, lane, number
 from fieldnode.drivers.lane import Lane
 
 _AXLES_MAX = 12  # of one vehicle; a road train has 11
@@ -186,11 +186,9 @@ def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]
 
     0 is one presence sensor; it takes ``gap_ms`` to bridge (300; a contact: 0) and ``min_ms`` (60).
     """
-    distance_dm = int(options.get("distance_dm", 0))  # type: ignore[call-overload]
-    gap_ms = int(options.get("gap_ms", _PIR_GAP_MS))  # type: ignore[call-overload]
-    min_ms = int(options.get("min_ms", _PIR_MIN_MS))  # type: ignore[call-overload]
-    if not 0 <= distance_dm <= 100 or gap_ms < 0 or min_ms < 0:
-        raise ValueError("options")
+    distance_dm = number(options, "distance_dm", 0, 0, 100)
+    gap_ms = number(options, "gap_ms", _PIR_GAP_MS, 0, 10_000)
+    min_ms = number(options, "min_ms", _PIR_MIN_MS, 0, 10_000)
     if not distance_dm:
         return Presence(Lane(profile, lane.NO_CLASS, options, registers), gap_ms, min_ms)
     return Axles(Lane(profile, lane.BY_AXLES, options, registers), distance_dm)

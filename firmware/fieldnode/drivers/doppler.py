@@ -4,7 +4,7 @@ A sample is the frequency in mHz, 0 where there is none. A vehicle is a run of s
 one speed; a jump of speed is the next vehicle. One channel cannot tell the direction.
 """
 
-from fieldnode.drivers import SAMPLE, Driver, lane
+from fieldnode.drivers import MHZ, SAMPLE, Driver, lane, number
 from fieldnode.drivers.lane import Lane
 
 _C_M_S = 299_792_458
@@ -18,6 +18,7 @@ class Doppler(Driver):
     """Counts vehicles and measures them."""
 
     INPUT = SAMPLE
+    UNIT = MHZ
 
     def __init__(self, road: Lane, carrier_mhz: int, cosine: int) -> None:
         super().__init__()
@@ -76,8 +77,6 @@ class Doppler(Driver):
 
 def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]") -> Doppler:
     """Options: those of ``Lane``; ``carrier_mhz`` (10,525), ``cosine``: 1000 · cos of the angle."""
-    carrier_mhz = int(options.get("carrier_mhz", 10_525))  # type: ignore[call-overload]
-    cosine = int(options.get("cosine", 1000))  # type: ignore[call-overload]
-    if carrier_mhz < 1000 or not 100 <= cosine <= 1000:
-        raise ValueError("options")
+    carrier_mhz = number(options, "carrier_mhz", 10_525, 1000, 100_000)
+    cosine = number(options, "cosine", 1000, 100, 1000)
     return Doppler(Lane(profile, lane.NO_CLASS, options, registers), carrier_mhz, cosine)

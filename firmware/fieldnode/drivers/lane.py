@@ -6,7 +6,7 @@ Speeds are in 0.1 km/h and lengths in 0.1 m throughout, as in the profiles.
 from array import array
 
 from fieldnode.core.policy import rounded
-from fieldnode.drivers import STATUS_INVALID
+from fieldnode.drivers import STATUS_INVALID, number
 
 UNKNOWN, MOTO, CAR, BUS, TRUCK, LONG = 0, 1, 2, 3, 4, 5
 NO_CLASS, BY_LENGTH, BY_AXLES = 0, 1, 2
@@ -59,10 +59,8 @@ class Lane:
         if profile not in {"tl1", "pv1"}:
             raise ValueError("profile")
         self._is_interval = profile == "tl1"
-        self._interval_ms = int(options.get("interval_s", 30)) * 1000  # type: ignore[call-overload]
-        self._number = int(options.get("lane", 0))  # type: ignore[call-overload]
-        if self._interval_ms < 1000 or not 0 <= self._number <= 32:
-            raise ValueError("options")
+        self._interval_ms = number(options, "interval_s", 30, 1, 86_400) * 1000
+        self._number = number(options, "lane", 0, 0, 32)
         self._classes = classes
         self.count = registers[0] if registers else 0
         self.is_faulty = False

@@ -5,7 +5,7 @@ Frame: F4 F3 F2 F1, length (u16, little endian), number of targets, alarm, five 
 check, so only what several frames agree on is a vehicle.
 """
 
-from fieldnode.drivers import Driver, lane
+from fieldnode.drivers import Driver, lane, number
 from fieldnode.drivers.lane import Lane
 
 _HEAD, _TAIL = b"\xf4\xf3\xf2\xf1", b"\xf8\xf7\xf6\xf5"
@@ -64,37 +64,31 @@ class Ld2451(Driver):
         for byte in data:
             self._frame[self._size] = byte
             self._size += 1
-            while self._size and not self._is_possible():
-                self._shift()
-            if self._size >= 10 and self._size == self._needed():
+            if not self._is_possible(byte):
+                self.errors += self._size > len(_HEAD)
+                self._frame[0] = byte  # it may begin the next frame
+                self._size = 1 if byte == _HEAD[0] else 0
+            elif self._size >= 10 and self._size == self._needed():
                 self._read(uptime_ms)
                 self._size = 0
 
     def _needed(self) -> int:
         return 10 + (self._frame[4] | self._frame[5] << 8)
 
-    def _is_possible(self) -> bool:
-        """Whether what there is can be the begin of a frame."""
+    def _is_possible(self, byte: int) -> bool:
+        """Whether the last byte fits to those before it; allocates nothing."""
         size = self._size
-        if self._frame[: min(size, 4)] != _HEAD[:size]:
-            return False
-        if size < 6:
+        if size <= 4:
+            return byte == _HEAD[size - 1]
+        if size == 5:
             return True
         needed = self._needed()
-        if needed > _FRAME_MAX or (needed != 10 and needed % 5 != 2):
-            return False
-        if size > 6 and needed != 10 and needed != 12 + 5 * self._frame[6]:
-            return False
-        tail = size - (needed - 4)
-        return tail <= 0 or self._frame[needed - 4 : size] == _TAIL[:tail]
-
-    def _shift(self) -> None:
-        if self._size == 4 + 2 + 1 or self._size > 8:
-            self.errors += 1
-        at = self._frame.find(_HEAD[:1], 1, self._size)
-        later = bytes(self._frame[at : self._size]) if at > 0 else b""
-        self._frame[: len(later)] = later
-        self._size = len(later)
+        if size == 6:
+            return needed == 10 or (needed <= _FRAME_MAX and needed % 5 == 2)
+        tail = size - (needed - 3)
+        if tail >= 0:
+            return byte == _TAIL[tail]
+        return size > 7 or needed == 12 + 5 * byte
 
     def _read(self, now_ms: int) -> None:
         self.poll(now_ms)
@@ -149,7 +143,5 @@ class Ld2451(Driver):
 
 def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]") -> Ld2451:
     """Options: those of ``Lane``; ``directions``: 1 approaching, 2 receding, 3 both (default)."""
-    directions = int(options.get("directions", 3))  # type: ignore[call-overload]
-    if not 1 <= directions <= 3:
-        raise ValueError("options")
+    directions = number(options, "directions", 3, 1, 3)
     return Ld2451(Lane(profile, lane.NO_CLASS, options, registers), directions)

@@ -1,10 +1,12 @@
 """Inductive loops: metal over the loop raises the frequency of its oscillator.
 
-A sample is the frequency of each loop in mHz (the board times some cycles, or counts them).
+A sample is the frequency of each loop in mHz. A board that only counts cycles sees steps of one
+cycle in a sample, 333 ppm at 60 kHz and 50 ms: ``sample_ms`` 50 and ``on_ppm`` 1500 then find
+cars and what is larger; for motorcycles it has to time cycles.
 Two loops in a lane give speed, direction and length; one gives count and occupancy.
 """
 
-from fieldnode.drivers import SAMPLE, Driver, lane
+from fieldnode.drivers import MHZ, SAMPLE, Driver, lane, number
 from fieldnode.drivers.lane import Lane, Trigger
 
 _PPM = 1_000_000
@@ -57,12 +59,13 @@ class Loops(Driver):
     """
 
     INPUT = SAMPLE
+    UNIT = MHZ
 
     def __init__(
         self, road: Lane, distance_dm: int, zone_dm: int, on_ppm: int, lock_ms: int
     ) -> None:
         super().__init__()
-        self.sample_ms = 10
+        self.sample_ms = 10  # 0.3 m at 100 km/h, and crossings are interpolated
         self._road = road
         self._distance_dm = distance_dm
         self._on_ppm = on_ppm
@@ -154,13 +157,13 @@ class Loops(Driver):
 
 
 def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]") -> Loops:
-    """Options: those of ``Lane``; ``distance_dm`` (0), ``zone_dm`` (20), ``on_ppm``, ``lock_s``."""
-    distance_dm = int(options.get("distance_dm", 0))  # type: ignore[call-overload]
-    zone_dm = int(options.get("zone_dm", 20))  # type: ignore[call-overload]
-    on_ppm = int(options.get("on_ppm", 200))  # type: ignore[call-overload]
-    lock_ms = int(options.get("lock_s", 600)) * 1000  # type: ignore[call-overload]
-    if not 0 <= distance_dm <= 200 or zone_dm < 1 or on_ppm < 20 or lock_ms < 1000:
-        raise ValueError("options")
+    """Options: those of ``Lane``; ``distance_dm`` (0: one loop), ``zone_dm`` and more."""
+    distance_dm = number(options, "distance_dm", 0, 0, 200)
+    zone_dm = number(options, "zone_dm", 20, 1, 200)
+    on_ppm = number(options, "on_ppm", 200, 20, 100_000)
+    lock_ms = number(options, "lock_s", 600, 1, 86_400) * 1000
     classes = lane.BY_LENGTH if distance_dm else lane.NO_CLASS
     road = Lane(profile, classes, options, registers)
-    return Loops(road, distance_dm, zone_dm, on_ppm, lock_ms)
+    driver = Loops(road, distance_dm, zone_dm, on_ppm, lock_ms)
+    driver.sample_ms = number(options, "sample_ms", 10, 5, 100)
+    return driver

@@ -4,7 +4,7 @@ A sample is the three axes in counts of the sensor. The field without vehicle dr
 temperature: the baseline follows while nothing is there.
 """
 
-from fieldnode.drivers import SAMPLE, Driver, lane
+from fieldnode.drivers import SAMPLE, Driver, lane, number
 from fieldnode.drivers.lane import Lane, Trigger
 
 _BASE_SHIFT = 8  # baseline: 1/256 of the way per sample, 5 s at 50 Hz
@@ -80,9 +80,7 @@ class Magneto(Driver):
 
 def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]") -> Magneto:
     """Options: those of ``Lane``; ``on`` (60), ``full`` (32,000 counts), ``lock_s`` (600)."""
-    on = int(options.get("on", 60))  # type: ignore[call-overload]
-    full = int(options.get("full", 32_000))  # type: ignore[call-overload]
-    lock_ms = int(options.get("lock_s", 600)) * 1000  # type: ignore[call-overload]
-    if on < 2 or full <= on or lock_ms < 1000:
-        raise ValueError("options")
+    on = number(options, "on", 60, 2, 10_000)
+    full = number(options, "full", 32_000, on + 1, 1 << 23)
+    lock_ms = number(options, "lock_s", 600, 1, 86_400) * 1000
     return Magneto(Lane(profile, lane.NO_CLASS, options, registers), on, full, lock_ms)

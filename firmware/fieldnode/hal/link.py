@@ -20,9 +20,11 @@ class Tls:
         key: bytes = b"",
         psk_identity: bytes = b"",
         psk_key: bytes = b"",
+        reserve: "list[bytearray] | None" = None,
     ) -> None:
         self.ca = ca
         self.cert = cert
         self.key = key
         self.psk_identity = psk_identity
         self.psk_key = psk_key
+        self.reserve = reserve if reserve is not None else []

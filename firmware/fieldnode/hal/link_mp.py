@@ -4,6 +4,7 @@
 
 import asyncio
 import errno
+import gc
 import socket
 import ssl
 
@@ -40,7 +41,7 @@ def context_of(tls):
         inner.psk_key = tls.psk_key
         return context
     context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(tls.ca)
+    context.load_verify_locations(cadata=tls.ca)
     if tls.cert:
         context.load_cert_chain(tls.cert, tls.key)
     return context
@@ -89,6 +90,8 @@ def _writable(sock):
 def _secured(sock, host, tls):
     if tls is None:
         return sock
+    tls.reserve.clear()  # the largest object of all goes where the reserve was
+    gc.collect()
     # The handshake runs with the first bytes, and does not block the other tasks (mqtt_as#171).
     secured = context_of(tls).wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     secured.setblocking(False)

@@ -56,8 +56,8 @@ def test_single_vehicles_wait_in_a_bounded_queue() -> None:
 def test_options_are_checked() -> None:
     for name in ("loop", "magneto", "doppler", "ld2451", "axle"):
         assert raises(ValueError, load, name, "em1") == "profile"
-        assert raises(ValueError, load, name, "tl1", {"interval_s": 0}) == "options"
-        assert raises(ValueError, load, name, "pv1", {"lane": 33}) == "options"
+        assert raises(ValueError, load, name, "tl1", {"interval_s": 0}).startswith("options: ")
+        assert raises(ValueError, load, name, "pv1", {"lane": 33}).startswith("options: ")
         assert load(name, "tl1", {}, (7,)).registers() == (7,)
     for name, options in (
         ("loop", {"distance_dm": -1}),
@@ -66,7 +66,7 @@ def test_options_are_checked() -> None:
         ("ld2451", {"directions": 4}),
         ("axle", {"distance_dm": 101}),
     ):
-        assert raises(ValueError, load, name, "tl1", options) == "options"
+        assert raises(ValueError, load, name, "tl1", options).startswith("options: ")
 
 
 BASE_MHZ = 60_000_000
