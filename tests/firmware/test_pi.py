@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -232,3 +233,9 @@ def test_a_node_runs_as_systemd_would_start_it(tmp_path: Path) -> None:
 
         wait_until(has_come, 60, "readings in the gateway", 1.0)
     os.close(ours)
+
+
+def test_a_blank_sector_costs_no_write(tmp_path: Path) -> None:
+    began_s = time.monotonic()
+    Ring(Pi(str(tmp_path / "node"), 4096, "", 0).flash, 7)  # formats 16 MiB
+    assert time.monotonic() - began_s < 5
