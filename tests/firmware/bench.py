@@ -11,8 +11,7 @@ from fieldnode.core.block import CLOCK_SNTP, BlockWriter
 from fieldnode.core.ring import Ring
 from fieldnode.hal.sim import SECTOR_BYTES, Nor
 from fieldnode.recorder import BLOCK_BYTES
-from gateway.security import Authority
-from gateway.security.authority import write_private
+from gateway.security.authority import Authority, write_private
 from tests.firmware.nodes import Node
 from tests.firmware.tools import ROOT, build_image, program
 from tests.servers import free_port, mosquitto
