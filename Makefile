@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test test-firmware bench bench-store lint soak servers clean lock
+.PHONY: demo test test-firmware bench bench-firmware bench-store lint soak servers clean lock
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -42,6 +42,9 @@ soak: $(DEV) servers ## The same tests with the full counts of the acceptance li
 
 bench: $(DEV) servers ## One table: messages/s, CPU per message, latencies, memory, bytes
 	$(BIN)/infragate bench
+
+bench-firmware: $(DEV) ## The node under MicroPython: messages/s, draining of a backlog
+	$(BIN)/python -m tests.firmware.bench
 
 bench-store: $(DEV) ## 50 million readings: times to write, merge and query them (four minutes)
 	folder=$$(mktemp -d) && $(BIN)/python -m tools.fill_store $$folder --days 30 --per-day 167; \
