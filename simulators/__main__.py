@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
-from simulators.commands import chaos, load, network
+from simulators.commands import attack, chaos, load, network
 from simulators.fleet import Fleet, Plan
 from simulators.orphans import die_with
 from simulators.replay import replay
@@ -29,6 +29,10 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "load": (cast("Command", load), "as many messages as you ask for, and latencies"),
     "network": (cast("Command", network), "a bad network in front of any server"),
     "chaos": (cast("Command", chaos), "kills and faults for a gateway of its own, and a verdict"),
+    "attack": (
+        cast("Command", attack),
+        "a flood, stolen identities, nonsense; and the truth of it",
+    ),
 }
 PROGRESS_S = 10.0
 SHORTEST_MS = 100  # the ticker of a fleet does not go faster
