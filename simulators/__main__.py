@@ -1,4 +1,4 @@
-"""``python -m simulators``: devices with physics, load, bad networks, faults, attacks."""
+"""``python -m simulators``: a city with truth, load, bad networks, faults, attacks."""
 
 import argparse
 import asyncio
@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
+from simulators.city.command import add_city, run_city
 from simulators.commands import attack, chaos, load, network
 from simulators.fleet import Fleet, Plan
-from simulators.orphans import die_with
+from simulators.parent import die_with
 from simulators.replay import replay
+from simulators.score.command import add_score, run_score
 from simulators.shelf import Shelf
 from simulators.target import add_target_options, target_of
 
@@ -46,6 +48,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_replay(commands.add_parser("replay", help="recordings: CSV files, captures of JSON lines"))
     for name, (module, words) in COMMANDS.items():
         module.add_options(commands.add_parser(name, help=words))
+    add_score(commands.add_parser("score", help="the gateway's alarms against a truth file"))
+    add_city(commands.add_parser("city", help="a city with ground truth, dry or on the air"))
     return parser
 
 
@@ -66,6 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.command in COMMANDS:
         return COMMANDS[options.command][0].run(options)
+    if options.command == "city":
+        return run_city(options)
+    if options.command == "score":
+        return run_score(options)
     if options.command == "fleet":
         return asyncio.run(_run_fleet(options))
     sent = asyncio.run(replay(options.file, options.topic, target_of(options), options.pace))

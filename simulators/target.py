@@ -51,9 +51,9 @@ class Target:
         return Login(client_id, client_id, self.password)
 
 
-def add_target_options(parser: argparse.ArgumentParser) -> None:
+def add_target_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the options that ``target_of`` reads."""
-    parser.add_argument("--mqtt", required=True, metavar="URL", help="mqtt[s]://host[:port]")
+    parser.add_argument("--mqtt", required=required, metavar="URL", help="mqtt[s]://host[:port]")
     parser.add_argument("--ca", type=Path, help="authority of the server's certificate")
     parser.add_argument("--cert", type=Path, help="client certificate")
     parser.add_argument("--key", type=Path, help="client key")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from simulators.orphans import PR_SET_PDEATHSIG
+from simulators.parent import PR_SET_PDEATHSIG
 
 _POLL_S = 0.02
 _STOP_S = 20.0

@@ -8,7 +8,7 @@ import signal
 from dataclasses import replace
 
 from simulators.network import PROFILES, Conditions
-from simulators.orphans import die_with
+from simulators.parent import die_with
 from simulators.proxy import Proxy
 from simulators.target import address_of
 

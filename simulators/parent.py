@@ -1,4 +1,4 @@
-"""Leave no child behind that would dial for ever."""
+"""A simulator that another process has started ends with it."""
 
 import ctypes
 import os
@@ -9,7 +9,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def die_with(parent_pid: int) -> None:
-    """End this process when its parent does, however that went: a killed demo takes all along."""
+    """Leave no orphan that dials for ever: a demo that was killed takes its fleet along."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # it went before we asked
