@@ -2,6 +2,7 @@
 
 A Unix socket in the data directory, readable by its owner only. A request is one line of JSON
 ``{"do": name, …}``; the answer is one line, or for ``tap`` as many as come until either hangs up.
+A tap may carry a request ``then``, done once it is open: so an answer to it cannot be missed.
 """
 
 import asyncio
@@ -40,11 +41,15 @@ class Taps:
                 line = line or _tap_line(name, payload)
                 queue.put_nowait(line)
 
-    async def watch(self, wanted: str) -> AsyncIterator[bytes]:
-        """Yield matching messages as lines of JSON until the caller stops."""
+    async def watch(
+        self, wanted: str, then: Callable[[], None] | None = None
+    ) -> AsyncIterator[bytes]:
+        """Call ``then``, and yield matching messages as lines of JSON until the caller stops."""
         queue: asyncio.Queue[bytes] = asyncio.Queue(MAX_TAP_QUEUE)
         self._taps[queue] = wanted
         try:
+            if then is not None:
+                then()
             while True:
                 yield await queue.get()
         finally:
@@ -122,6 +127,11 @@ class ControlServer:
         return handler(request)
 
     async def _serve_tap(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-        async for line in self._taps.watch(str(request.get("filter", "#"))):
+        def then() -> None:
+            answer = self._answer(request["then"]) if "then" in request else {}
+            if "error" in answer:
+                writer.write(json.dumps(answer).encode() + b"\n")
+
+        async for line in self._taps.watch(str(request.get("filter", "#")), then):
             writer.write(line)
             await writer.drain()

@@ -18,6 +18,7 @@ from gateway.errors import GatewayError
 from gateway.link import MAX_LINE_BYTES
 from gateway.model import REQUEUE_NUMBER_BYTES, Quarantined, RecordFlag
 from gateway.ports import Intake, Publisher, Source
+from gateway.topics import parse_topic
 
 logger = logging.getLogger(__name__)
 
@@ -144,6 +145,16 @@ class IntakeProcess:
                 spent_bytes += len(payload)
                 found += 1
         return {"requeued": found, "unknown": len(numbers) - found, "next": following}
+
+    def tell(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send ``payload`` down on ``topic``, a command lane of a device; it may not be there."""
+        topic, payload = str(request.get("topic")), str(request.get("payload"))
+        name = parse_topic(topic.encode())
+        if name is None or name.lane != "c":
+            return {"error": f"{topic!r} is no lane for commands"}
+        for publisher in self._rooms.publishers:
+            publisher.publish(topic, payload.encode())
+        return {"sent": len(self._rooms.publishers)}
 
     def status(self) -> dict[str, Any]:
         """Return what ``infragate status`` shows of this process."""

@@ -41,6 +41,7 @@ CHECKPOINT_SHARE = 0.2  # of the time, at the most
 # for 5 µs each; a tenth of them at a time is a millisecond for 2,000 devices.
 RECEIPTS_EVERY_S = 0.1
 RETRY_S = 0.25
+LAST_TRIES = 3  # when it is time to stop: those who wait for us do so for a second
 _REQUEUED = int(RecordFlag.REQUEUED)  # a plain number: the enumeration's own & takes 1 µs
 
 
@@ -249,13 +250,15 @@ class Processor:
         Raises:
             JournalFullError: the disk is full, and it is time to stop.
         """
+        tries_left = LAST_TRIES
         while True:
             try:
                 write()
             except JournalFullError:
                 self._rooms.stats.count("infragate_disk_full_total")
                 self._listen(0.0)
-                if self._stops or not self._link.is_open:
+                tries_left -= self._stops or not self._link.is_open
+                if not tries_left:
                     raise  # what is not checkpointed is made again at the next start
                 self._sleep(RETRY_S)
             else:

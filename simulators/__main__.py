@@ -1,29 +1,38 @@
-"""``python -m simulators fleet|load``: devices with physics, or as much load as possible."""
+"""``python -m simulators``: a city with truth, load, bad networks, faults, attacks."""
 
 import argparse
 import asyncio
-import ctypes
-import gc
 import json
-import os
 import resource
 import signal
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol, cast
 
+from simulators.city.command import add_city, run_city
+from simulators.commands import chaos, load, network
 from simulators.fleet import Fleet, Plan
-from simulators.load import Demand, Load
+from simulators.parent import die_with
 from simulators.replay import replay
+from simulators.score.command import add_score, run_score
 from simulators.shelf import Shelf
 from simulators.target import add_target_options, target_of
-from simulators.templates import Shape
 
+
+class Command(Protocol):
+    """A module of ``simulators.commands``."""
+
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+COMMANDS: dict[str, tuple[Command, str]] = {
+    "load": (cast("Command", load), "as many messages as you ask for, and latencies"),
+    "network": (cast("Command", network), "a bad network in front of any server"),
+    "chaos": (cast("Command", chaos), "kills and faults for a gateway of its own, and a verdict"),
+}
 PROGRESS_S = 10.0
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
-MOST_DEVICES, LARGEST_WINDOW = 1_000_000, 60_000  # six digits in a name; packet ids
-LARGEST_BATCH = 1000
 SHORTEST_MS = 100  # the ticker of a fleet does not go faster
 
 
@@ -32,8 +41,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="simulators", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_fleet(commands.add_parser("fleet", help="meters and detectors with believable readings"))
-    _add_load(commands.add_parser("load", help="as many messages as you ask for, and latencies"))
     _add_replay(commands.add_parser("replay", help="recordings: CSV files, captures of JSON lines"))
+    for name, (module, words) in COMMANDS.items():
+        module.add_options(commands.add_parser(name, help=words))
+    add_score(commands.add_parser("score", help="the gateway's alarms against a truth file"))
+    add_city(commands.add_parser("city", help="a city with ground truth, dry or on the air"))
     return parser
 
 
@@ -45,15 +57,19 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(options)
     except OSError as error:
-        print(f"simulators: {options.mqtt}: {error}", file=sys.stderr)
+        print(f"simulators: {getattr(options, 'mqtt', options.command)}: {error}", file=sys.stderr)
         return 1
     except ValueError as error:
         parser.error(str(error))
 
 
 def _run(options: argparse.Namespace) -> int:
-    if options.command == "load":
-        return _load(options)
+    if options.command in COMMANDS:
+        return COMMANDS[options.command][0].run(options)
+    if options.command == "city":
+        return run_city(options)
+    if options.command == "score":
+        return run_score(options)
     if options.command == "fleet":
         return asyncio.run(_run_fleet(options))
     sent = asyncio.run(replay(options.file, options.topic, target_of(options), options.pace))
@@ -84,56 +100,6 @@ def _add_fleet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="report as JSON in the last line")
 
 
-def _add_load(parser: argparse.ArgumentParser) -> None:
-    add_target_options(parser)
-    parser.add_argument("--devices", type=int, default=1000, metavar="N")
-    parser.add_argument("--rate", default="max", help="messages per second, or max")
-    parser.add_argument("--batch", type=int, default=1, metavar="ROWS", help="rows per message")
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--qos", type=int, choices=(0, 1), default=1)
-    parser.add_argument("--connections", type=int, default=10, metavar="C")
-    parser.add_argument("--window", type=int, default=1000, help="in flight per connection")
-    parser.add_argument("--payload-format", choices=("json", "cbor"), default="json")
-    parser.add_argument("--receipts", type=int, default=20, metavar="N", help="devices sampled")
-    parser.add_argument("--api", metavar="URL", help="time until a reading can be queried")
-    parser.add_argument("--org", default="load")
-    parser.add_argument("--log", type=int, help="log id of this run; default: the time in seconds")
-    parser.add_argument("--json", action="store_true", help="report as JSON in the last line")
-
-
-def _load(options: argparse.Namespace) -> int:
-    rate = None if options.rate == "max" else float(options.rate)
-    bounds = (options.devices, options.batch, options.connections, options.window)
-    if min(bounds) < 1 or options.devices > MOST_DEVICES or options.window > LARGEST_WINDOW:
-        raise ValueError("devices, batch, connections and window must be positive and bounded")
-    if options.batch > LARGEST_BATCH or (rate is not None and rate <= 0):
-        raise ValueError(f"batch is at most {LARGEST_BATCH}, rate is positive or max")
-    # a little closer than the rate needs, so that no device runs ahead of its clock
-    per_row_ms = 0 if rate is None else 800 * options.devices / rate / options.batch
-    log = int(time.time_ns() // 1_000_000_000) if options.log is None else options.log
-    shape = Shape(
-        devices=options.devices,
-        batch=options.batch,
-        payload_format=options.payload_format,
-        qos=options.qos,
-        org=options.org,
-        log=log,
-        spacing_ms=int(min(max(per_row_ms, 1), 60_000)),
-    )
-    demand = Demand(
-        rate=rate,
-        seconds=options.seconds,
-        connections=options.connections,
-        window=options.window,
-        receipts=options.receipts,
-        api=options.api,
-    )
-    gc.disable()  # a pause of ours, 50 ms after 60,000 messages, would count as the server's
-    report = Load(shape, demand, target_of(options)).run()
-    print(json.dumps(report) if options.json else _in_words(report), flush=True)
-    return 0
-
-
 async def _run_fleet(options: argparse.Namespace) -> int:
     interval_ms = None if options.interval_s is None else round(options.interval_s * 1000)
     if options.meters + options.detectors < 1 or (
@@ -141,7 +107,7 @@ async def _run_fleet(options: argparse.Namespace) -> int:
     ):
         raise ValueError("a fleet needs a node, and an interval of at least 0.1 s")
     if options.parent is not None:
-        _die_with(options.parent)
+        die_with(options.parent)
     plan = Plan(options.meters, options.detectors, interval_ms, options.seed, options.org)
     shelf = None if options.state is None else Shelf(options.state)
     fleet = Fleet(plan, target_of(options), shelf)
@@ -160,14 +126,6 @@ async def _run_fleet(options: argparse.Namespace) -> int:
         shelf.close()
     print(json.dumps(report) if options.json else _in_words(report), flush=True)
     return 0 if report["connected"] else 1
-
-
-def _die_with(parent_pid: int) -> None:
-    """Leave no orphan that dials for ever: a demo that was killed takes its fleet along."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it went before we asked
-        raise SystemExit(1)
 
 
 async def _show_progress(fleet: Fleet) -> None:

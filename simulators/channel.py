@@ -15,6 +15,8 @@ from simulators.target import Target
 from simulators.templates import Shape
 
 CONNECT_TIMEOUT_S = 5.0
+KEEPALIVE_S = 600
+CONNACK_BYTES = 4
 READ_BYTES = 1 << 15  # a larger buffer is mapped and unmapped by every recv: 37 µs instead of 3
 _PUBACK_BYTES = 4
 SAMPLES = 100_000  # latencies kept; the oldest go first
@@ -30,21 +32,31 @@ def open_socket(target: Target, client_id: str) -> socket.socket:
     sock = socket.create_connection((target.host, target.port), CONNECT_TIMEOUT_S)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if target.tls is not None:
-            sock = target.tls.wrap_socket(sock, server_hostname=target.host)
-        sock.sendall(wire.connect(target.login(client_id), 600))
+        tls = target.tls_of(client_id)
+        if tls is not None:
+            sock = tls.wrap_socket(sock, server_hostname=target.name)
+        sock.sendall(wire.connect(target.login(client_id), KEEPALIVE_S))
         reply = b""
-        while len(reply) < _PUBACK_BYTES:  # a CONNACK is as long as a PUBACK
-            reply += (data := sock.recv(_PUBACK_BYTES - len(reply)))
+        while len(reply) < CONNACK_BYTES:
+            reply += (data := sock.recv(CONNACK_BYTES - len(reply)))
             if not data:
                 raise ConnectionRefusedError(f"{client_id}: closed instead of CONNACK")
-        if reply[:1] != b"\x20" or reply[3]:
-            raise ConnectionRefusedError(f"{client_id}: CONNACK {reply.hex()}")
+        check_connack(client_id, reply)
     except OSError:
         sock.close()
         raise
     sock.settimeout(0)
     return sock
+
+
+def check_connack(client_id: str, reply: bytes) -> None:
+    """Look at the four bytes that answer a CONNECT.
+
+    Raises:
+        ConnectionRefusedError: they do not let us in.
+    """
+    if reply[:1] != b"\x20" or reply[3]:
+        raise ConnectionRefusedError(f"{client_id}: CONNACK {reply.hex()}")
 
 
 class Channel:
@@ -68,6 +80,11 @@ class Channel:
     def in_flight(self) -> int:
         """Messages that the server has not acknowledged."""
         return self.sent - self.acked if self._is_answered else 0
+
+    @property
+    def waits_since_s(self) -> float | None:
+        """When the oldest message without PUBACK was sent."""
+        return self._marks[0][1] if self._marks else None
 
     @property
     def is_stuck(self) -> bool:

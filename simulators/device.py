@@ -6,7 +6,7 @@ only the receipt on lane a ends the life of a reading.
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
 from typing import NamedTuple, Protocol
 
@@ -38,6 +38,11 @@ class Reading(NamedTuple):
     seq: int
     time_ms: int
     tail: str
+
+
+def tail_of(values: Iterable[int | None], status: int) -> str:
+    """Return a row as JSON without its time, as it is kept."""
+    return json.dumps((*values, status), separators=(",", ":"))[1:]
 
 
 class Memory(NamedTuple):
@@ -97,8 +102,7 @@ class Device:
         taken = []
         for time_ms in range(self.last_ms + self.interval_ms, now_ms + 1, self.interval_ms):
             values = self.model.row(self.last_ms, time_ms)
-            tail = json.dumps((*values, _STATUS_GOOD), separators=(",", ":"))[1:]
-            taken.append(Reading(self.next_seq, time_ms, tail))
+            taken.append(Reading(self.next_seq, time_ms, tail_of(values, _STATUS_GOOD)))
             self.last_ms, self.next_seq = time_ms, self.next_seq + 1
         self.overwritten += max(0, len(self.kept) + len(taken) - KEPT_READINGS)
         self.kept.extend(taken)
@@ -130,6 +134,10 @@ class Device:
         if not self._resend_at_ms:
             self._resend_at_ms = now_ms + self._resend_wait_ms
         return self._rows(new[::-1])
+
+    def event(self) -> bytes | None:
+        """Return the next message for lane e; a plain node has none."""
+        return None
 
     def backlog(self) -> bytes | None:
         """Return the next message for lane b, None where nothing is owed any more."""

@@ -11,6 +11,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from simulators.device import Device
 from simulators.homes import Home
@@ -27,6 +28,13 @@ CHUNKS_PER_TICK = 100  # 60,000 readings of backlog a second at most, after an o
 CONNECT_TIMEOUT_S = 10.0
 BACKOFF_FIRST_S, BACKOFF_LAST_S, STABLE_MS = 0.5, 60.0, 30_000
 FAREWELL_S = 3.0  # how long the end of a run waits for the last receipts
+
+
+class Roster(Protocol):
+    """Whatever knows which nodes there are."""
+
+    def devices(self) -> list[Device]:
+        """Build the nodes."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,7 @@ class Fleet:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: Roster,
         target: Target,
         shelf: Shelf | None = None,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,

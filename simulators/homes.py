@@ -17,19 +17,19 @@ _MAX_STEPS = 200  # bounds the work of catching up after weeks of absence
 
 # Share of a home's lights, screens and fans in use, by local hour; peaks as in the residential
 # curves of a Vietnamese utility: morning, noon rest, and the evening from 18 to 22 h.
-_ACTIVITY = (
+ACTIVITY = (
     *(0.18, 0.15, 0.14, 0.14, 0.17, 0.32, 0.52, 0.48, 0.34, 0.30, 0.33, 0.48),
     *(0.46, 0.38, 0.32, 0.33, 0.42, 0.62, 0.86, 1.00, 0.98, 0.85, 0.55, 0.30),
 )
 # Chance that an air conditioner is wanted in a half hour, by local hour.
-_COOLING = (
+COOLING = (
     *(0.48, 0.42, 0.36, 0.32, 0.28, 0.18, 0.08, 0.04, 0.05, 0.10, 0.15, 0.28),
     *(0.36, 0.34, 0.28, 0.22, 0.16, 0.14, 0.20, 0.32, 0.45, 0.55, 0.58, 0.54),
 )
 _HEATER_SHARE = 0.6  # homes with an electric shower, at 2.5 kW
 _FRIDGE_DUTY, _COMPRESSOR_DUTY = 0.38, 0.7
-_COOKING_HOURS = {6: 0.35, 11: 0.5, 17: 0.35, 18: 0.55}
-_WASHING_HOURS = {5: 0.15, 6: 0.3, 18: 0.2, 19: 0.25, 20: 0.25, 21: 0.2}
+COOKING_HOURS = {6: 0.35, 11: 0.5, 17: 0.35, 18: 0.55}
+WASHING_HOURS = {5: 0.15, 6: 0.3, 18: 0.2, 19: 0.25, 20: 0.25, 21: 0.2}
 
 
 def by_hour(curve: tuple[float, ...], local_s: float) -> float:
@@ -91,17 +91,17 @@ class Home:
         local_s = time_s + UTC_OFFSET_S + self._phase_s
         of_day_s = local_s % DAY_S
         flicker = between(0.96, 1.04, self._key, 20, int(time_s // 5))
-        small_w = self._standby_w + self._lights_w * by_hour(_ACTIVITY, of_day_s) * flicker
+        small_w = self._standby_w + self._lights_w * by_hour(ACTIVITY, of_day_s) * flicker
         fridge_w = self._fridge_w if (time_s / self._fridge_period_s) % 1 < _FRIDGE_DUTY else 4.0
         cooler_w = self._cooling(local_s)
-        heat_w = self._burst(local_s, 21, _COOKING_HOURS, 1500) * self._cooker_w
-        heat_w += self._burst(local_s, 22, _WASHING_HOURS, 480) * self._heater_w
+        heat_w = self._burst(local_s, 21, COOKING_HOURS, 1500) * self._cooker_w
+        heat_w += self._burst(local_s, 22, WASHING_HOURS, 480) * self._heater_w
         active_w = small_w + fridge_w + cooler_w + heat_w
         return active_w, 0.35 * small_w + 0.65 * fridge_w + 0.4 * cooler_w
 
     def _cooling(self, local_s: float) -> float:
         slot = int(local_s // _SLOT_S)
-        if unit(self._key, 23, slot) >= by_hour(_COOLING, local_s % DAY_S):
+        if unit(self._key, 23, slot) >= by_hour(COOLING, local_s % DAY_S):
             return 30.0 if self._cooler_w else 0.0
         compressor_runs = (local_s / 900 + unit(self._key, 24)) % 1 < _COMPRESSOR_DUTY
         return self._cooler_w if compressor_runs else 60.0
@@ -119,6 +119,6 @@ class Home:
         time_s = time_ms / 1000
         local_s = (time_s + UTC_OFFSET_S) % DAY_S
         # the street's load: lights and coolers in the proportion of the homes above
-        street = 0.3 * by_hour(_ACTIVITY, local_s) + 0.7 * by_hour(_COOLING, local_s)
+        street = 0.3 * by_hour(ACTIVITY, local_s) + 0.7 * by_hour(COOLING, local_s)
         feeder_v = self._source_v - 9.0 * street + between(-0.4, 0.4, self._key, 25, time_ms)
         return feeder_v - self._wire_ohm * apparent_va / feeder_v

@@ -75,8 +75,12 @@ class Link(asyncio.Protocol):
         self._hub.went_down(self)
 
     def send_live(self) -> None:
-        """Send what is due on lane t, as far as the window allows."""
+        """Send what is due on lanes e and t, as far as the window allows."""
         while self.is_up and len(self._in_flight) < LIVE_WINDOW:
+            event = self.device.event()
+            if event is not None:
+                self._publish("e", event)
+                continue
             payload = self.device.live(self._hub.now_ms())
             if payload is None:
                 return

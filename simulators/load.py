@@ -4,17 +4,20 @@ One thread, one selector, non-blocking sockets. Below the maximum the devices ta
 the rate asked for; what cannot be sent in time is not made up for beyond one second.
 """
 
+import contextlib
 import json
 import random
-import selectors
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from simulators.channel import Channel, open_socket
+from simulators.channel import Channel
+from simulators.dialling import AT_ONCE
+from simulators.exchange import Exchange
+from simulators.figures import Meter, percentiles_ms
 from simulators.probes import QueryProbe, ReceiptProbe
 from simulators.target import Target
 from simulators.templates import Encoder, Shape
@@ -29,6 +32,8 @@ MESSAGES_PER_TURN, SHORTEST_TURN_S, LONGEST_TURN_S = 100, 0.002, 0.02
 PAUSE_S, BUSY_PAUSE_S, BUSY_RATE = 0.001, 0.002, 5000
 DRAIN_S = 10.0
 RECEIPTS_S = 5.0
+MOST_IN_FLIGHT = 60_000  # of all connections, however many; 20 MB of what waits
+LOOK_S = 1.0  # between two looks for connections on which nobody answers
 
 Turn = tuple[Channel, int, int]  # a channel and those of its devices whose turn it is
 
@@ -43,6 +48,10 @@ class Demand:
     window: int = 1000  # in flight per connection
     receipts: int = 20  # devices whose receipts are timed, 0 = none
     api: str | None = None
+    connects_at_once: int = AT_ONCE
+    connect_s: float = 30.0  # for all connections together, at the start
+    patience_s: float = 30.0  # without PUBACK: then the connection is given up
+    server_pids: Sequence[int] = ()
 
 
 class Load:
@@ -55,19 +64,24 @@ class Load:
         target: Target,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         chance: random.Random | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> None:
         self._shape, self._demand, self._target = shape, demand, target
         self._clock = clock
-        self._chance = chance or random.Random()
+        self._progress = progress
         connections = min(demand.connections, shape.devices)
         bounds = np.linspace(0, shape.devices, connections + 1).astype(int).tolist()
         self._encoder = Encoder(shape, bounds)
+        self._window = max(1, min(demand.window, MOST_IN_FLIGHT // connections))
+        self._per_send = max(1, min(MESSAGES_PER_SEND, MOST_IN_FLIGHT // connections))
         self._channels = [
-            Channel(shape, first, last, demand.window) for first, last in pairwise(bounds)
+            Channel(shape, first, last, self._window) for first, last in pairwise(bounds)
         ]
         self._turn = 0
-        self._lost = 0
-        self._selector = selectors.DefaultSelector()
+        self._look_s = self._began_s = time.perf_counter()
+        self._exchange = Exchange(
+            self._channels, target, chance or random.Random(), demand.connects_at_once
+        )
         self._receipts: ReceiptProbe | None = None
         self._queries: QueryProbe | None = None
 
@@ -77,12 +91,13 @@ class Load:
         Raises:
             OSError: the server cannot be reached at the start.
         """
-        for channel in self._channels:
-            self._open(channel)
+        connect_s = self._exchange.connect(self._demand.connect_s)
         self._start_probes()
-        cpu_s, start_s = time.process_time(), time.perf_counter()
-        began_ms = self._clock()
+        meter, start_s = Meter(self._demand.server_pids), time.perf_counter()
+        cpu_s, began_ms = time.process_time(), self._clock()
+        self._began_s = self._look_s = start_s
         self._send_until(start_s, start_s + self._demand.seconds)
+        shares = meter.read()
         self._wait(lambda: any(c.in_flight or c.is_stuck for c in self._channels), DRAIN_S)
         elapsed_s = time.perf_counter() - start_s
         cpu_s = time.process_time() - cpu_s
@@ -91,7 +106,8 @@ class Load:
             self._wait(lambda: receipts.waits and bool(receipts.latencies_s), RECEIPTS_S)
         if self._queries is not None:
             self._queries.finish()
-        return {"began_ms": began_ms, **self._report(elapsed_s, cpu_s)}
+        report = {"began_ms": began_ms, "connect_s": round(connect_s, 3)}
+        return {**report, **self._report(elapsed_s, cpu_s), **shares}
 
     def _start_probes(self) -> None:
         count = min(self._demand.receipts, self._shape.devices)
@@ -99,7 +115,7 @@ class Load:
             return
         sampled = sorted({k * self._shape.devices // count for k in range(count)})
         self._receipts = ReceiptProbe(self._encoder, self._target, sampled)
-        self._selector.register(self._receipts.sock, selectors.EVENT_READ, None)
+        self._exchange.watch(self._receipts.sock, self._read_receipts)
         if self._demand.api is not None:
             self._queries = QueryProbe(self._encoder, self._receipts, self._demand.api)
             self._queries.start()
@@ -125,9 +141,9 @@ class Load:
     def _send_all(self) -> None:
         # half of everything at a time, so that encodings and sends carry many messages
         left = {channel: channel.room for channel in self._channels if channel.room > 0}
-        if 2 * sum(left.values()) < self._demand.window * len(self._channels):
+        if 2 * sum(left.values()) < self._window * len(self._channels):
             return
-        left = {channel: min(room, MESSAGES_PER_SEND) for channel, room in left.items()}
+        left = {channel: min(room, self._per_send) for channel, room in left.items()}
         ready = list(left)
         while turns := [(c, *c.turn(room)) for c, room in left.items()]:
             self._encode(turns)
@@ -136,7 +152,7 @@ class Load:
                 if left[channel] <= 0 or last == first:
                     del left[channel]
         for channel in ready:
-            self._flush(channel)
+            self._exchange.flush(channel)
 
     def _send_some(self, due: int) -> int:
         sent, served = 0, dict[Channel, None]()
@@ -145,7 +161,7 @@ class Load:
             served |= dict.fromkeys(channel for channel, _, _ in turns)
             sent += sum(last - first for _, first, last in turns)
         for channel in served:
-            self._flush(channel)
+            self._exchange.flush(channel)
         return sent
 
     def _next_turns(self, due: int) -> list[Turn]:
@@ -173,95 +189,60 @@ class Load:
             if self._receipts is not None:
                 self._receipts.note(start, end)
 
-    def _flush(self, channel: Channel) -> None:
-        try:
-            channel.flush()
-        except OSError:
-            self._lose(channel)
-        else:
-            self._watch(channel)
-
-    def _poll(self, timeout_s: float) -> None:
-        for key, events in self._selector.select(timeout_s):
-            channel = key.data
-            if channel is None:
-                self._read_receipts()
-            else:
-                self._serve(channel, events)
-        now_s = time.perf_counter()
-        for channel in self._channels:
-            if channel.sock is None and channel.retry_at_s <= now_s:
-                self._reopen(channel)
-
-    def _serve(self, channel: Channel, events: int) -> None:
-        try:
-            if events & selectors.EVENT_WRITE:
-                channel.flush()
-                self._watch(channel)
-            if events & selectors.EVENT_READ:
-                channel.receive()
-        except OSError:
-            self._lose(channel)
-
-    def _read_receipts(self) -> None:
-        receipts = self._receipts
-        try:
-            if receipts is not None:
-                receipts.receive()
-        except (BlockingIOError, ValueError):
-            return
-        except OSError:
-            if receipts is not None:
-                self._selector.unregister(receipts.sock)
-
-    def _watch(self, channel: Channel) -> None:
-        if channel.sock is not None:
-            wants = selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.is_stuck else 0)
-            if self._selector.get_key(channel.sock).events != wants:
-                self._selector.modify(channel.sock, wants, channel)
-
-    def _open(self, channel: Channel) -> None:
-        channel.sock = open_socket(self._target, channel.client_id)
-        self._selector.register(channel.sock, selectors.EVENT_READ, channel)
-
-    def _reopen(self, channel: Channel) -> None:
-        try:
-            self._open(channel)
-        except OSError:
-            channel.retry_at_s = time.perf_counter() + self._chance.uniform(0.5, 1.5)
-
-    def _lose(self, channel: Channel) -> None:
-        self._lost += 1
-        if channel.sock is not None:
-            self._selector.unregister(channel.sock)
-        channel.lose(time.perf_counter() + self._chance.uniform(0.2, 1.0))
-
     def _wait(self, is_needed: Callable[[], bool], longest_s: float) -> None:
         end_s = time.perf_counter() + longest_s
         while is_needed() and time.perf_counter() < end_s:
             self._poll(SHORTEST_TURN_S)
 
+    def _look(self) -> None:
+        """Give up dead connections, and say how far we are."""
+        self._look_s = now_s = time.perf_counter()
+        self._exchange.give_up(self._demand.patience_s)
+        if self._progress is not None:
+            self._progress(self._in_words(now_s - self._began_s))
+
+    def _poll(self, timeout_s: float) -> None:
+        self._exchange.poll(timeout_s)
+        if time.perf_counter() - self._look_s > LOOK_S:
+            self._look()
+
+    def _in_words(self, elapsed_s: float) -> str:
+        sent, in_flight = self._exchange.sums()
+        acks = [c.latencies_s[-1] for c in self._channels if c.latencies_s]
+        newest = f"{sum(acks) / len(acks) * 1000:.0f}" if acks else "–"
+        return (
+            f"{elapsed_s:.0f} s  sent {sent:,}  in flight {in_flight:,}  "
+            f"{(sent - in_flight) / max(elapsed_s, 1e-9):,.0f}/s  PUBACK {newest} ms  "
+            f"lost connections {self._exchange.lost:,}"
+        )
+
+    def _read_receipts(self) -> None:
+        if self._receipts is not None:
+            with contextlib.suppress(BlockingIOError, ValueError):
+                self._receipts.receive()
+
     def _report(self, elapsed_s: float, cpu_s: float) -> dict[str, object]:
-        sent = sum(channel.sent for channel in self._channels)
-        lost = sum(c.unacknowledged_lost + c.in_flight for c in self._channels)
+        sent, in_flight = self._exchange.sums()
+        lost = in_flight + sum(channel.unacknowledged_lost for channel in self._channels)
         acks = [latency for channel in self._channels for latency in channel.latencies_s]
         receipts = self._receipts.latencies_s if self._receipts is not None else ()
         queries = self._queries.latencies_s if self._queries is not None else ()
         accounts = self._queries.get("/api/v1/accounting") if self._queries is not None else None
         ahead_ms = int(self._encoder.last_ms.max()) - self._clock()
         return {
+            "connections": len(self._channels),
+            **percentiles_ms("connect", self._exchange.dialler.latencies_s),
             "messages_sent": sent,
             "messages_unacknowledged": lost if self._shape.qos else None,
             "readings_sent": sent * self._shape.batch,
             "messages_per_s": round((sent - lost) / elapsed_s),
-            "puback_p50_ms": _percentile_ms(acks, 50),
-            "puback_p99_ms": _percentile_ms(acks, 99),
-            "receipt_p50_ms": _percentile_ms(receipts, 50),
-            "receipt_p99_ms": _percentile_ms(receipts, 99),
-            "queryable_p50_ms": _percentile_ms(queries, 50),
-            "queryable_p99_ms": _percentile_ms(queries, 99),
+            "bytes_per_message": self._encoder.length,
+            **percentiles_ms("puback", acks),
+            **percentiles_ms("receipt", receipts),
+            **percentiles_ms("queryable", queries),
             "cpu_us_per_message": round(cpu_s / max(sent, 1) * 1e6, 2),
-            "lost_connections": self._lost,
+            "lost_connections": self._exchange.lost,
+            "failed_connects": self._exchange.dialler.failed,
             "clock_ahead_ms": max(0, ahead_ms),
             "elapsed_s": round(elapsed_s, 2),
             "log": self._shape.log,
@@ -280,8 +261,3 @@ def _neighbours(turns: Sequence[Turn]) -> Iterator[list[Turn]]:
         part.append(turn)
     if part:
         yield part
-
-
-def _percentile_ms(latencies_s: Iterable[float], percent: int) -> float | None:
-    values = np.fromiter(latencies_s, dtype=np.float64)
-    return round(float(np.percentile(values, percent)) * 1000, 2) if len(values) else None

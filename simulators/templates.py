@@ -43,6 +43,7 @@ class Shape:
     org: str = "load"
     log: int = 1
     spacing_ms: int = 1000
+    payload_bytes: int = 0  # filled up to here by a key that nobody knows
 
     def device(self, index: int) -> str:
         """Return the id of a device; all have one length."""
@@ -73,8 +74,9 @@ class _Text:
         return self.add(bytes(width))
 
 
-def _json_head(shape: Shape) -> _Text:
-    text = _Text().add(b'{"p":"em1","log":%d,"b":1,"n":' % shape.log)
+def _json_head(shape: Shape, filler: int = 0) -> _Text:
+    text = _Text().add(b'{"x":"%s",' % (b"x" * filler) if filler else b"{")
+    text.add(b'"p":"em1","log":%d,"b":1,"n":' % shape.log)
     text.number("n", 12, is_text=True).add(b',"t":1')  # … until the year 2033
     text.number("t", 12, is_text=True).add(b',"i":%d,"r":' % shape.spacing_ms)
     return text
@@ -87,8 +89,9 @@ def _json_row(shape: Shape, place: int) -> _Text:
     return text.add(b",%d,0]" % _POWER_FACTOR)
 
 
-def _cbor_head(shape: Shape) -> _Text:
-    text = _Text().add(b"\xa7\x61p\x63em1\x63log\x1a" + struct.pack(">I", shape.log))
+def _cbor_head(shape: Shape, filler: int = 0) -> _Text:
+    text = _Text().add(b"\xa8\x61x\x79" + wire.text(b"x" * filler) if filler else b"\xa7")
+    text.add(b"\x61p\x63em1\x63log\x1a" + struct.pack(">I", shape.log))
     text.add(b"\x61b\x01\x61n\x1a").number("n", 4, is_text=False)
     text.add(b"\x61t\x1b").number("t", 8, is_text=False)
     text.add(b"\x61i\x1a" + struct.pack(">I", shape.spacing_ms))
@@ -121,6 +124,20 @@ def write_binary(target: Bytes, values: Ints) -> None:
     target[...] = raw.reshape(*values.shape, width)
 
 
+def _message(shape: Shape) -> tuple[_Text, list[_Text], bytes]:
+    """Return head, rows and whole payload, filled up to the size asked for."""
+    is_json = shape.payload_format == "json"
+    make_head, make_row = (_json_head, _json_row) if is_json else (_cbor_head, _cbor_row)
+    rows = [make_row(shape, place) for place in range(shape.batch)]
+    body = b"".join(row.raw for row in rows) + (b"]}" if is_json else b"")
+    head = make_head(shape)
+    key = len(make_head(shape, 1).raw) - len(head.raw) - 1  # what the filler costs beside itself
+    missing = shape.payload_bytes - len(head.raw) - len(body) - key
+    if missing > 0:
+        head = make_head(shape, missing)
+    return head, rows, head.raw + body
+
+
 class Encoder:
     """The packets of all devices of a run, and what each device has sent so far.
 
@@ -140,12 +157,7 @@ class Encoder:
         self.last_ms = np.zeros(shape.devices, dtype=np.int64)
         homes = np.arange(shape.devices, dtype=np.int64)
         self._accrued = (1_000_000 + homes * 7919 % 20_000_000) * WATT_MS_PER_WH
-        is_json = shape.payload_format == "json"
-        head = _json_head(shape) if is_json else _cbor_head(shape)
-        make_row = _json_row if is_json else _cbor_row
-        rows = [make_row(shape, place) for place in range(shape.batch)]
-        tail = b"]}" if is_json else b""
-        payload = head.raw + b"".join(row.raw for row in rows) + tail
+        head, rows, payload = _message(shape)
         packets = list(self._packets(payload))
         self.length = len(packets[0])
         self._matrix = np.frombuffer(bytearray().join(packets), dtype=np.uint8)

@@ -43,6 +43,11 @@ class Mosquitto:
         """What it has said."""
         return (self.folder / "mosquitto.log").read_text("utf-8", "replace")
 
+    @property
+    def pid(self) -> int:
+        """Process id, 0 while it does not run."""
+        return 0 if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start and wait until it listens."""
         self.folder.mkdir(parents=True, exist_ok=True)

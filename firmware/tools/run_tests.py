@@ -1,4 +1,4 @@
-"""Runs test modules under MicroPython: ``micropython runner.py FOLDER MODULE…``.
+"""Runs test modules under MicroPython: ``micropython run_rom.py IMAGE run_tests MODULE…``.
 
 One line for each test, ``ok NAME ms`` or ``FAILED NAME`` with the traceback before it; after a
 module ``heap``, bytes in use before and after. The exit code is 1 where something failed.
@@ -33,8 +33,7 @@ def run_module(module_name):
     return not failed
 
 
-if __name__ == "__main__":
+def main(names):
     os.putenv("FIELDNODE_RUNNER", "1")
-    sys.path.insert(0, sys.argv[1])
-    results = [run_module(name) for name in sys.argv[2:]]
+    results = [run_module(name) for name in names]
     sys.exit(0 if results and all(results) else 1)

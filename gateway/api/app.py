@@ -15,6 +15,7 @@ from gateway.api import (
     catalog,
     devices,
     events,
+    findings,
     health,
     metrics,
     quality,
@@ -78,6 +79,8 @@ def create_app(
         stream,
     ):
         versioned.include_router(room.router)
+    for domain in findings.DOMAINS:
+        versioned.include_router(findings.router_of(domain))
     app.include_router(versioned)
     install_problems(app)
     describe_problems(app)

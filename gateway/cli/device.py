@@ -1,4 +1,4 @@
-"""``device enrol|list|show|rotate|revoke``: who may connect to the listener.
+"""``device enrol|claim|list|show|rotate|revoke``: who may connect to the listener.
 
 A secret is printed once, at enrolment, and never kept; a running gateway notices a change within
 about a second, and a revoked device's live connection ends.
@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from gateway.cli import command
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
 from gateway.config import duration_ms
 from gateway.errors import GatewayError
@@ -16,18 +17,24 @@ from gateway.ports import ClientRole
 from gateway.security import Credential, CredentialStore, Issued, Method, Request
 from gateway.topics import SECTORS
 
+CLAIM_MS = 24 * 3_600_000  # from the bench to the site within a day
+
 
 def add_to(commands: Commands) -> None:
     """Add these commands."""
     parser = commands.add_parser("device", help="Credentials of devices, concentrators, monitors.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     enrol = add_command(verbs, "enrol", _enrol, "Let a device in; prints its secret once.")
-    enrol.add_argument("device")
-    enrol.add_argument("--org", required=True)
-    enrol.add_argument("--sector", choices=SECTORS, default="energy")
+    claim = add_command(verbs, "claim", _claim, "Give out a claim: good once, to set a password.")
+    claim.add_argument("--valid", type=duration_ms, default=CLAIM_MS, metavar="DURATION")
+    for verb in (enrol, claim):
+        verb.add_argument("device")
+        verb.add_argument("--org", required=True)
+        verb.add_argument("--sector", choices=SECTORS, default="energy")
     roles = [role.value for role in ClientRole if role is not ClientRole.ANONYMOUS]
     enrol.add_argument("--role", choices=roles, default="device")
-    enrol.add_argument("--method", choices=[m.value for m in Method], default="password")
+    methods = [method.value for method in Method if method is not Method.CLAIM]
+    enrol.add_argument("--method", choices=methods, default="password")
     enrol.add_argument("--under", nargs="*", default=[], metavar="DEVICE", help="of a concentrator")
     enrol.add_argument("--valid-days", type=int, default=0, metavar="N")
     listing = add_command(verbs, "list", _list, "List who may connect.")
@@ -37,9 +44,10 @@ def add_to(commands: Commands) -> None:
     revoke = add_command(verbs, "revoke", _revoke, "Shut a device out, at once.")
     for verb in (show, rotate, revoke):
         verb.add_argument("device")
-    for verb in (enrol, listing, show, rotate, revoke):
+    for verb in (enrol, claim, listing, show, rotate, revoke):
         add_config(verb)
         add_json(verb)
+    command.add_to(verbs)
 
 
 def _store(options: argparse.Namespace) -> CredentialStore:
@@ -57,6 +65,11 @@ def _enrol(options: argparse.Namespace) -> int:
         options.valid_days,
     )
     return _print_issued(options, _store(options).enrol(request))
+
+
+def _claim(options: argparse.Namespace) -> int:
+    request = Request(options.device, options.org, options.sector)
+    return _print_issued(options, _store(options).claim(request, options.valid))
 
 
 def _rotate(options: argparse.Namespace) -> int:
@@ -134,7 +147,7 @@ def _described(credential: Credential) -> dict[str, object]:
 
 def _state(credential: Credential) -> str:
     if credential.revoked_ms:
-        return "revoked"
+        return "used" if credential.method is Method.CLAIM else "revoked"
     return "good" if credential.is_good(time.time_ns() // 1_000_000) else "ended"
 
 

@@ -43,6 +43,7 @@ class Window:
     status: IntArray  # AMR status byte, validate.Status
     reactive_import_varh: FloatArray | None = None  # registers; None where no meter has them
     reactive_export_varh: FloatArray | None = None
+    reactive_power_var: FloatArray | None = None  # gauge, inductive positive
     frequency_hz: FloatArray | None = None
     phases: Phases | None = None
     rates_wh: FloatArray | None = None  # (rates, meters, marks): the meter's own tariff registers
@@ -129,6 +130,7 @@ def empty_window(
         status=np.zeros(shape, np.int64),
         reactive_import_varh=blank() if phases else None,
         reactive_export_varh=blank() if phases else None,
+        reactive_power_var=blank() if phases else None,
         frequency_hz=blank() if phases else None,
         phases=Phases(blank_phases(), blank_phases(), blank_phases()) if phases else None,
     )

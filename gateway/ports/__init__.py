@@ -1,6 +1,6 @@
 """The seams: who calls, when, what survives, which errors. One contract suite each.
 
-Four processes share one data directory and meet only here (``app.py`` starts them):
+Five processes share one data directory and meet only here (``app.py`` starts them):
 
 =========  ======================================================  =======================
 process    does                                                    the only writer of
@@ -8,6 +8,7 @@ process    does                                                    the only writ
 intake     sources → journal → PUBACK; receipts; control socket    ``journal/``
 processor  journal → pipeline → store, ledger, quarantine, outbox  ``store/`` rows, state
 keeper     outbox → sinks; merges pages, rollups, retention        sink cursors, merges, rollups
+analyst    what the readings mean: energy, transport               ``derived.sqlite``
 web        API, metrics and board                                  nothing
 =========  ======================================================  =======================
 
@@ -16,6 +17,7 @@ there is one recovery: the journal drops its torn tail, the store drops what lie
 checkpoint, and the processor goes on from there. Everything after the journal is a function of it.
 """
 
+from gateway.ports.analysis import Alarm, Changes, Engine, Findings, Result
 from gateway.ports.decoding import (
     Collecting,
     Decode,
@@ -47,7 +49,9 @@ from gateway.ports.keeping import (
 from gateway.ports.sending import Sink
 
 __all__ = [
+    "Alarm",
     "Authenticator",
+    "Changes",
     "Checkpoint",
     "ClientRole",
     "Collecting",
@@ -56,12 +60,15 @@ __all__ = [
     "Decode",
     "DeviceDirectory",
     "DeviceRow",
+    "Engine",
+    "Findings",
     "Identity",
     "Intake",
     "JournalReading",
     "LatestRow",
     "Message",
     "Publisher",
+    "Result",
     "Route",
     "RowsHeader",
     "RowsHeads",

@@ -106,6 +106,7 @@ async def _run(
     requests = {
         "status": lambda _: intake.status(),
         "requeue": intake.requeue,
+        "tell": intake.tell,
         "drop": lambda request: {"dropped": Quarantine(data_dir).remove(request.get("ids", []))},
     }
     control = ControlServer(data_dir / "run" / "control.sock", requests, taps)

@@ -42,7 +42,10 @@ def run(settings: Settings, heritage: Heritage) -> int:
             save_stats=lambda: stats.save(data_dir / "run" / "processor.json"),
         )
         calm_collector()
-        processor.run()
+        try:
+            processor.run()
+        except JournalFullError as error:  # asked to stop while the disk is full
+            logger.warning("processor stops behind its last checkpoint: %s", error)
     return 0
 
 

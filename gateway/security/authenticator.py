@@ -7,10 +7,12 @@ from pathlib import Path
 
 from gateway.config.sections import ListenerSource
 from gateway.ports import Credentials, Identity
-from gateway.security.secret import hash_secret, is_same
-from gateway.security.store import Credential, CredentialStore, Method
+from gateway.security.credential import Credential, Method
+from gateway.security.secret import SECRET_BYTES, hash_secret, is_same
+from gateway.security.store import CredentialStore
 from gateway.security.tls import server_context
 
+_CLAIM_BYTES = len("claim:") + 4 * SECRET_BYTES + 1
 _MAX_SECRET_BYTES = 1024  # nobody's secret is longer; hashing megabytes for a stranger is not free
 
 
@@ -39,16 +41,10 @@ class Authenticator:
         now_ms = self._clock()
         for one in self._store.show(device):
             if one.is_good(now_ms) and _proves(credentials, one):
-                return Identity(
-                    one.device,
-                    one.role,
-                    one.org,
-                    one.sector,
-                    frozenset(one.under),
-                    one.id,
-                    one.not_after_ms,
-                )
-        return None
+                return _identity(one)
+        claim = _claim_of(credentials)
+        redeemed = self._store.redeem(device, *claim) if claim else None
+        return _identity(redeemed) if redeemed else None
 
     def changed(self) -> Collection[str]:
         """See ``ports.Authenticator``."""
@@ -77,6 +73,22 @@ class Authenticator:
             if one.method is Method.PSK and one.is_good(now_ms)
         )
         return next(keys, b"")
+
+
+def _identity(one: Credential) -> Identity:
+    return Identity(
+        one.device, one.role, one.org, one.sector, frozenset(one.under), one.id, one.not_after_ms
+    )
+
+
+def _claim_of(shown: Credentials) -> tuple[bytes, str] | None:
+    """Return claim and new secret of a password such as ``claim:<claim>:<secret>``."""
+    is_alone = shown.common_name is None and shown.psk_identity is None
+    if not is_alone or shown.password is None or len(shown.password) != _CLAIM_BYTES:
+        return None
+    word, _, rest = shown.password.partition(b":")
+    claim, _, secret = rest.partition(b":")
+    return (claim, secret.decode("ascii", "replace")) if word == b"claim" else None
 
 
 def _proves(shown: Credentials, one: Credential) -> bool:

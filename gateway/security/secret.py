@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 SECRET_BYTES = 32
 _KEY_BYTES = 16
+_HEX = frozenset("0123456789abcdef")
 
 Randomness = Callable[[int], bytes]
 
@@ -21,6 +22,11 @@ Randomness = Callable[[int], bytes]
 def make_secret(randomness: Randomness = secrets.token_bytes) -> str:
     """Return a new secret in hex: it survives serial consoles, QR codes and TOML."""
     return randomness(SECRET_BYTES).hex()
+
+
+def is_secret(text: str) -> bool:
+    """Return whether a text looks like what ``make_secret`` returns: nothing shorter is taken."""
+    return len(text) == 2 * SECRET_BYTES and set(text) <= _HEX
 
 
 def make_key(randomness: Randomness = secrets.token_bytes) -> bytes:

@@ -10,19 +10,22 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-from typing_extensions import override
-
-from gateway.errors import ConfigError
 from gateway.imports import load
 from gateway.ports import ClientRole
 from gateway.security.certificate import CertificateFiles
-from gateway.security.secret import Randomness, hash_secret, make_key, make_secret, psk_of
-from gateway.topics import SECTORS, is_device_id
+from gateway.security.credential import Credential, EnrolmentError, Issued, Method, Request, check
+from gateway.security.secret import (
+    Randomness,
+    hash_secret,
+    is_same,
+    is_secret,
+    make_key,
+    make_secret,
+    psk_of,
+)
 
 FILE_NAME = "registry.sqlite"
 _BUSY_TIMEOUT_S = 5
@@ -54,72 +57,6 @@ _COLUMNS = (
 )
 
 
-class EnrolmentError(ConfigError):
-    """What was asked of the registry cannot be done; the message says why."""
-
-
-class Method(StrEnum):
-    """How a client proves who it is."""
-
-    PASSWORD = "password"  # noqa: S105  # the name of a method
-    CERTIFICATE = "certificate"
-    PSK = "psk"
-
-
-class Credential(NamedTuple):
-    """A row. ``key`` and ``proof`` are hash key and hash, certificate fingerprint, or PSK."""
-
-    id: int
-    version: int
-    device: str
-    role: ClientRole
-    org: str
-    sector: str
-    under: tuple[str, ...]
-    method: Method
-    key: bytes
-    proof: bytes
-    created_ms: int
-    not_after_ms: int  # 0 = no end
-    revoked_ms: int  # 0 = not revoked
-
-    @override
-    def __repr__(self) -> str:
-        return f"Credential({self.id}, {self.device!r}, {self.role}, {self.method})"
-
-    def is_good(self, now_ms: int) -> bool:
-        """Return whether it opens the door now."""
-        return not self.revoked_ms and (not self.not_after_ms or now_ms < self.not_after_ms)
-
-
-class Request(NamedTuple):
-    """What ``enrol`` is asked for."""
-
-    device: str
-    org: str
-    sector: str = ""  # a monitor needs none
-    role: ClientRole = ClientRole.DEVICE
-    method: Method = Method.PASSWORD
-    under: tuple[str, ...] = ()  # of a concentrator: "device" or "sector/device"
-    valid_days: int = 0  # 0: no end; certificates always have one
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A new credential; its secret or key is shown this once and never kept by us."""
-
-    device: str
-    method: Method
-    not_after_ms: int
-    secret: str = field(default="", repr=False)
-    certificate: CertificateFiles | None = field(default=None, repr=False)
-
-    @property
-    def psk(self) -> bytes:
-        """The key that a client with ``Method.PSK`` gives its TLS library."""
-        return psk_of(self.secret.encode())
-
-
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -149,17 +86,46 @@ class CredentialStore:
 
     # -- what the command line does --
 
-    def enrol(self, request: Request) -> Issued:
-        """Issue the first credential of a device.
+    def enrol(self, request: Request, valid_ms: int = 0) -> Issued:
+        """Issue the first credential of a device; ``valid_ms`` instead of its ``valid_days``.
 
         Raises:
             EnrolmentError: a name is wrong, or the device has a credential already.
         """
-        _check(request)
+        check(request)
         with self._changing() as version:
             if any(one.is_good(self._clock()) for one in self.show(request.device)):
                 raise EnrolmentError(f"{request.device} is enrolled: rotate or revoke it")
-            return self._issue(request, version)
+            return self._issue(request, version, valid_ms or request.valid_days * _DAY_MS)
+
+    def claim(self, request: Request, valid_ms: int) -> Issued:
+        """Issue a claim: whoever shows it first, and in time, sets the device's password.
+
+        Raises:
+            EnrolmentError: a name is wrong, or the device has a credential already.
+        """
+        return self.enrol(request._replace(method=Method.CLAIM), valid_ms)
+
+    def redeem(self, device: str, claim: bytes, secret: str) -> Credential | None:
+        """Trade a claim for a password that the device has drawn; None where it is not good.
+
+        Both or neither: a device that was cut off knows its password and tries that, too.
+        """
+        now_ms = self._clock()
+        # before the lock: a stranger must not hold up the command line
+        if not is_secret(secret) or self._good_claim(device, claim) is None:
+            return None
+        with self._changing() as version:
+            one = self._good_claim(device, claim)
+            if one is None:
+                return None
+            self._db.execute(
+                "UPDATE credential SET revoked_ms = ?, version = ? WHERE id = ?",
+                (now_ms, version, one.id),
+            )
+            key = make_key(self._randomness)
+            request = Request(device, one.org, one.sector, one.role, under=one.under)
+            return self._insert(request, version, (key, hash_secret(secret.encode(), key)), 0)
 
     def rotate(self, device: str, overlap_ms: int = 0) -> Issued:
         """Issue a new credential like the newest; the old ones end after ``overlap_ms``.
@@ -169,7 +135,11 @@ class CredentialStore:
         """
         now_ms = self._clock()
         with self._changing() as version:
-            good = [one for one in self.show(device) if one.is_good(now_ms)]
+            good = [
+                one
+                for one in self.show(device)
+                if one.is_good(now_ms) and one.method is not Method.CLAIM
+            ]
             if not good:
                 raise EnrolmentError(f"{device} has no credential to rotate: enrol it")
             for one in good:
@@ -179,13 +149,9 @@ class CredentialStore:
                     (end_ms, version, one.id),
                 )
             last = good[-1]
-            days = (last.not_after_ms - last.created_ms) // _DAY_MS if last.not_after_ms else 0
-            return self._issue(
-                Request(
-                    device, last.org, last.sector, last.role, last.method, last.under, max(days, 0)
-                ),
-                version,
-            )
+            valid_ms = max(last.not_after_ms - last.created_ms, 0) // _DAY_MS * _DAY_MS
+            request = Request(device, last.org, last.sector, last.role, last.method, last.under)
+            return self._issue(request, version, valid_ms)
 
     def revoke(self, device: str) -> int:
         """End all credentials of a device at once; return how many were still good."""
@@ -231,32 +197,45 @@ class CredentialStore:
 
     # -- inside --
 
-    def _issue(self, request: Request, version: int) -> Issued:
-        now_ms = self._clock()
-        end_ms = now_ms + request.valid_days * _DAY_MS if request.valid_days else 0
+    def _issue(self, request: Request, version: int, valid_ms: int) -> Issued:
         secret, key, certificate = "", b"", None
         if request.method is Method.CERTIFICATE:
-            days = request.valid_days or _CERTIFICATE_DAYS
+            days = valid_ms // _DAY_MS or _CERTIFICATE_DAYS
             # a library of 6 MB that the processes which only check credentials need not have
             made = cast("Any", load("gateway.security.authority")).Authority(self._ca, self._clock)
             certificate = cast("CertificateFiles", made.issue(request.device, days))
-            proof, end_ms = certificate.fingerprint, now_ms + days * _DAY_MS
+            proof, valid_ms = certificate.fingerprint, days * _DAY_MS
         else:
             secret = make_secret(self._randomness)
             key = make_key(self._randomness)
             proof = hash_secret(secret.encode(), key)
             if request.method is Method.PSK:
                 proof = psk_of(secret.encode())
+        end_ms = self._insert(request, version, (key, proof), valid_ms).not_after_ms
+        return Issued(request.device, request.method, end_ms, secret, certificate)
+
+    def _insert(
+        self, request: Request, version: int, proof: tuple[bytes, bytes], valid_ms: int
+    ) -> Credential:
+        now_ms = self._clock()
         self._db.execute(
             f"INSERT INTO credential ({_COLUMNS}) VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,0)",  # noqa: S608
             (
                 version,
                 *(request.device, request.role, request.org, request.sector),
                 json.dumps(request.under),
-                *(request.method, key, proof, now_ms, end_ms),
+                *(request.method, *proof, now_ms, now_ms + valid_ms if valid_ms else 0),
             ),
         )
-        return Issued(request.device, request.method, end_ms, secret, certificate)
+        return self.show(request.device)[-1]
+
+    def _good_claim(self, device: str, claim: bytes) -> Credential | None:
+        now_ms = self._clock()
+        for one in self.show(device):
+            is_claim = one.method is Method.CLAIM and one.is_good(now_ms)
+            if is_claim and is_same(hash_secret(claim, one.key), one.proof):
+                return one
+        return None
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[int]:
@@ -281,19 +260,3 @@ def _credential(row: tuple[Any, ...]) -> Credential:
     values["method"] = Method(values["method"])
     values["under"] = tuple(json.loads(values["under"]))
     return Credential(**values)
-
-
-def _check(request: Request) -> None:
-    for what, name in (("device", request.device), ("org", request.org)):
-        if not is_device_id(name):
-            raise EnrolmentError(f"{what} {name!r} is not [a-z0-9][a-z0-9-]{{1,63}}")
-    if request.role is ClientRole.ANONYMOUS:
-        raise EnrolmentError("an anonymous client has no credential")
-    if request.sector not in SECTORS and request.role is not ClientRole.MONITOR:
-        raise EnrolmentError(f"sector {request.sector!r} is none of {', '.join(SECTORS)}")
-    if bool(request.under) is not (request.role is ClientRole.CONCENTRATOR):
-        raise EnrolmentError("a concentrator, and nobody else, has devices under it")
-    for name in request.under:
-        sector, _, device = name.rpartition("/")
-        if not is_device_id(device) or (sector and sector not in SECTORS):
-            raise EnrolmentError(f"under: {name!r} is neither <device> nor <sector>/<device>")

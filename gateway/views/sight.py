@@ -9,6 +9,7 @@ from gateway.profiles import Profiles, load_profiles
 from gateway.quarantine import Entry, QuarantineReader
 from gateway.registry import Registry
 from gateway.stats import Sample, load_samples
+from gateway.store.derived import DerivedReader
 from gateway.store.reader import StoreReader
 from gateway.views.accounts import accounts_of
 from gateway.views.fleet import Device, Fleet, build_fleet, join, no_counts
@@ -42,6 +43,7 @@ class Sight:
         self.registry = Registry.load(file) if (file := settings.registry.file) else None
         self.store = StoreReader(self.data_dir, self.profiles)
         self.quarantine = QuarantineReader(self.data_dir)
+        self.derived = DerivedReader(self.data_dir)
         self._durable = durable  # the last record of the journal on disk, 0: nobody knows
         self._intervals_ms = {name: 1000 * one.interval_s for name, one in profiles.items()}
         # kept from look to look, as only what changed is read; the registry bounds the devices

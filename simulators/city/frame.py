@@ -20,6 +20,10 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 NULL = -(1 << 63)  # a value in ``Readings.values``: not measured
 ORG = "city"
+# With the last of its charge a node says that its power is gone: an event of its ``at_ms`` may lie
+# that far within a dark span, nothing else may.
+GASP_MS = 2000
+LAST_GASP = 99
 # A cabinet at the road has power for this many detectors; it is a metered customer of the grid.
 LANES_PER_CABINET = 8
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware.tools import compile_all, write_vectors
+from tests.firmware.tools import build_image, compile_all, write_vectors
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +25,9 @@ def _signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ["FIELDNODE_OTA"] = str(folder)
     yield
     del os.environ["FIELDNODE_OTA"]
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package and a node's program as a board has them in flash."""
+    return build_image(tmp_path_factory.mktemp("image"))

@@ -27,6 +27,8 @@ from tests.firmware.twice import build_dlms, build_sml, build_text
 from tests.firmware.twice.streams import dribbled
 from tests.firmware.twice.support import Draw
 
+pytestmark = pytest.mark.timeout(600)
+
 _PROFILES = ("em1", "em3", "dtm", "pq3")
 _PREFIXES = {"k": Decimal(1000), "M": Decimal(1_000_000)}
 

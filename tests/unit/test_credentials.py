@@ -1,6 +1,7 @@
 """Credentials: what is issued opens the door, what is revoked does not, nothing leaks."""
 
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -224,9 +225,12 @@ def test_no_secret_is_on_disk_in_a_repr_or_in_a_log(
     issued = store.enrol(METER)
     door = Authenticator(tmp_path, clock)
     assert issued.secret == canary.hex()
+    claim = store.claim(METER._replace(device="meter-3"), DAY_MS)
+    assert door.authenticate(claimed(claim, canary.hex())) is not None
     identity = door.authenticate(shown(issued))
     door.authenticate(Credentials("meter-2", issued.secret.encode()))
-    said = f"{issued!r} {store.show('meter-1')!r} {identity!r} {shown(issued)!r} {caplog.text}"
+    said = f"{issued!r} {store.show('meter-1')!r} {identity!r} {shown(issued)!r}"
+    said += f" {claim!r} {claimed(claim)!r} {store.show('meter-3')!r} {caplog.text}"
     assert canary.hex() not in said
     assert "proof" not in said
     stored = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
@@ -265,3 +269,80 @@ def test_a_row_shows_what_a_list_needs(store: CredentialStore, clock: Clock) -> 
     assert row.is_good(clock.now_ms)
     assert row.role is ClientRole.DEVICE
     assert row.method is Method.PASSWORD
+
+
+SECRET = "ab" * 32
+
+
+def claimed(issued: Issued, secret: str = SECRET) -> Credentials:
+    return Credentials(issued.device, f"claim:{issued.secret}:{secret}".encode())
+
+
+def test_a_claim_is_good_once_and_sets_the_password(
+    store: CredentialStore, door: Authenticator
+) -> None:
+    issued = store.claim(METER, DAY_MS)
+    assert door.authenticate(shown(issued)) is None  # it opens nothing by itself
+    identity = door.authenticate(claimed(issued))
+    assert identity is not None
+    assert (identity.device, identity.org, identity.sector) == ("meter-1", "evn", "energy")
+    assert identity.not_after_ms == 0
+    assert door.is_current(identity)
+    assert door.authenticate(claimed(issued, "cd" * 32)) is None
+    assert door.authenticate(claimed(issued)) is None
+    mine = Credentials("meter-1", SECRET.encode())
+    assert door.authenticate(mine) == identity
+    again = store.rotate("meter-1")
+    assert door.authenticate(mine) is None
+    assert door.authenticate(shown(again)) is not None
+
+
+def test_a_claim_ends_and_belongs_to_one_device(
+    store: CredentialStore, door: Authenticator, clock: Clock
+) -> None:
+    issued = store.claim(METER, DAY_MS)
+    other = Credentials("meter-2", claimed(issued).password)
+    assert door.authenticate(other) is None
+    clock.now_ms += DAY_MS - 1
+    for secret in ("", "ab" * 31, "AB" * 32, "ab" * 31 + "ÿ", "ab" * 33):
+        assert door.authenticate(claimed(issued, secret)) is None
+    with_certificate = Credentials("meter-1", claimed(issued).password, common_name="meter-1")
+    assert door.authenticate(with_certificate) is None
+    clock.now_ms += 1
+    assert door.authenticate(claimed(issued)) is None
+    with pytest.raises(EnrolmentError, match="enrol"):
+        store.rotate("meter-1")  # a claim is nothing to rotate
+    later = store.claim(METER, DAY_MS)  # the one that ended is in nobody's way
+    assert door.authenticate(claimed(issued)) is None
+    assert door.authenticate(claimed(later)) is not None
+
+
+def test_a_claim_is_for_a_device_without_credentials_and_can_be_revoked(
+    store: CredentialStore, door: Authenticator
+) -> None:
+    issued = store.claim(METER, DAY_MS)
+    with pytest.raises(EnrolmentError, match="rotate or revoke"):
+        store.enrol(METER)
+    with pytest.raises(EnrolmentError, match="rotate or revoke"):
+        store.claim(METER, DAY_MS)
+    assert store.revoke("meter-1") == 1
+    assert door.authenticate(claimed(issued)) is None
+
+
+def test_two_listeners_cannot_both_redeem_a_claim(
+    store: CredentialStore, tmp_path: Path, clock: Clock
+) -> None:
+    issued = store.claim(METER, DAY_MS)
+    answers: list[object] = []
+
+    def knock(number: int) -> None:
+        door = Authenticator(tmp_path, clock)
+        answers.append(door.authenticate(claimed(issued, f"{number:064x}")))
+
+    threads = [threading.Thread(target=knock, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(answer is not None for answer in answers) == 1
+    assert len(store.show("meter-1")) == 2

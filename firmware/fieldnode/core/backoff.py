@@ -17,21 +17,28 @@ BACKLOG_START_MS = 30_000  # after a reconnect the backlog starts anywhere in he
 class Backoff:
     """``draw(below)`` gives a random integer 0…below - 1; all times are uptime, ms."""
 
-    def __init__(self, draw: "Callable[[int], int]") -> None:
+    def __init__(
+        self,
+        draw: "Callable[[int], int]",
+        longest_ms: int = LONGEST_MS,
+        backlog_ms: int = BACKLOG_START_MS,
+    ) -> None:
         self._draw = draw
+        self._longest_ms = longest_ms
+        self._backlog_ms = backlog_ms
         self._failures = 0
         self._since_ms = -1  # when the connection that stands was made; -1: none
 
     def connected(self, now_ms: int) -> int:
         """Note a connection; return after how many ms the backlog may start."""
         self._since_ms = now_ms
-        return self._draw(BACKLOG_START_MS)
+        return self._draw(max(1, self._backlog_ms))
 
     def failed(self, now_ms: int) -> int:
         """Note a failure to connect or the end of a connection; return how many ms to wait."""
         if 0 <= self._since_ms <= now_ms - STABLE_MS:
             self._failures = 0
         self._since_ms = -1
-        span_ms = min(LONGEST_MS, FIRST_MS << min(self._failures, 9))
+        span_ms = min(self._longest_ms, FIRST_MS << min(self._failures, 9))
         self._failures += 1
         return 1 + self._draw(span_ms)

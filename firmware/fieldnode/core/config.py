@@ -7,7 +7,8 @@ wrong is refused with its reason and reported, the rest holds; a node never stop
 import json
 
 VERSION = 1
-INT, TEXT, NAME, CHOICE, SECRET, INTS = "int", "text", "name", "choice", "secret", "ints"
+INT, TEXT, NAME, CHOICE, SECRET = "int", "text", "name", "choice", "secret"
+INTS, MAP = "ints", "map"
 SECTORS = ("energy", "transport", "water", "env", "urban")
 
 # key: (kind, default, lowest or shortest, highest or longest); a choice has its words instead.
@@ -19,8 +20,10 @@ SCHEMA = {
     "profile": (TEXT, "em1", 1, 16),
     "host": (TEXT, "", 0, 253),  # a DNS name has at most 253 characters (RFC 1035)
     "port": (INT, 8883, 1, 65535),
+    "tls": (CHOICE, "cert", ("cert", "psk", "none"), ()),  # none: loopback and closed networks
     "user": (TEXT, "", 0, 64),
     "password": (SECRET, "", 0, 128),  # no default secret: empty means none
+    "claim": (SECRET, "", 0, 128),  # one-time (core/claim.py)
     "psk": (SECRET, "", 0, 128),  # hex
     "keepalive_s": (INT, 60, 5, 3600),
     "sample_ms": (INT, 1000, 20, 3_600_000),
@@ -29,9 +32,16 @@ SCHEMA = {
     "commit_s": (INT, 10, 1, 900),  # an open block is stored after this long
     "deadbands": (INTS, [], 0, 1 << 31),  # one for each column, scaled units; 0: no reason to send
     "window": (INT, 8, 1, 8),  # PUBLISHes under way
-    "backlog_per_s": (INT, 4, 1, 100),  # blocks; live rows always go first
+    "backlog_per_s": (INT, 4, 0, 100),  # blocks; 0: no limit. Live rows always go first
+    "backlog_wait_s": (INT, 30, 0, 300),  # it starts anywhere in here after a reconnect
+    "retry_max_s": (INT, 300, 1, 3600),  # longest wait between two attempts to connect
+    "ntp": (TEXT, "", 0, 253),  # servers, commas between them; empty: time stays the board's
+    "driver": (TEXT, "", 0, 16),  # fieldnode/drivers
+    "input": (TEXT, "", 0, 64),  # ports of the board, commas between several
+    "options": (MAP, {}, 0, 0),  # of the driver
 }
-FIXED = ("version", "org", "device", "sector")  # who a node is, is not changed from afar
+# Who a node is and how it is secured is not changed from afar.
+FIXED = ("version", "org", "device", "sector", "tls")
 
 
 def defaults() -> "dict[str, object]":
@@ -48,12 +58,17 @@ def why_wrong(key: str, value: object) -> str:
         return "" if value in low else "none of " + " ".join(low)  # type: ignore[operator, arg-type]
     if kind == INT:
         return _why_wrong_int(value, low, high)
-    if kind == INTS:
-        if not isinstance(value, list) or len(value) > 19:  # pq3 has the most columns
-            return "no list of at most 19"
-        reasons = [_why_wrong_int(item, low, high) for item in value]
-        return max(reasons) if reasons else ""
+    if kind in {INTS, MAP}:
+        return _why_wrong_many(kind, value, low, high)
     return _why_wrong_text(value, low, high, kind == NAME)
+
+
+def _why_wrong_many(kind: str, value: object, low: object, high: object) -> str:
+    wanted = list if kind == INTS else dict
+    if not isinstance(value, wanted) or len(value) > 19:  # columns: pq3 has the most
+        return "no " + kind + " of at most 19"
+    reasons = [_why_wrong_int(item, low, high) for item in value] if kind == INTS else []
+    return max(reasons) if reasons else ""
 
 
 def _why_wrong_int(value: object, low: object, high: object) -> str:

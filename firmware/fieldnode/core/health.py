@@ -18,6 +18,8 @@ COUNTERS = (
     "disconnects",  # of these, ended
     "sensor_errors",  # telegrams with a wrong check, implausible values
     "flash_errors",  # programs and erases that failed
+    "net_cycles",  # times the network was taken down and up for want of a connection
+    "syncs",  # times the clock was set by SNTP
     "crashes",  # tasks that died and were started again
 )
 

@@ -60,7 +60,7 @@ class Session:
     ) -> None:
         self._hello = client_id, user, password, will
         self.keepalive_s = keepalive_s
-        self.window = WINDOW
+        self._own_window = self.window = WINDOW
         self.is_up = False
         self._max_packet = 1 << 28  # what the server takes (§3.2.2.3.6)
         self._keeps_retained = True
@@ -71,6 +71,10 @@ class Session:
         self._is_pinged = False
         self._sent_ms = self._heard_ms = 0
         self.replies = b""  # what ``feed`` wants written; the caller takes and clears it
+
+    def limit(self, window: int) -> None:
+        """Have at most so many PUBLISHes under way, whatever the server allows."""
+        self._own_window = self.window = window
 
     def connect(self) -> bytes:
         """Return the CONNECT."""
@@ -95,6 +99,10 @@ class Session:
             body += _text(one) + b"\0"
         return self._packet(0x82, body)
 
+    def has_room(self) -> bool:
+        """Return whether ``publish`` would give a packet."""
+        return self.is_up and len(self._waiting) < self.window
+
     def publish(
         self, topic: bytes, payload: bytes, token: object, retain: bool = False, dup: bool = False
     ) -> "memoryview | None":
@@ -105,7 +113,7 @@ class Session:
         Raises:
             ValueError: longer than the server takes.
         """
-        if len(self._waiting) >= self.window or not self.is_up:
+        if not self.has_room():
             return None
         first = 0x32 | (retain and self._keeps_retained) | dup << 3
         size = 5 + len(topic) + len(payload)
@@ -249,7 +257,7 @@ class Session:
         if name == 0x13:
             self.keepalive_s = value
         elif name == 0x21:
-            self.window = min(WINDOW, value)
+            self.window = min(self._own_window, value)
         elif name == 0x24 and not value:
             raise MqttError(NO_QOS)
         elif name == 0x25:

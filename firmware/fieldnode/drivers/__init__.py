@@ -5,8 +5,10 @@ A driver touches nothing: no HAL, no clock, integers only. The app owns the line
 
 * ``UART``: bytes, by ``feed`` as they come, in pieces of any size.
 * ``EDGE``: changes of input lines, by ``edge``.
-* ``SAMPLE``: numbers read every ``sample_ms``, by ``sample``: cycles counted since boot of an
-  oscillator (loop, Doppler), or the axes of a magnetometer.
+* ``SAMPLE``: numbers read every ``sample_ms``, by ``sample``. ``UNIT`` says which: ``MHZ`` is the
+  frequency of each input in millihertz since the sample before (cycles · 10^9 over µs; for loops
+  the board times a number of cycles, since at 60 kHz one cycle in 10 ms is 1,700 ppm, and a
+  motorcycle 1,000), ``RAW`` is what the chip gives (the axes of a magnetometer).
 
 For every driver the app does the same, at each tick of the line::
 
@@ -25,6 +27,7 @@ keeps itself are ``registers()``; the app stores them and gives them back to ``l
 """
 
 UART, EDGE, SAMPLE = "uart", "edge", "sample"
+MHZ, RAW = "mhz", "raw"
 
 # The status byte of a row, the AMR profile status of DLMS meters (docs/protocol.md §4).
 STATUS_CRITICAL = 1  # the sensor says that it is ill, or the line has no check: suspect
@@ -40,6 +43,7 @@ class Driver:
 
     Attributes:
         INPUT: what it is fed with.
+        UNIT: of the samples.
         line: baud, data bits, parity (None, 0 even, 1 odd), stop bits of a UART, as
             ``machine.UART`` takes them; may change after ``poll``.
         sample_ms: how often a ``SAMPLE`` driver wants a sample.
@@ -49,6 +53,7 @@ class Driver:
     """
 
     INPUT = UART
+    UNIT = RAW
     line: "tuple[int, int, int | None, int]" = (9600, 8, None, 1)
     sample_ms = 0
 
@@ -79,6 +84,18 @@ class Driver:
         return ()
 
 
+def number(options: "dict[str, object]", name: str, default: int, low: int, high: int) -> int:
+    """Return an option that is a whole number.
+
+    Raises:
+        ValueError: it is none, or not from ``low`` to ``high``.
+    """
+    value = options.get(name, default)
+    if not isinstance(value, int) or not low <= value <= high:
+        raise ValueError("options: " + name)
+    return value
+
+
 def load(
     name: str,
     profile: str,
@@ -87,10 +104,14 @@ def load(
 ) -> Driver:
     """Return a driver; its module is imported only now: a board carries one or two of them.
 
+    Raises:
+        ValueError: profile or options are none of that driver's.
+        ImportError: there is no driver of that name.
+
     Args:
         name: of the module: s0, p1, iec62056, dlms, sml, modbus, loop, magneto, doppler,
             ld2451, axle.
-        profile: whose columns the rows have; ``ValueError`` where the driver cannot fill any.
+        profile: whose columns the rows have.
         options: of that driver, see its ``make``.
         registers: what ``registers()`` of the same driver returned before the reset.
     """

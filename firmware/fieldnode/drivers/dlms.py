@@ -5,7 +5,7 @@ and in general), pairs without scaler (Kamstrup, Kaifa in Sweden) and Kaifa's wi
 without a known scaler are left out: a guess may be off by a thousand. Encrypted ones are refused.
 """
 
-from fieldnode.drivers import Driver, obis
+from fieldnode.drivers import Driver, number, obis
 from fieldnode.drivers.hdlc import Hdlc
 
 _LLC = b"\xe6\xe7\x00"
@@ -205,5 +205,5 @@ def _integer(tag: int, piece: memoryview) -> "int | None":
 
 def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]") -> Dlms:
     """Options: ``baud`` (2400: M-Bus of the Nordic meters), ``parity`` ("even", "none")."""
-    baud = int(options.get("baud", 2400))  # type: ignore[call-overload]
+    baud = number(options, "baud", 2400, 300, 115_200)
     return Dlms(profile, baud, 0 if options.get("parity", "none") == "even" else None)

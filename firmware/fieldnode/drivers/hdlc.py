@@ -7,6 +7,7 @@ from fieldnode.drivers import crc
 FRAME_MAX = 1024
 _FLAG = 0x7E
 _SEGMENTED = 0x08
+_HEADER_MAX = 14  # flag, format, two addresses of four bytes, control, check
 
 
 class Hdlc:
@@ -15,6 +16,7 @@ class Hdlc:
     def __init__(self) -> None:
         self._frame = bytearray(FRAME_MAX)
         self._size = 0
+        self._is_checked = False  # the header of the frame under way
         self._message = bytearray(FRAME_MAX)
         self.size = 0  # of the message
         self._is_open = False  # more segments are to come
@@ -33,12 +35,13 @@ class Hdlc:
         self._size += 1
         while self._size > 2:
             needed = self._needed()
-            if needed and self._size < needed:
+            if needed and self._size < needed and self._may_be():
                 return False
             if needed and self._is_sound(needed):
                 is_complete = self._join(needed)
                 self._frame[0] = _FLAG  # the closing flag may open the next frame
                 self._size = 1
+                self._is_checked = False
                 return is_complete
             self._resume()
         return False
@@ -48,7 +51,14 @@ class Hdlc:
         if self._frame[1] & 0xF0 != 0xA0:
             return 0
         size = (self._frame[1] & 7) << 8 | self._frame[2]
-        return size + 2 if 9 <= size <= FRAME_MAX - 2 else 0
+        return size + 2 if 12 <= size <= FRAME_MAX - 2 else 0  # less says nothing
+
+    def _may_be(self) -> bool:
+        """Check the header as soon as it is there: a false length must not swallow what follows."""
+        if not self._is_checked and self._size >= _HEADER_MAX:
+            self._is_checked = self._information() < FRAME_MAX
+            return self._is_checked
+        return True
 
     def _is_sound(self, needed: int) -> bool:
         frame = memoryview(self._frame)
@@ -59,6 +69,7 @@ class Hdlc:
 
     def _resume(self) -> None:
         """Look for the next flag behind the one that did not begin a frame."""
+        self._is_checked = False
         if self._frame[1] != _FLAG:  # flags may fill the line between frames
             self.errors += 1
         at = 1

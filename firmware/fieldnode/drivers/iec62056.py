@@ -2,14 +2,15 @@
 
 Bytes are 7E1 on the line. The UART is set to 8N1 and parity is checked here, since that of
 MicroPython does not tell of parity errors: together with BCC every error of up to three bits
-is found. BCC is blind to a pair of equal characters lost, so a readout must also be as long as
-the one before (the fields of a meter have a fixed width); the first one is read twice.
+is found. BCC is blind to a pair of equal characters lost, so a readout must also have the shape
+of the one before, digits apart (the fields of a meter have a fixed width); the first is read
+twice.
 """
 
-from fieldnode.drivers import STATUS_CRITICAL, Driver, obis, text
+from fieldnode.drivers import STATUS_CRITICAL, Driver, crc, number, obis, text
 
 _BAUDS = (300, 600, 1200, 2400, 4800, 9600, 19200)  # IEC 62056-21 §6.3.14
-_STX, _ETX, _SLASH, _BANG, _NEWLINE = 2, 3, 47, 33, 10
+_STX, _ETX, _SLASH, _BANG, _NEWLINE, _DIGIT, _NINE = 2, 3, 47, 33, 10, 48, 57
 _LINE_MAX = 128  # a data line has at most 78 characters (§6.5)
 _BLOCK_MAX = 32_768  # ends a readout without an end, 5 min at 1200 baud
 _REACTION_MS = 250  # §6.6: 200…1500 ms between a message and its answer
@@ -47,7 +48,7 @@ class Iec62056(Driver):
         self._baud_char = 48
         self._bcc = 0
         self._length = 0
-        self._length_before = 0
+        self._shape = self._shape_before = 0  # check over all but the digits
         self._row: "tuple[tuple[int | None, ...], int] | None" = None
 
     def poll(self, uptime_ms: int) -> "bytes | None":
@@ -68,7 +69,7 @@ class Iec62056(Driver):
     def _begin(self, state: int, uptime_ms: int) -> None:
         self._collector.clear()
         self._state = state
-        self._size = self._bcc = self._length = 0
+        self._size = self._bcc = self._length = self._shape = 0
         self._started_ms = self._heard_ms = uptime_ms
         self.line = self._first_line
 
@@ -99,7 +100,7 @@ class Iec62056(Driver):
         elif self._state == _BLOCK:
             if byte == _STX:
                 self._state = _LINES
-                self._size = self._bcc = self._length = 0
+                self._size = self._bcc = self._length = self._shape = 0
         elif byte == _ETX:
             self._state = _BCC
         else:
@@ -120,6 +121,8 @@ class Iec62056(Driver):
         if self._state == _IDENT:
             self._identify(line)
             return
+        shape = bytes([_DIGIT if _DIGIT <= char <= _NINE else char for char in line])
+        self._shape = crc.arc(shape, self._shape)
         if line[0] == _BANG and not self._interval_ms:
             self._finish(STATUS_CRITICAL)  # mode D has no BCC
             return
@@ -144,12 +147,12 @@ class Iec62056(Driver):
             self.line = (_BAUDS[char - 64], 8, None, 1)
 
     def _finish(self, status: int) -> None:
-        is_expected = self._length == self._length_before
+        is_expected = self._shape == self._shape_before
         row = self._collector.row() if status >= 0 else None
         if row is None:
             self._fail()
             return
-        self._length_before = self._length
+        self._shape_before = self._shape
         self._state = _IDLE
         self.line = self._first_line
         if not is_expected:
@@ -167,8 +170,8 @@ class Iec62056(Driver):
 
 def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]") -> Iec62056:
     """Options: ``interval_s`` (900; 0: mode D), ``baud`` (300; mode D 2400), ``address``."""
-    interval_s = int(options.get("interval_s", 900))  # type: ignore[call-overload]
-    baud = int(options.get("baud", 300 if interval_s else 2400))  # type: ignore[call-overload]
-    if interval_s < 0 or 0 < interval_s < 30 or baud not in _BAUDS:
+    interval_s = number(options, "interval_s", 900, 0, 86_400)
+    baud = number(options, "baud", 300 if interval_s else 2400, 300, 19_200)
+    if 0 < interval_s < 30 or baud not in _BAUDS:
         raise ValueError("options")
     return Iec62056(profile, interval_s, baud, str(options.get("address", "")).encode())

@@ -3,7 +3,7 @@
 A reading is a round of requests; only when every answer of the round was sound there is a row.
 """
 
-from fieldnode.drivers import Driver, crc, obis
+from fieldnode.drivers import Driver, crc, number, obis
 from fieldnode.drivers.obis import key
 
 _READ_INPUT = 4
@@ -185,7 +185,8 @@ _FLOAT_UNIT = 1_000_000_000
 def from_float(bits: int) -> "int | None":
     """Return an IEEE 754 single, given by its bits, in 10^-9; None where it is no number.
 
-    By integers: a board's own float has no more digits, and loses some in each operation.
+    By integers: a board's own float has no more digits, and loses some in each operation. What is
+    beyond 10^-9 is cut off, so that the one rounding later is exact.
     """
     exponent = bits >> 23 & 255
     if exponent > 127 + 60:  # infinite, NaN, or nothing that a meter measures
@@ -193,18 +194,18 @@ def from_float(bits: int) -> "int | None":
     mantissa = bits & 0x7FFFFF | (0x800000 if exponent else 0)
     shift = max(exponent, 1) - 150
     value = mantissa * _FLOAT_UNIT
-    value = value << shift if shift >= 0 else value + (1 << -shift - 1) >> -shift
+    value = value << shift if shift >= 0 else value >> -shift
     return -value if bits >> 31 else value
 
 
 def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]") -> Modbus:
     """Options: ``meter`` (pzem, sdm120, sdm630), ``address`` (1), ``every_ms`` (1000), ``baud``."""
     meter = str(options.get("meter", "pzem"))
-    address = int(options.get("address", 1))  # type: ignore[call-overload]
-    every_ms = int(options.get("every_ms", 1000))  # type: ignore[call-overload]
-    if meter not in METERS or not 1 <= address <= 248 or every_ms < 100:
-        raise ValueError("options")
+    address = number(options, "address", 1, 1, 248)  # 248 is PZEM's "whoever is there"
+    every_ms = number(options, "every_ms", 1000, 100, 3_600_000)
+    if meter not in METERS:
+        raise ValueError("options: meter")
     driver = Modbus(profile, meter, address, every_ms)
-    baud = int(options.get("baud", driver.line[0]))  # type: ignore[call-overload]
+    baud = number(options, "baud", driver.line[0], 300, 115_200)
     driver.line = (baud, 8, None, 1)
     return driver

@@ -21,6 +21,7 @@ class P1(Driver):
         self._collector = obis.Collector(profile)
         self._is_unchecked = unchecked
         self._buffer = bytearray(_LINE_MAX)
+        self._view = memoryview(self._buffer)
         self._size = 0
         self._state = _IDLE
         self._is_long = False  # the line did not fit: only its CRC counts
@@ -58,7 +59,7 @@ class P1(Driver):
                 self._state = _CRC
 
     def _end_line(self, is_whole: bool) -> None:
-        line = bytes(self._buffer[: self._size])
+        line = bytes(self._view[: self._size])
         self._size = 0
         self._crc = crc.arc(line, self._crc)
         if is_whole and not self._is_long:

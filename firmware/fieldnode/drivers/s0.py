@@ -4,7 +4,7 @@ A pulse is at least 30 ms long, so is the pause; what is shorter is noise or a c
 bounces. The register counts pulses; power follows from the time between two.
 """
 
-from fieldnode.drivers import EDGE, Driver
+from fieldnode.drivers import EDGE, Driver, number
 
 _MIN_US = 30_000  # IEC 62053-31: pulse and pause of at least 30 ms
 _BOUNCE_US = 5_000  # contacts settle in 1…5 ms
@@ -38,17 +38,14 @@ class S0(Driver):
         self._level = level
         if level:
             if uptime_us - self._released_us >= _BOUNCE_US:
+                self.errors += not self._is_counted  # the one before was too short: noise
                 self._pressed_us = uptime_us
                 self._is_counted = False
             return
         self._released_us = uptime_us
-        if self._is_counted:
-            return
-        if uptime_us - self._pressed_us < self._min_us:
-            self.errors += 1  # noise
-            return
-        self._is_counted = True
-        self._count()
+        if not self._is_counted and uptime_us - self._pressed_us >= self._min_us:
+            self._is_counted = True
+            self._count()
 
     def _count(self) -> None:
         self._pulses += 1
@@ -88,9 +85,7 @@ def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]
     """Options: ``per_kwh`` (1000), ``min_us`` (30,000; a LED blinks for 2,000), ``timeout_s``."""
     if profile != "em1":
         raise ValueError("profile")
-    per_kwh = int(options.get("per_kwh", 1000))  # type: ignore[call-overload]
-    min_us = int(options.get("min_us", _MIN_US))  # type: ignore[call-overload]
-    timeout_s = int(options.get("timeout_s", 300))  # type: ignore[call-overload]
-    if per_kwh < 1 or min_us < 1 or timeout_s < 1:
-        raise ValueError("options")
+    per_kwh = number(options, "per_kwh", 1000, 1, 1_000_000)
+    min_us = number(options, "min_us", _MIN_US, 1, 1_000_000)
+    timeout_s = number(options, "timeout_s", 300, 1, 86_400)
     return S0(per_kwh, min_us, timeout_s, registers[0] if registers else 0)

@@ -87,16 +87,22 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
         key: bytes
         psk_identity: bytes
         psk_key: bytes
+        reserve: list[bytearray]  # cleared when the TLS object is about to be made
 
     class Hal(Protocol):
         """A board."""
 
         flash: BlockDevice  # of the ring (core/ring.py): at least 5 sectors
         fw: str  # version of the firmware that runs, "1.4.2"
+        build_ms: int  # Unix ms when it was built: the least that the time can be
 
         # Time. ---------------------------------------------------------------------------
         def ticks_ms(self) -> int:
             """Return the crystal's count, 0 ≤ n < 2^30; wraps (clock.TICKS_PERIOD_MS)."""
+            ...
+
+        def ticks_us(self) -> int:
+            """Return the same in µs, of which ``PulseCounter.take`` speaks; wraps at 2^30."""
             ...
 
         async def sleep_ms(self, duration_ms: int) -> None: ...

@@ -61,6 +61,14 @@ def test_dlms_segments_are_joined() -> None:
     assert driver.errors > 1
 
 
+def test_dlms_a_flag_in_the_data_does_not_swallow_the_next_frame() -> None:
+    driver = load("dlms", "em1")
+    text = build_dlms.hdlc(dlms_message())
+    # the opening flag is lost; what follows the one in the data would be 1,000 bytes long
+    cut = text[1:40] + b"\x7e\xa3\xe8" + text[43:]
+    assert rows_of(driver, [cut, text, text]) == [(DLMS_ROW, 0), (DLMS_ROW, 0)]
+
+
 def test_dlms_broken_streams() -> None:
     draw = Draw(14)
     text = build_dlms.hdlc(dlms_message())

@@ -57,6 +57,16 @@ def test_modbus_reads_sdm_meters_in_rounds() -> None:
     assert driver.take(0) == (row, 0)
 
 
+def test_modbus_rounds_a_float_once() -> None:
+    # 0.005 and 0.015 as singles lie just below; 0.025 lies above
+    for amps, want in ((0.005, 0), (-0.005, 0), (0.015, 1), (-0.015, -1), (0.025, 3)):
+        driver = load("modbus", "em1", {"meter": "sdm120"})
+        answered(driver, floats(80, {6: amps}), 0)
+        row = driver.take(0)
+        assert row is not None
+        assert row[0][4] == want, amps
+
+
 def test_modbus_silence_errors_and_noise() -> None:
     driver = load("modbus", "em1")
     request = driver.poll(0) or b""
@@ -72,7 +82,7 @@ def test_modbus_silence_errors_and_noise() -> None:
     assert driver.poll(2200) == request
     driver.feed(b"\x00\x01\x01\x04\xff" + answer, 2210)
     assert driver.take(2210) == (PZEM_ROW, 0)
-    assert "options" in raises(ValueError, load, "modbus", "em1", {"meter": "other"})
+    assert raises(ValueError, load, "modbus", "em1", {"meter": "other"}).startswith("options")
 
 
 def test_modbus_broken_answers() -> None:

@@ -1,0 +1,312 @@
+"""The running node: sample → block → ring → uplink, watched over by a supervisor.
+
+``Node(hal, config).run()`` is all that a board's start does. Every task may die: it is logged,
+counted and started again; one that hangs starves the watchdog. Without a connection the node
+helps itself step by step, slower each time: network down and up, soft reset, hard reset.
+"""
+
+import asyncio
+import json
+
+from fieldnode import drivers, syncing
+from fieldnode.connecting import Connector
+from fieldnode.core import config as schema
+from fieldnode.core.block import CLOCK_NONE, read_header
+from fieldnode.core.clock import Clock, restamped
+from fieldnode.core.health import CRASH, WATCHDOG, Health, Progress
+from fieldnode.core.ring import Ring
+from fieldnode.core.uplink import COMMAND, DESIRED, Uplink
+from fieldnode.recorder import Recorder
+from fieldnode.sensing import Sensor
+
+if False:  # for the type checker
+    from collections.abc import Callable
+    from typing import Any
+
+    from fieldnode.hal.base import Hal
+
+TICK_MS = 1000
+CRASHES_MAX = 5  # resets by crash or watchdog in a row; then safe mode, to be reached at all
+GOOD_MS = 600_000  # a program that has run this long has not crashed
+CYCLE_MS = 600_000  # without a connection for so long: network down and up
+RESET_MS = 1_800_000  # … and for so long: a reset, then twice as long, up to sixteen times
+SYNC_MS, SYNC_RETRY_MS = 3_600_000, 60_000
+REGISTERS_MS = 60_000  # how often registers are stored: 24,000 erases a year on LittleFS
+RESTART = ("profile", "driver", "input", "options")  # keys that take effect by a soft reset
+RECONNECT = ("host", "port", "user", "password", "psk", "keepalive_s", "window", "retry_max_s")
+LAST_GASP = 99  # event code (docs/protocol.md §7)
+
+
+class Node:
+    """A node on its board.
+
+    Args:
+        hal: the board.
+        config: core/config.py.
+        driver: a driver (drivers/__init__.py); None: the one that the configuration names.
+        commands: more of them: name → what takes the document and returns the reply's.
+    """
+
+    def __init__(
+        self,
+        hal: "Hal",
+        config: "dict[str, Any]",
+        driver: "Any" = None,
+        commands: "dict[str, Callable[[dict[str, Any]], dict[str, Any]]] | None" = None,
+    ) -> None:
+        self.hal = hal
+        self.config = config
+        self.health = Health()
+        self.progress = Progress()
+        self.ring = Ring(hal.flash, hal.random_u32())
+        self.clock = self._clock()
+        reason = hal.reset_reason()
+        self.boot = self.ring.note_boot(reason)
+        self._origin: "tuple[int, int | None]" = (0, None)  # boot, and Unix ms at its begin
+        self.is_safe = self._count_crashes(reason) > CRASHES_MAX
+        facts = {
+            "profile": config["profile"],
+            "fw": hal.fw,
+            "boot": self.boot,
+            "reason": reason,
+            "safe": int(self.is_safe),
+        }
+        base = "tg/1/%s/%s/%s/" % (config["org"], config["sector"], config["device"])
+        self.uplink = Uplink(self.ring, base, facts, self.health, self._stamp)
+        self.recorder = Recorder(
+            self.ring, self.clock, hal.ticks_ms, self.boot, self.health, config
+        )
+        self._driver = driver
+        self._sensor: "Sensor | None" = None
+        self._registers: "tuple[int, ...]" = ()
+        self._stored_ms = self._reset_ms = self._cycled_ms = 0
+        self._is_hard = self._is_good = False
+        self._aside: "Any" = None  # a task that nobody waits for
+        self.commands = {"ping": self._ping, "sync": self._sync_now, "reset": self._reset}
+        self.commands.update(commands or {})
+        self.connector = Connector(hal, config, self.uplink, self.health, self.uptime_ms, self._do)
+        self._configure()
+
+    def _clock(self) -> Clock:
+        hal = self.hal
+        ticks_ms = hal.ticks_ms()
+        clock = Clock(ticks_ms, max(hal.build_ms, self.ring.floor_ms))
+        if not clock.set(ticks_ms, hal.unix_ms(), False):
+            hal.set_unix_ms(clock.floor_ms)  # or TLS would find every certificate too young
+        return clock
+
+    def _count_crashes(self, reason: int) -> int:
+        stored = self.hal.kv_get("app.crash")
+        before = stored[0] if stored else 0
+        count = min(255, before + 1) if reason in {CRASH, WATCHDOG} else 0
+        if count != before:
+            self.hal.kv_put("app.crash", bytes([count]))
+        return count
+
+    def uptime_ms(self) -> int:
+        """Return ms since boot."""
+        return self.clock.uptime_ms(self.hal.ticks_ms())
+
+    def _stamp(self, block: bytes) -> bytes:
+        _, boot, _, _, quality, _, _ = read_header(block)
+        if quality != CLOCK_NONE:
+            return block
+        if boot != self._origin[0]:
+            self._origin = boot, self.ring.time_of(boot)
+        return restamped(block, self.boot, self._origin[1], self.clock.floor_ms)
+
+    def _configure(self) -> None:
+        self.recorder.configure(self.config)
+        self.uplink.heartbeat_ms = self.config["heartbeat_s"] * 1000
+        self.uplink.backlog_per_s = self.config["backlog_per_s"]
+
+    async def run(self) -> None:
+        """Run for ever."""
+        tasks = [("uplink", self._connect), ("sync", self._keep_time), ("gasp", self._last_gasp)]
+        if not self.is_safe:
+            tasks.append(("sense", self._sense))
+        running = [asyncio.create_task(self._keep(name, work)) for name, work in tasks]
+        now_ms = self.uptime_ms()
+        self.progress.watch("uplink", 120_000, now_ms)
+        if not self.is_safe:
+            self.progress.watch("sense", 60_000 + 2 * self.config["sample_ms"], now_ms)
+        try:
+            while True:
+                self.tick()
+                await self.hal.sleep_ms(TICK_MS)
+        finally:
+            for task in running:
+                task.cancel()
+
+    async def _keep(self, name: str, work: "Callable[[], Any]") -> None:
+        is_done = False
+        while not is_done:
+            try:
+                await work()
+                is_done = True
+            except Exception as error:  # the one place: a node that is out there has to go on
+                self.health.count("crashes")
+                self.hal.log(name + " died: " + repr(error))
+                await self.hal.sleep_ms(TICK_MS)
+
+    async def _connect(self) -> None:
+        self.connector.moved = self._moved("uplink")
+        await self.connector.run()
+
+    async def _sense(self) -> None:
+        config = self.config
+        if self._driver is None:
+            stored = self.hal.kv_get("app.regs")
+            registers = tuple(json.loads(stored)) if stored else ()
+            self._driver = drivers.load(
+                config["driver"], config["profile"], config["options"], registers
+            )
+        ports = [port for port in config["input"].split(",") if port]
+        self._sensor = Sensor(
+            self.hal, self._driver, ports, self.recorder, self.uptime_ms, config["sample_ms"]
+        )
+        await self._sensor.run(self._moved("sense"))
+
+    def _moved(self, task: str) -> "Callable[[], None]":
+        return lambda: self.progress.moved(task, self.uptime_ms())
+
+    async def _keep_time(self) -> None:
+        wait_ms = SYNC_RETRY_MS
+        while self.config["ntp"]:
+            if await self._sync():
+                wait_ms = SYNC_MS
+            await self.hal.sleep_ms(wait_ms)
+            wait_ms = min(SYNC_MS, 2 * wait_ms) if wait_ms < SYNC_MS else SYNC_RETRY_MS
+
+    async def _sync(self) -> bool:
+        servers = [name for name in self.config["ntp"].split(",") if name]
+        outcome = await syncing.sync(self.hal, self.clock, servers)
+        if outcome is None:
+            return False
+        self.health.count("syncs")
+        if outcome:
+            self.recorder.commit()  # its block carries uptime, or the time before the step
+            now_ms = self.uptime_ms()
+            self.ring.note_time(self.boot, now_ms, self.clock.unix_ms(self.hal.ticks_ms()))
+            self._origin = (0, None)
+        return True
+
+    async def _last_gasp(self) -> None:
+        while True:
+            await self.hal.power_fails()
+            self.event(LAST_GASP)
+            self._store_registers(self.uptime_ms())
+            await self.hal.sleep_ms(TICK_MS)
+
+    def event(self, code: int) -> None:
+        """Store an event and everything measured before it, and send both."""
+        self.recorder.commit()
+        unix_ms = self.clock.unix_ms(self.hal.ticks_ms()) if self.clock.quality() else 0
+        if self.ring.event(b'{"c":%d,"t":%d}' % (code, unix_ms)) is None:
+            self.health.count("events_lost")
+        self.connector.wake()
+
+    def tick(self) -> None:
+        """Do what is due every second."""
+        now_ms = self.uptime_ms()
+        self.recorder.tick(now_ms)
+        self.connector.tick(now_ms)
+        if now_ms - self._stored_ms >= REGISTERS_MS:
+            self._store_registers(now_ms)
+        stuck = self.progress.stuck(now_ms)
+        if stuck:
+            self.hal.log("stuck: " + " ".join(stuck))
+        else:
+            self.hal.feed()
+        self._climb(now_ms)
+        if not self._is_good and now_ms >= GOOD_MS:
+            self._is_good = True
+            self._count_crashes(0)
+        if self._reset_ms and now_ms >= self._reset_ms:
+            self.reset(self._is_hard)
+
+    def _store_registers(self, now_ms: int) -> None:
+        self._stored_ms = now_ms
+        registers = self._sensor.driver.registers() if self._sensor else ()
+        if registers != self._registers:
+            self._registers = registers
+            self.hal.kv_put("app.regs", json.dumps(list(registers)).encode())
+
+    def _climb(self, now_ms: int) -> None:
+        """Climb the ladder: a reset survives in the flash, a wrong network stack does not."""
+        stored = self.hal.kv_get("app.step") if now_ms >= CYCLE_MS or self.connector.is_up else None
+        step = stored[0] if stored else 0
+        if self.connector.is_up:
+            if step:
+                self.hal.kv_put("app.step", None)
+            return
+        alone_ms = now_ms - self.connector.since_ms
+        if alone_ms >= RESET_MS << min(step, 4):
+            self.hal.kv_put("app.step", bytes([min(255, step + 1)]))
+            self.reset(step % 2 == 1)
+        elif alone_ms >= CYCLE_MS and now_ms - self._cycled_ms >= CYCLE_MS:
+            self._cycled_ms = now_ms
+            self.health.count("net_cycles")
+            self._aside = asyncio.create_task(self._keep("cycle", self._cycle))
+
+    async def _cycle(self) -> None:
+        await self.hal.network(False)
+        await self.hal.network(True)
+
+    def reset(self, is_hard: bool) -> None:
+        """Store everything and start again."""
+        self.recorder.commit()
+        self._store_registers(self.uptime_ms())
+        self.hal.reset(is_hard)
+
+    # What the server wants. ------------------------------------------------------------------
+
+    def _do(self, kind: bytes, name: bytes, payload: bytes) -> None:
+        if kind not in {COMMAND, DESIRED}:  # a copy of another memory: its numbers are taken
+            self.hal.log("this memory is a copy: new log")
+            self.ring.format(self.hal.random_u32())
+            self.hal.reset(False)
+            return
+        try:
+            document = dict(json.loads(payload))
+            reply = self._desired(document) if kind == DESIRED else self._command(document)
+        except (ValueError, KeyError, TypeError) as error:
+            reply = {"ok": 0, "error": str(error)}
+        self.uplink.reply(DESIRED if kind == DESIRED else name, json.dumps(reply).encode())
+
+    def _command(self, document: "dict[str, Any]") -> "dict[str, Any]":
+        command = self.commands.get(document["do"])
+        return command(document) if command else {"ok": 0, "error": "unknown"}
+
+    def _desired(self, document: "dict[str, Any]") -> "dict[str, Any]":
+        new, refused = schema.apply(self.config, document)
+        changed = [key for key in new if new[key] != self.config[key]]
+        if changed:
+            self.hal.kv_put("config", json.dumps(new).encode())
+            self.config.update(new)
+            self._configure()
+        now_ms = self.uptime_ms()
+        if [key for key in changed if key in RESTART]:
+            self._reset_ms = now_ms + 2 * TICK_MS  # when the reply is out
+        elif [key for key in changed if key in RECONNECT]:
+            self.connector.drop("configuration")
+        return {"ok": 1, "refused": refused, "config": schema.reported(self.config)}
+
+    def _ping(self, _document: "dict[str, Any]") -> "dict[str, Any]":
+        return {
+            "ok": 1,
+            "up_s": self.uptime_ms() // 1000,
+            "clock": self.clock.quality(),
+            "heap": self.hal.free_heap(),
+            "rows": self.recorder.next,
+            "done": self.ring.rows.done,
+        }
+
+    def _sync_now(self, _document: "dict[str, Any]") -> "dict[str, Any]":
+        self._aside = asyncio.create_task(self._keep("sync", self._sync))
+        return {"ok": 1}
+
+    def _reset(self, document: "dict[str, Any]") -> "dict[str, Any]":
+        self._is_hard = bool(document.get("hard"))
+        self._reset_ms = self.uptime_ms() + 2 * TICK_MS
+        return {"ok": 1}

@@ -1,0 +1,204 @@
+"""Keeps a connection to the server and carries what the uplink says (core/uplink.py)."""
+
+import asyncio
+import gc
+
+from fieldnode.core.backoff import Backoff
+from fieldnode.core.mqtt import MqttError, Session
+from fieldnode.core.uplink import UP
+from fieldnode.hal.link import Tls
+
+if False:  # for the type checker
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from fieldnode.core.health import Health
+    from fieldnode.core.uplink import Uplink
+    from fieldnode.hal.base import Hal, Wire
+
+READ_BYTES = 512
+# The TLS object of MicroPython is one piece (3,048 bytes in the unix port, less on 32 bits). After
+# days there may be no hole of that size any more, so one is kept: the only large allocation.
+RESERVE_BYTES = 3072
+_PAUSE_MS = 5000  # sleeps are cut into these, so that the watchdog sees progress
+# What a server or a network does wrong; anything else is a fault of ours and counts as a crash.
+FAULTS = (OSError, MqttError, ValueError, IndexError)
+
+
+class Connector:
+    """One connection after the other.
+
+    Args:
+        hal: the board.
+        config: core/config.py.
+        uplink: what goes over it.
+        health: counters.
+        uptime_ms: the node's.
+        handle: does what the server wants: ``(kind, id, payload)`` of ``Uplink.feed``.
+    """
+
+    def __init__(
+        self,
+        hal: "Hal",
+        config: "dict[str, Any]",
+        uplink: "Uplink",
+        health: "Health",
+        uptime_ms: "Callable[[], int]",
+        handle: "Callable[[bytes, bytes, bytes], None]",
+    ) -> None:
+        self._hal = hal
+        self._config = config
+        self._uplink = uplink
+        self._health = health
+        self._uptime_ms = uptime_ms
+        self._handle = handle
+        self._backoff = Backoff(
+            self._draw, config["retry_max_s"] * 1000, config["backlog_wait_s"] * 1000
+        )
+        self._wake = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._wire: "Wire | None" = None
+        self._pumped_ms = 0
+        self.is_up = False
+        self.since_ms = 0  # uptime when the last connection ended, or began if it stands
+        self.moved: "Callable[[], None]" = self._wake.set
+        self.why = ""
+        self._reserve: "list[bytearray]" = []
+        self._keep_reserve()
+
+    def _draw(self, below: int) -> int:
+        return self._hal.random_u32() % below
+
+    def wake(self) -> None:
+        """Look for something to send."""
+        self._wake.set()
+
+    def drop(self, why: str) -> None:
+        """End the connection that stands."""
+        self.why = why
+        self._ended.set()
+
+    def tick(self, now_ms: int) -> None:
+        """Call it every second: timers of the uplink run then, and nothing hangs unseen."""
+        self._wake.set()
+        silent_ms = now_ms - self._pumped_ms
+        if self._wire and silent_ms > self._config["keepalive_s"] * 1500:
+            self.drop("write hangs")
+
+    async def run(self) -> None:
+        """Connect, carry, and connect again, for ever."""
+        while True:
+            self.moved()
+            self.why = "ended by the server"
+            try:
+                await self._carry()
+            except FAULTS as error:
+                self.why = repr(error)
+            if self.is_up:
+                self.is_up = False
+                self.since_ms = self._uptime_ms()
+                self._health.count("disconnects")
+            self._hal.log("connection: " + self.why)
+            self._keep_reserve()
+            await self._pause(self._backoff.failed(self._uptime_ms()))
+
+    async def _pause(self, duration_ms: int) -> None:
+        while duration_ms > 0:
+            self.moved()
+            await self._hal.sleep_ms(min(duration_ms, _PAUSE_MS))
+            duration_ms -= _PAUSE_MS
+
+    def tls(self) -> "Tls | None":
+        """Return the material of this node.
+
+        Raises:
+            ValueError: something is missing; a node does not fall back to less.
+        """
+        config, hal = self._config, self._hal
+        if config["tls"] == "none":
+            return None
+        if config["tls"] == "psk":
+            if not config["psk"]:
+                raise ValueError("no psk")
+            key = bytes.fromhex(config["psk"])
+            name = config["device"].encode()
+            return Tls(psk_identity=name, psk_key=key, reserve=self._reserve)
+        ca = hal.kv_get("ca")
+        if not ca:
+            raise ValueError("no ca")
+        cert, key = hal.kv_get("cert") or b"", hal.kv_get("key") or b""
+        return Tls(ca, cert, key, reserve=self._reserve)
+
+    async def _carry(self) -> None:
+        config = self._config
+        wire = await self._hal.connect(config["host"], config["port"], self.tls())
+        self._wire = wire
+        self._ended.clear()
+        self._pumped_ms = now_ms = self._uptime_ms()
+        base = "tg/1/%s/%s/%s/" % (config["org"], config["sector"], config["device"])
+        password = config["password"] or None
+        session = Session(
+            config["device"],
+            config["keepalive_s"],
+            (config["user"] or config["device"]) if password or config["user"] else None,
+            password,
+            (base.encode() + b"s", b'{"st":"lost"}'),
+        )
+        session.limit(config["window"])
+        self._uplink.opened(session, now_ms)
+        tasks = [asyncio.create_task(self._end_with(way(wire))) for way in (self._read, self._pump)]
+        try:
+            await wire.write(session.connect())
+            await self._ended.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            self._wire = None
+            self._uplink.closed()
+            wire.close()
+
+    def _keep_reserve(self) -> None:
+        if self._config["tls"] != "none" and not self._reserve:
+            gc.collect()
+            try:
+                self._reserve.append(bytearray(RESERVE_BYTES))
+            except MemoryError:
+                self._hal.log("no reserve for TLS")
+
+    async def _end_with(self, work: "Coroutine[Any, Any, None]") -> None:
+        try:
+            await work
+        except FAULTS as error:
+            self.why = repr(error)
+        finally:
+            self._ended.set()
+
+    async def _read(self, wire: "Wire") -> None:
+        while True:
+            data = await wire.read(READ_BYTES)
+            if not data:
+                return
+            self.moved()
+            for kind, name, payload in self._uplink.feed(data, self._uptime_ms()):
+                if kind == UP:
+                    self._connected()
+                else:
+                    self._handle(kind, name, payload)
+            self._wake.set()
+
+    def _connected(self) -> None:
+        now_ms = self.since_ms = self._uptime_ms()
+        self.is_up = True
+        self._health.count("connects")
+        self._uplink.backlog_after(now_ms + self._backoff.connected(now_ms))
+
+    async def _pump(self, wire: "Wire") -> None:
+        while True:
+            packet = self._uplink.next(self._uptime_ms())
+            if packet:
+                await wire.write(packet)
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+            self._pumped_ms = self._uptime_ms()
+            self.moved()

@@ -1,0 +1,123 @@
+"""Runs a driver: owns its line, feeds it and passes its rows on (drivers/__init__.py)."""
+
+import asyncio
+from array import array
+
+if False:  # for the type checker
+    from collections.abc import Callable
+    from typing import Any
+
+    from fieldnode.hal.base import Hal, PulseCounter, Uart
+    from fieldnode.recorder import Recorder
+
+UART_TICK_MS = 50
+_READ_BYTES = 128
+_US = 1 << 30  # ticks_us wraps there
+_MHZ_US = 1_000_000_000  # one cycle in a microsecond, in mHz
+
+
+class Sensor:
+    """One driver on its inputs.
+
+    Args:
+        hal: the board.
+        driver: what ``drivers.load`` gave.
+        ports: names of its inputs.
+        recorder: gets the rows.
+        uptime_ms: the node's.
+        tick_ms: how often the driver is looked after (``sample_ms`` of the configuration).
+    """
+
+    def __init__(
+        self,
+        hal: "Hal",
+        driver: "Any",
+        ports: "list[str]",
+        recorder: "Recorder",
+        uptime_ms: "Callable[[], int]",
+        tick_ms: int,
+    ) -> None:
+        self._hal = hal
+        self.driver = driver
+        self._recorder = recorder
+        self._uptime_ms = uptime_ms
+        self._tick_ms = tick_ms
+        self._uart: "Uart | None" = None
+        self._line = None
+        self._counters: "list[PulseCounter]" = []
+        self._edges = array("I", [0] * 64)
+        # Uptime in µs, extended from ticks that wrap every 18 min; one origin with uptime_ms,
+        # since drivers compare the two.
+        self._us = uptime_ms() * 1000
+        self._ticks_us = hal.ticks_us()
+        self._counts: "list[int]" = []  # of the sample before
+        self._sampled_us = 0
+        if driver.INPUT == "uart" and ports:
+            self._line = driver.line
+            self._uart = hal.uart(ports[0], driver.line)
+            self._tick_ms = min(tick_ms, UART_TICK_MS)
+        elif driver.INPUT != "uart":
+            self._counters = [hal.counter(port, 0) for port in ports]
+            self._tick_ms = driver.sample_ms or tick_ms
+
+    async def run(self, moved: "Callable[[], None]") -> None:
+        """Look after the driver for ever; ``moved`` is called at each tick."""
+        reader = asyncio.create_task(self._listen()) if self._uart else None
+        try:
+            while True:
+                await self.tick()
+                moved()
+                await self._hal.sleep_ms(self._tick_ms)
+        finally:
+            if reader:
+                reader.cancel()
+
+    async def _listen(self) -> None:
+        while self._uart:
+            data = await self._uart.read(_READ_BYTES)
+            self.driver.feed(data, self._uptime_ms())
+            if not data:
+                await self._hal.sleep_ms(1000)
+
+    async def tick(self) -> None:
+        """Do what is due now."""
+        driver, now_ms = self.driver, self._uptime_ms()
+        self._take_edges()
+        if driver.INPUT == "sample":
+            self._sample(now_ms)
+        piece = driver.poll(now_ms)
+        if self._uart:
+            if piece:
+                await self._uart.write(piece)
+            if driver.line != self._line:
+                self._line = driver.line
+                self._uart.set_line(driver.line)
+        while True:
+            row = driver.take(now_ms)
+            if row is None:
+                return
+            self._recorder.sample(driver.at_ms, row[0], row[1])
+
+    def _sample(self, now_ms: int) -> None:
+        counts = [counter.count() for counter in self._counters]
+        if self.driver.UNIT == "mhz":
+            span_us = self._us - self._sampled_us
+            if self._counts and span_us:
+                cycles = [counts[index] - self._counts[index] for index in range(len(counts))]
+                self.driver.sample(tuple([_MHZ_US * n // span_us for n in cycles]), now_ms)
+            self._counts = counts
+            self._sampled_us = self._us
+        else:
+            self.driver.sample(tuple(counts), now_ms)
+
+    def _take_edges(self) -> None:
+        ticks_us = self._hal.ticks_us()
+        self._us += (ticks_us - self._ticks_us) % _US
+        self._ticks_us = ticks_us
+        if self.driver.INPUT != "edge":
+            return
+        for channel, counter in enumerate(self._counters):
+            for index in range(counter.take(self._edges)):
+                edge = self._edges[index]
+                age_us = (ticks_us - (edge >> 1)) % _US
+                self.driver.edge(channel, edge & 1, self._us - age_us)

@@ -1,0 +1,238 @@
+"""VEE: validation by the twenty rules, estimation by the ladder, editing by people.
+
+``run`` judges one window of many meters and is a function of its job alone: run again with late
+data, or over other windows that begin at local midnights, it gives the same slots. A process
+that keeps it going does this:
+
+1. Each time an interval has closed, run the window from the local midnight to now, with the
+   ``History`` and the ``Carry`` as they were at that midnight; store the ``Intervals``.
+2. When the day is complete, keep ``intervals.carry`` and ``remember(job, intervals)`` as the
+   state of the next midnight.
+3. ``reach_back`` names the meters whose gap began before the window and is now closed: run these
+   again from the midnight before their last good register. Late data: run again from its day on.
+4. What differs from the stored slots is ``lineage.changes``.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gateway.energy.vee import grading, marks, sequence
+from gateway.energy.vee.ladder import Estimate, Steps, estimate
+from gateway.energy.vee.settle import Settled, capability_wh, settle
+from gateway.energy.vee.types import (
+    MS_PER_H,
+    NEVER_MS,
+    Carry,
+    Days,
+    Edit,
+    Exchange,
+    Extra,
+    History,
+    Intervals,
+    Job,
+    Method,
+)
+from gateway.model import BoolArray, FloatArray, IntArray, Reason
+from gateway.validate import Status
+
+__all__ = [
+    "MS_PER_H",
+    "NEVER_MS",
+    "Carry",
+    "Days",
+    "Edit",
+    "Exchange",
+    "Extra",
+    "History",
+    "Intervals",
+    "Job",
+    "Method",
+    "reach_back",
+    "remember",
+    "run",
+]
+
+
+class _Known(NamedTuple):
+    """Slots before estimation."""
+
+    measured_wh: FloatArray
+    known_wh: FloatArray  # with the edits
+    is_edited: BoolArray
+    is_verified: BoolArray
+    is_too_much: BoolArray
+
+
+class _DayVerdict(NamedTuple):
+    """Of every complete day, (meters, days)."""
+
+    is_odd: BoolArray
+    is_good: BoolArray
+
+
+def run(job: Job) -> Intervals:
+    """Validate and estimate one window."""
+    first_day = int(job.calendar.day(job.window.mark_ms()[:1])[0])
+    past = job.history.before(first_day, job.policy.ladder.depth_days)
+    job, days = job._replace(history=past), Days.of(job.window, job.calendar)
+    settled, exported = settle(job, job.window.import_wh), settle(job, job.window.export_wh)
+    steps, export_steps = Steps.of(settled), Steps.of(exported)
+    export_wh = export_steps.total_wh / np.maximum(export_steps.after - export_steps.before, 1)
+    known = _known(job, steps)
+    lengths = sequence.runs(job, _with_certain_zeros(known.measured_wh, steps))
+    clock, is_off_time = marks.time_sync(job)
+    reasons = grading.carried(job.window) | clock[:, 1:]
+    reasons |= settled.reasons[:, 1:] | exported.reasons[:, 1:]
+    reasons |= _of_marks(job, known.measured_wh, export_wh)
+    reasons |= _of_use(job, days, known, lengths)
+    held = grading.held(job.window, reasons, is_off_time[:, 1:]) & ~known.is_verified
+    of_days = _judge_days(job, days, settled, known.measured_wh, held | _dark(job))
+    reasons |= np.where(days.spread(of_days.is_odd, reasons.shape), int(Reason.HIGH_LOW), 0)
+    estimated = estimate(job, days, known.known_wh, of_days.is_good, steps)
+    is_overruled = known.is_edited & np.isfinite(known.measured_wh)
+    summed = np.where(is_overruled, known.measured_wh, estimated.value_wh)
+    reasons |= sequence.sum_check(job, days, summed, settled)
+    is_guessed = np.isin(estimated.method, grading.GUESSES)
+    guessed_run = sequence.run_lengths(is_guessed, job.carry.estimated_run)
+    reasons |= sequence.prolonged(job, guessed_run)
+    reasons[np.isnan(known.measured_wh)] |= int(Reason.GAP)
+    method = grading.methods(job.window, estimated.method, known.is_edited)
+    verdict = grading.Verdict(reasons, method, known.is_verified, is_off_time[:, 1:])
+    return Intervals(
+        job.window.device_index,
+        job.window.start_ms,
+        job.window.interval_ms,
+        estimated.value_wh,
+        export_wh,
+        grading.grade(job.window, verdict, estimated.value_wh, steps.total_wh),
+        reasons,
+        method.astype(np.int8),
+        _is_final(estimated, known),
+        np.where(np.isfinite(settled.count_wh), job.window.import_wh, np.nan),
+        days.number,
+        of_days.is_good,
+        _carry(job, known.measured_wh, lengths, guessed_run, settled),
+    )
+
+
+def remember(job: Job, intervals: Intervals) -> History:
+    """Return the history with the complete days of a window added, bounded in depth."""
+    days, depth = Days.of(job.window, job.calendar), job.policy.ladder.depth_days
+    if not len(days.number):
+        return job.history
+    past = job.history.before(int(days.number[0]), depth)
+    day = np.concatenate([past.day, days.number])
+    cube = np.nan_to_num(days.cube(intervals.import_wh)).astype(np.float32)
+    energy = np.concatenate([past.energy_wh, cube], axis=1)
+    is_good = np.concatenate([past.is_good, intervals.is_good_day], axis=1)
+    return History(day[-depth:], energy[:, -depth:], is_good[:, -depth:])
+
+
+def reach_back(intervals: Intervals, carry: Carry) -> tuple[IntArray, IntArray]:
+    """Return the rows whose gap began before the window and ends in it, and since when (ms).
+
+    Args:
+        intervals: of the run.
+        carry: with which the window began.
+    """
+    is_good = np.isfinite(intervals.register_wh)
+    is_open = ~is_good[:, 0] & is_good.any(axis=1) & (carry.known_ms > NEVER_MS)
+    rows = np.flatnonzero(is_open)
+    return rows, carry.known_ms[rows]
+
+
+def _known(job: Job, steps: Steps) -> _Known:
+    measured = steps.measured_wh()
+    is_too_much = np.zeros(measured.shape, np.bool_)
+    if job.extra.interval_wh is not None:
+        profile = job.extra.interval_wh
+        is_too_much = (profile > capability_wh(job)[:, None]) | (profile < 0)
+        measured = np.where(np.isfinite(profile) & ~is_too_much, profile, measured)
+    known = measured.copy()
+    is_edited, is_verified = np.zeros(known.shape, np.bool_), np.zeros(known.shape, np.bool_)
+    for edit in sorted(job.extra.edits, key=lambda one: one.when_ms):
+        slot = (edit.slot_ms - job.window.start_ms) // job.window.interval_ms
+        if 0 <= slot < known.shape[1]:
+            place = edit.row, slot
+            is_edited[place] = edit.value_wh is not None
+            is_verified[place] = edit.value_wh is None
+            known[place] = measured[place] if edit.value_wh is None else edit.value_wh
+    return _Known(measured, known, is_edited, is_verified, is_too_much)
+
+
+def _with_certain_zeros(measured_wh: FloatArray, steps: Steps) -> FloatArray:
+    """Return the slots, also those of a gap over which the register did not move."""
+    return np.where(np.isnan(measured_wh) & (steps.total_wh == 0), 0.0, measured_wh)
+
+
+def _of_marks(job: Job, measured_wh: FloatArray, export_wh: FloatArray) -> IntArray:
+    """Return the bits of V09, V15 to V17 and V19."""
+    bits = marks.tou_sum(job) | marks.phase_consistency(job) | marks.power_factor(job)
+    bits |= marks.neighbour_voltage(job, measured_wh)
+    return bits[:, 1:] | marks.reverse(job, export_wh)
+
+
+def _dark(job: Job) -> BoolArray:
+    if job.extra.is_outage is None:
+        return np.zeros((job.window.meters, job.window.slots), np.bool_)
+    return job.extra.is_outage
+
+
+def _of_use(job: Job, days: Days, known: _Known, lengths: sequence.Runs) -> IntArray:
+    """Return the bits of V07 (load profile), V10, V12, V13, V14 and V18."""
+    use = known.measured_wh
+    told = job.extra.is_disconnected
+    is_off = ~job.meters.is_connected[:, None] if told is None else told
+    is_down = (job.window.status[:, 1:] & int(Status.POWER_DOWN)) != 0
+    is_true_zero = (use == 0) & is_down
+    is_excused = is_off | is_true_zero
+    if job.extra.is_outage is not None:
+        is_excused = is_excused | job.extra.is_outage
+    bits = np.where(is_true_zero, int(Reason.OUTAGE_AGREE), 0)
+    bits |= np.where(known.is_too_much, int(Reason.CAPABILITY), 0)
+    bits |= np.where(is_off & (use > 0), int(Reason.INACTIVE_USE), 0)
+    bits |= sequence.zero(job, lengths.zero, is_excused)
+    bits |= sequence.flat_line(job, lengths.flat)
+    return bits | sequence.spike(job, days, use)
+
+
+def _judge_days(
+    job: Job, days: Days, settled: Settled, measured_wh: FloatArray, is_held: BoolArray
+) -> _DayVerdict:
+    """V11, and which complete days may serve as like days."""
+    edges = days.first + days.per_day * np.arange(len(days.number) + 1)
+    if not len(days.number):
+        nothing = np.zeros((len(measured_wh), 0), np.bool_)
+        return _DayVerdict(nothing, nothing)
+    total = np.diff(settled.count_wh[:, edges], axis=1)
+    total[np.diff(settled.segment[:, edges], axis=1) != 0] = np.nan
+    summed = days.cube(measured_wh).sum(axis=2)
+    is_good = days.cube(np.isfinite(measured_wh) & ~is_held).all(axis=2)
+    is_good &= ~sequence.is_off_sum(job, summed, total)
+    is_odd = sequence.high_low(job, days, np.where(np.isnan(total), summed, total), is_good)
+    return _DayVerdict(is_odd, is_good & ~is_odd)
+
+
+def _is_final(estimated: Estimate, known: _Known) -> BoolArray:
+    final: BoolArray = estimated.is_final | known.is_edited | known.is_verified
+    return final & np.isfinite(estimated.value_wh)
+
+
+def _carry(
+    job: Job,
+    measured_wh: FloatArray,
+    lengths: sequence.Runs,
+    guessed_run: IntArray,
+    settled: Settled,
+) -> Carry:
+    is_good = np.isfinite(settled.count_wh)
+    newest = is_good.shape[1] - 1 - np.argmax(is_good[:, ::-1], axis=1)
+    newest_ms = job.window.start_ms + newest * job.window.interval_ms
+    return Carry(
+        lengths.zero[:, -1],
+        lengths.flat[:, -1],
+        guessed_run[:, -1],
+        measured_wh[:, -1],
+        np.where(is_good.any(axis=1), newest_ms, job.carry.known_ms),
+    )

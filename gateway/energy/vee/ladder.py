@@ -1,0 +1,200 @@
+"""Estimation: what stands in a slot whose two registers are not both there.
+
+The total of a gap between two good registers is known and is kept to the last digit; only its
+shape is estimated. It is spread over the slots whose use is not known otherwise (load profile,
+edit), evenly up to two hours, else in the shape of like days; slots without power get nothing.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.energy.calendar import DAY_MS
+from gateway.energy.vee.sequence import newest
+from gateway.energy.vee.settle import Settled
+from gateway.energy.vee.types import Days, Job, Method
+from gateway.model import BoolArray, FloatArray, IntArray
+
+
+class Steps(NamedTuple):
+    """Every slot's place between good registers, (meters, slots)."""
+
+    before: IntArray  # newest good mark at or before the slot's beginning, -1 none
+    after: IntArray  # next good mark at or behind its end, -1 none
+    total_wh: FloatArray  # between the two; NaN where it is not known
+
+    @classmethod
+    def of(cls, settled: Settled) -> "Steps":
+        """Return them for registers."""
+        is_good = np.isfinite(settled.count_wh)
+        place = np.arange(is_good.shape[1])
+        before = np.maximum.accumulate(np.where(is_good, place, -1), axis=1)[:, :-1]
+        end = len(place)
+        behind = np.where(is_good, place, end)[:, ::-1]
+        after = np.minimum.accumulate(behind, axis=1)[:, ::-1][:, 1:]
+        after = np.where(after == end, -1, after)
+        total = _at(settled.count_wh, after) - _at(settled.count_wh, before)
+        is_one = _at(settled.segment, after) == _at(settled.segment, before)
+        is_known = (before >= 0) & (after >= 0) & is_one
+        return cls(before, after, np.where(is_known, total, np.nan))
+
+    def measured_wh(self) -> FloatArray:
+        """Return what the registers on both sides of a slot tell, NaN where one is missing."""
+        is_single = self.after - self.before == 1
+        return np.where(is_single, self.total_wh, np.nan)
+
+
+class Estimate(NamedTuple):
+    """Values of all slots, and how those came about that were missing."""
+
+    value_wh: FloatArray
+    method: IntArray
+    is_final: BoolArray
+
+
+def estimate(
+    job: Job, days: Days, known_wh: FloatArray, is_fit: BoolArray, steps: Steps
+) -> Estimate:
+    """Fill the slots that are NaN in ``known_wh``.
+
+    Args:
+        job: the run.
+        days: its complete days.
+        known_wh: (meters, slots), measured or edited.
+        is_fit: (meters, complete days) that may serve as like days.
+        steps: where the registers are.
+    """
+    value = known_wh.copy()
+    method = np.full(value.shape, int(Method.MEASURED), np.int64)
+    is_final = np.ones(value.shape, np.bool_)
+    row, slot = np.nonzero(np.isnan(known_wh))
+    if not len(row):
+        return Estimate(value, method, is_final)
+    # A short closed gap is spread evenly: no need to look for like days, which is the dear part.
+    is_short = (steps.after - steps.before)[row, slot] * job.slot_h <= job.policy.ladder.flat_h
+    asks = np.flatnonzero(~is_short | np.isnan(steps.total_wh[row, slot]))
+    mean, shape = np.full(len(row), np.nan), np.full(len(row), np.nan)
+    if len(asks):
+        asked = _like_days(job, days, known_wh, is_fit, (row[asks], slot[asks]))
+        mean[asks], shape[asks] = asked
+    scaled, how = _scaled(job, known_wh, steps, (row, slot), shape)
+    check = np.full(len(row), np.nan)
+    if job.extra.check_wh is not None:
+        check = job.extra.check_wh[row, slot]
+    is_scaled = np.isfinite(scaled)
+    chosen = np.where(is_scaled, scaled, np.where(np.isfinite(check), check, mean))
+    fallback = np.where(np.isfinite(check), int(Method.CHECK_METER), int(Method.LIKE_DAY))
+    how = np.where(is_scaled, how, fallback)
+    value[row, slot] = chosen
+    method[row, slot] = np.where(np.isfinite(chosen), how, int(Method.UNKNOWN))
+    is_final[row, slot] = is_scaled
+    return Estimate(value, method, is_final)
+
+
+def _scaled(
+    job: Job,
+    known_wh: FloatArray,
+    steps: Steps,
+    places: tuple[IntArray, IntArray],
+    shape: FloatArray,
+) -> tuple[FloatArray, IntArray]:
+    """Return the gap's register total spread over its slots (NaN where unknown), and the method."""
+    row, slot = places
+    before, after = steps.before[row, slot], steps.after[row, slot]
+    _, gap = np.unique(row * (known_wh.shape[1] + 1) + before, return_inverse=True)
+    count = np.bincount(gap)[gap]
+    rest = steps.total_wh[row, slot] - _known_within(known_wh, row, before, after)
+    is_dark = np.zeros(len(row), np.bool_)
+    if job.extra.is_outage is not None:
+        is_dark = job.extra.is_outage[row, slot]
+        is_all_dark = np.bincount(gap, is_dark)[gap] == count
+        is_dark = is_dark & ~is_all_dark  # the register counted: it was not dark throughout
+    even = np.where(is_dark, 0.0, 1.0)
+    like = np.where(is_dark, 0.0, np.nan_to_num(shape))
+    is_shaped = np.bincount(gap, np.isnan(shape))[gap] == 0
+    is_shaped &= np.bincount(gap, like)[gap] > 0
+    is_shaped &= (after - before) * job.slot_h > job.policy.ladder.flat_h
+    weight = np.where(is_shaped, like, even)
+    spread = np.maximum(rest, 0.0) * weight / np.bincount(gap, weight)[gap]
+    return spread, np.where(is_shaped, int(Method.LIKE_DAY_SCALED), int(Method.FLAT_SCALED))
+
+
+def _known_within(
+    known_wh: FloatArray, row: IntArray, before: IntArray, after: IntArray
+) -> FloatArray:
+    """Return what is known already of the slots between two marks."""
+    rows, place = np.unique(row, return_inverse=True)
+    running = np.zeros((len(rows), known_wh.shape[1] + 1))
+    np.cumsum(np.nan_to_num(known_wh[rows]), axis=1, out=running[:, 1:])
+    within: FloatArray = (
+        running[place, np.maximum(after, 0)] - running[place, np.maximum(before, 0)]
+    )
+    return within
+
+
+def _like_days(
+    job: Job,
+    days: Days,
+    known_wh: FloatArray,
+    is_fit: BoolArray,
+    places: tuple[IntArray, IntArray],
+) -> tuple[FloatArray, FloatArray]:
+    """Return for each missing slot what like days used, and what has their shape.
+
+    The first is the mean of the nearest good days of the same type, or of any where there is
+    none of it; NaN without good days. The second leans on the other types too: more days blur a
+    shape less than a few noisy ones do, while their level has no say in it.
+    """
+    row, slot = places
+    rows, place = np.unique(row, return_inverse=True)
+    energy, is_good, number = _days_of(job, days, known_wh, is_fit, rows)
+    kind = job.calendar.day_type(number)
+    time_ms = job.window.start_ms + slot * job.window.interval_ms
+    of_day = job.calendar.day(time_ms)
+    slot_of_day = (time_ms - job.calendar.start_ms(0)) % DAY_MS // job.window.interval_ms
+    mean, shape = np.full(len(row), np.nan), np.full(len(row), np.nan)
+    for day in np.unique(of_day).tolist():
+        here = of_day == day
+        is_before = is_good & (number < day)
+        is_like = kind == job.calendar.day_type(np.array([day]))
+        of_rows = _profiles(job, energy, is_before, is_like)
+        at = place[here], slot_of_day[here]
+        mean[here], shape[here] = of_rows[0][at], of_rows[1][at]
+    return mean, shape
+
+
+def _profiles(
+    job: Job, energy: NDArray[np.float32], is_before: BoolArray, is_like: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return mean and shape of a day, (meters, slots of a day), from the days before it."""
+    policy = job.policy.ladder
+    like = newest(is_before & is_like, policy.like_days)
+    other = newest(is_before & ~is_like, policy.like_days)
+    counts = np.stack([like.sum(axis=1), other.sum(axis=1)], axis=1)[:, :, None]
+    sums = np.stack([like, other], axis=1).astype(np.float32) @ energy
+    means = np.where(counts > 0, sums.astype(np.float64) / np.maximum(counts, 1), np.nan)
+    like_mean, other_mean = means[:, 0], means[:, 1]
+    is_any = counts[:, 0] > 0
+    mean = np.where(is_any, like_mean, other_mean)
+    level = mean.sum(axis=1) / np.maximum(other_mean.sum(axis=1), 1.0)
+    leaning = np.nan_to_num(other_mean * level[:, None]) * policy.other_weight * counts[:, 1]
+    return mean, np.where(is_any, mean * counts[:, 0] + leaning, mean)
+
+
+def _days_of(
+    job: Job, days: Days, known_wh: FloatArray, is_fit: BoolArray, rows: IntArray
+) -> tuple[NDArray[np.float32], BoolArray, IntArray]:
+    """Return history and complete days of the window of some meters together."""
+    past = job.history.take(rows)
+    if not len(days.number):
+        return past.energy_wh, past.is_good, past.day
+    cube = np.nan_to_num(days.cube(known_wh[rows])).astype(np.float32)
+    energy = np.concatenate([past.energy_wh, cube], axis=1)
+    is_good = np.concatenate([past.is_good, is_fit[rows]], axis=1)
+    return energy, is_good, np.concatenate([past.day, days.number])
+
+
+def _at(values: FloatArray | IntArray, marks: IntArray) -> FloatArray:
+    row = np.arange(len(marks))[:, None]
+    return values[row, np.maximum(marks, 0)].astype(np.float64)

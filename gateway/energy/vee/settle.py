@@ -1,0 +1,181 @@
+"""V06 and V07: a column of registers as one rising count, whatever the meters went through.
+
+Rollover, reset and exchange are continued; a reading that cannot be is left out. Which of two
+readings that contradict each other is wrong, the next one decides: if it goes on from the new
+one, the register really stands elsewhere and only the step there is unknown; if not, the new one
+was a single bad reading. The last reading of a window has no next one and waits as failed.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gateway.energy.vee.types import Exchange, Job
+from gateway.model import BoolArray, FloatArray, IntArray, Quality, Reason
+from gateway.validate import Status
+from gateway.validate.rules import verdict_on_fall
+
+_CHANGED = int(Reason.METER_EXCHANGE | Reason.REGISTER_RESET)
+
+
+class Settled(NamedTuple):
+    """Registers that add up, (meters, marks)."""
+
+    count_wh: FloatArray  # rises by what was used since the first good mark; NaN where not known
+    segment: IntArray  # marks of one segment may be subtracted from each other
+    reasons: IntArray  # of each mark
+
+
+class _Limits(NamedTuple):
+    """What bounds the steps of one meter."""
+
+    per_slot_wh: float
+    slack_wh: float
+    rollover_wh: float
+
+    def allows(self, step_wh: float, slots: int) -> bool:
+        return 0 <= step_wh <= self.per_slot_wh * slots + self.slack_wh
+
+
+def capability_wh(job: Job) -> FloatArray:
+    """Return the most that each meter can count in a slot."""
+    meters = job.meters
+    most_w = meters.nominal_v * meters.max_current_a * meters.phase_count
+    capability: FloatArray = most_w * job.slot_h * job.policy.capability.margin
+    return capability
+
+
+def settle(job: Job, register_wh: FloatArray) -> Settled:
+    """Return the registers as a rising count.
+
+    Args:
+        job: the window it is from.
+        register_wh: (meters, marks), import or export.
+    """
+    window, meters = job.window, job.meters
+    is_known = np.isfinite(register_wh) & (register_wh >= 0)
+    is_known &= (window.status & int(Status.DATA_NOT_VALID)) == 0
+    is_known &= window.quality != int(Quality.MISSING)
+    reasons = np.zeros(register_wh.shape, np.int64)
+    is_negative = np.isfinite(register_wh) & (register_wh < 0)
+    reasons[is_negative] = int(Reason.REGISTER_BACKWARDS)
+    count = np.where(is_known, register_wh, np.nan)
+    segment = np.zeros(register_wh.shape, np.int64)
+    limit = capability_wh(job)
+    slack = job.policy.capability.slack_resolutions * meters.resolution_wh
+    step, span = _steps(count, is_known)
+    is_odd = (step < 0) | (step > limit[:, None] * span + slack[:, None])
+    is_odd |= is_known & ((window.reasons & _CHANGED) != 0)
+    exchanges = _by_row(job)
+    for row in sorted({*np.flatnonzero(is_odd.any(axis=1)).tolist(), *exchanges}):
+        limits = _Limits(float(limit[row]), float(slack[row]), float(meters.rollover_wh[row]))
+        walk = _Walk(job, count[row].copy(), window.reasons[row], limits, exchanges.get(row, []))
+        count[row], segment[row], found = walk.result()
+        reasons[row] |= found
+    return Settled(count, segment, reasons)
+
+
+def _steps(count: FloatArray, is_known: BoolArray) -> tuple[FloatArray, IntArray]:
+    """Return for each known mark the rise since the known mark before, and how many slots."""
+    place = np.arange(count.shape[1])
+    newest = np.maximum.accumulate(np.where(is_known, place, 0), axis=1)
+    before = np.zeros_like(newest)
+    before[:, 1:] = newest[:, :-1]
+    step = count - np.take_along_axis(count, before, axis=1)
+    return np.where(np.isnan(step), 0.0, step), place - before
+
+
+def _by_row(job: Job) -> dict[int, list[Exchange]]:
+    found: dict[int, list[Exchange]] = {}
+    for exchange in job.extra.exchanges:
+        found.setdefault(exchange.row, []).append(exchange)
+    return found
+
+
+class _Walk:
+    """One meter whose registers do not simply rise, mark by mark."""
+
+    def __init__(
+        self,
+        job: Job,
+        shown: FloatArray,
+        reasons: IntArray,
+        limits: _Limits,
+        exchanges: list[Exchange],
+    ) -> None:
+        self._shown = shown
+        self._reasons = reasons
+        self._limits = limits
+        self._mark_ms = job.window.mark_ms()
+        self._exchanges = exchanges
+        self._count = np.full(len(shown), np.nan)
+        self._segment = np.zeros(len(shown), np.int64)
+        self._found = np.zeros(len(shown), np.int64)
+
+    def result(self) -> tuple[FloatArray, IntArray, IntArray]:
+        """Return count, segment and reasons of every mark."""
+        known = np.flatnonzero(np.isfinite(self._shown)).tolist()
+        good = -1
+        for place, mark in enumerate(known):
+            if good < 0:
+                self._accept(mark, mark, self._shown[mark])
+                good = mark
+                continue
+            following = known[place + 1] if place + 1 < len(known) else -1
+            if self._judge(good, mark, following):
+                good = mark
+        segment = np.maximum.accumulate(self._segment)
+        return self._count, segment, self._found
+
+    def _judge(self, good: int, mark: int, following: int) -> bool:
+        """Return whether the mark counts, having the last one that did and the one behind."""
+        step, event = self._step(good, mark)
+        goes_on, goes_round = self._outlook(good, mark, following)
+        is_glitch = event != 0 and goes_round and not goes_on  # an event that was undone at once
+        if self._limits.allows(step, mark - good) and not is_glitch:
+            self._found[mark] |= event
+            self._accept(good, mark, self._count[good] + step)
+            return True
+        is_fall = self._shown[mark] < self._shown[good]
+        self._found[mark] |= int(Reason.REGISTER_BACKWARDS if is_fall else Reason.CAPABILITY)
+        if not goes_on or goes_round:
+            return False
+        self._segment[mark] = self._segment.max() + 1
+        self._accept(mark, mark, self._shown[mark])
+        return True
+
+    def _outlook(self, good: int, mark: int, following: int) -> tuple[bool, bool]:
+        """Return whether the mark behind goes on from this one, and from the one before."""
+        if following < 0:
+            return False, False
+        goes_on = self._limits.allows(self._step(mark, following)[0], following - mark)
+        return goes_on, self._limits.allows(self._step(good, following)[0], following - good)
+
+    def _step(self, good: int, mark: int) -> tuple[float, int]:
+        """Return what was used between two marks and which event explains it."""
+        before, now = float(self._shown[good]), float(self._shown[mark])
+        for exchange in self._exchanges:
+            if self._mark_ms[good] < exchange.time_ms <= self._mark_ms[mark]:
+                used = exchange.old_final_wh - before + now - exchange.new_start_wh
+                return used, int(Reason.METER_EXCHANGE)
+        told = int(self._reasons[mark])
+        if told & int(Reason.METER_EXCHANGE) and not self._limits.allows(now - before, mark - good):
+            # Without a protocol only what the new meter counted is known.
+            return now, int(Reason.METER_EXCHANGE)
+        if now >= before:
+            return now - before, 0
+        verdict = verdict_on_fall(
+            before,
+            now,
+            self._limits.rollover_wh,
+            is_new_boot=bool(told & int(Reason.REGISTER_RESET)),
+        )
+        if verdict is Reason.ROLLOVER:
+            return now - before + self._limits.rollover_wh, int(verdict)
+        if verdict is Reason.REGISTER_RESET:
+            return now, int(verdict)
+        return now - before, 0
+
+    def _accept(self, good: int, mark: int, count: float) -> None:
+        self._count[mark] = count
+        self._segment[mark] = max(self._segment[mark], self._segment[good])

@@ -1,0 +1,59 @@
+"""What came into the store since somebody looked last, told by the numbers of journal records."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gateway.model import Event
+from gateway.ports import Changes
+from gateway.store.days import DayFiles
+from gateway.store.rolled import is_rollup
+
+_PAGES = "SELECT profile, min(t_lo), max(t_hi) FROM page WHERE record_hi > ? GROUP BY profile"
+_EVENTS = """SELECT time_ms, received_ms, device_index, kind, code, detail, record FROM event
+WHERE record > ? ORDER BY record, id"""
+
+
+class ChangeReader:
+    """Looks through day files that were written since; each with a span per profile."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._days = DayFiles(data_dir, is_writer=False)
+        self._stamps: dict[int, tuple[int, ...]] = {}  # as many as day files
+
+    def since(self, record: int) -> Changes:
+        """Return what has a record number above ``record``; the same question once more, nothing.
+
+        So the caller asks with the number up to which it has worked, and works before it asks
+        again: a day file that was not written meanwhile is not opened.
+        """
+        spans: dict[str, list[tuple[int, int]]] = {}
+        events: list[Event] = []
+        days = self._days.days()
+        for day in days:
+            stamp = self._days.stamp(day)
+            if self._stamps.get(day) == stamp:
+                continue
+            self._stamps[day] = stamp
+            connection = self._days.get(day)
+            if connection is None:
+                continue
+            for profile, low_ms, high_ms in connection.execute(_PAGES, (record,)):
+                if not is_rollup(profile):
+                    spans.setdefault(profile, []).append((low_ms, high_ms))
+            events += [Event(*row) for row in connection.execute(_EVENTS, (record,))]
+        self._stamps = {day: self._stamps[day] for day in days if day in self._stamps}
+        events.sort(key=lambda event: event.record)
+        return Changes(spans, events)
+
+
+def is_empty(changes: Changes) -> bool:
+    """Return whether nothing changed."""
+    return not changes.spans and not changes.events
+
+
+def days_of(spans: Mapping[str, Sequence[tuple[int, int]]], day_ms: int) -> dict[str, set[int]]:
+    """Return which whole days of ``day_ms`` the spans of each profile touch."""
+    return {
+        profile: {day for low, high in pairs for day in range(low // day_ms, high // day_ms + 1)}
+        for profile, pairs in spans.items()
+    }

@@ -1,0 +1,137 @@
+"""What was worked out of the readings: alarms and derived series, in ``derived.sqlite``.
+
+Findings, the state of their engine and how far the store was looked at commit together, so a
+crash repeats a step and never half of one. The file can be deleted: all of it is worked out anew.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gateway.ports import Alarm, Findings, Result
+from gateway.store.files import connect, create, full_disk_is_ours, transaction
+
+FILE_NAME = "derived.sqlite"
+_SCHEMA = """
+CREATE TABLE alarm (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    domain TEXT NOT NULL, kind TEXT NOT NULL, place TEXT NOT NULL, raised_ms INTEGER NOT NULL,
+    found_ms INTEGER NOT NULL, cleared_ms INTEGER NOT NULL, severity INTEGER NOT NULL,
+    confidence REAL NOT NULL, evidence TEXT NOT NULL,
+    UNIQUE (domain, kind, place, raised_ms)
+);
+CREATE INDEX alarm_time ON alarm (domain, raised_ms);
+CREATE TABLE result (
+    domain TEXT NOT NULL, series TEXT NOT NULL, place TEXT NOT NULL,
+    from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (domain, series, from_ms, place)
+) WITHOUT ROWID;
+CREATE INDEX result_place ON result (domain, series, place, from_ms);
+CREATE TABLE engine (domain TEXT PRIMARY KEY, record INTEGER NOT NULL, state BLOB NOT NULL);
+"""
+_PUT_ALARM = """INSERT INTO alarm (domain, kind, place, raised_ms, found_ms, cleared_ms, severity,
+confidence, evidence) VALUES (?,?,?,?,?,?,?,?,?)
+ON CONFLICT (domain, kind, place, raised_ms) DO UPDATE SET cleared_ms = excluded.cleared_ms,
+severity = excluded.severity, confidence = excluded.confidence, evidence = excluded.evidence"""
+_PUT_RESULT = """INSERT OR REPLACE INTO result (domain, series, place, from_ms, to_ms, body)
+VALUES (?,?,?,?,?,?)"""
+_PUT_ENGINE = "INSERT OR REPLACE INTO engine (domain, record, state) VALUES (?,?,?)"
+_ALARMS = """SELECT id, kind, place, raised_ms, found_ms, cleared_ms, severity, confidence, evidence
+FROM alarm WHERE domain = ?1 AND raised_ms < ?3 AND (cleared_ms = 0 OR cleared_ms >= ?2)
+AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR place = ?5) AND (NOT ?6 OR cleared_ms = 0)
+AND id > ?7 ORDER BY id LIMIT ?8"""
+# a skip from name to name, as DISTINCT would read every line
+_SERIES = """WITH RECURSIVE name (one) AS (
+SELECT min(series) FROM result WHERE domain = ?1 UNION ALL
+SELECT (SELECT min(series) FROM result WHERE domain = ?1 AND series > one) FROM name
+WHERE one IS NOT NULL) SELECT one FROM name WHERE one IS NOT NULL"""
+_RESULTS = """SELECT series, place, from_ms, to_ms, body FROM result
+WHERE domain = ?1 AND series = ?2 AND from_ms >= ?3 AND from_ms < ?4
+AND (?5 IS NULL OR place = ?5) AND (from_ms, place) > (?6, ?7)
+ORDER BY from_ms, place LIMIT ?8"""
+
+
+class NumberedAlarm(NamedTuple):
+    """An alarm as it is kept."""
+
+    number: int
+    alarm: Alarm
+
+
+class AlarmQuery(NamedTuple):
+    """Which alarms are asked for: those that lasted some time in [from_ms, to_ms)."""
+
+    from_ms: int
+    to_ms: int
+    kind: str | None = None
+    place: str | None = None
+    is_open: bool = False
+
+
+class DerivedStore:
+    """Writes; the analyst has the only one."""
+
+    def __init__(self, data_dir: Path) -> None:
+        file = data_dir / FILE_NAME
+        if not file.exists():
+            create(file, _SCHEMA)
+        self._file = connect(file, is_writer=True)
+
+    def load(self, domain: str) -> tuple[int, bytes]:
+        """Return the last record that an engine has seen, and its state."""
+        query = "SELECT record, state FROM engine WHERE domain = ?"
+        row = self._file.execute(query, (domain,)).fetchone()
+        return (int(row[0]), bytes(row[1])) if row else (0, b"")
+
+    def commit(self, domain: str, findings: Findings, record: int) -> None:
+        """Make the findings of a step durable, and that it has seen all up to ``record``.
+
+        Raises:
+            JournalFullError: the disk is full; nothing was written, call again later.
+        """
+        with full_disk_is_ours(), transaction(self._file):
+            self._file.executemany(_PUT_ALARM, ((domain, *alarm) for alarm in findings.alarms))
+            self._file.executemany(_PUT_RESULT, ((domain, *one) for one in findings.results))
+            self._file.execute(_PUT_ENGINE, (domain, record, findings.state))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class DerivedReader:
+    """Reads beside the analyst; empty where it has not run yet."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / FILE_NAME
+        self._file: sqlite3.Connection | None = None
+
+    def alarms(
+        self, domain: str, query: AlarmQuery, limit: int, after: int = 0
+    ) -> Sequence[NumberedAlarm]:
+        """Return alarms with numbers above ``after``, in the order they were found."""
+        span = (query.from_ms, query.to_ms, query.kind, query.place, query.is_open)
+        rows = self._rows(_ALARMS, (domain, *span, after, limit))
+        return [NumberedAlarm(row[0], Alarm._make(row[1:])) for row in rows]
+
+    def series(self, domain: str) -> Sequence[str]:
+        """Return the names of the series that there are."""
+        return [row[0] for row in self._rows(_SERIES, (domain,))]
+
+    def results(
+        self, domain: str, asked: Result, limit: int, after: tuple[int, str] = (-1, "")
+    ) -> Sequence[Result]:
+        """Return lines of a series that begin in [from_ms, to_ms) of ``asked``.
+
+        Its place may be empty: of all places. They come by time and place, behind ``after``.
+        """
+        where = (asked.series, asked.from_ms, asked.to_ms, asked.place or None)
+        return [Result._make(row) for row in self._rows(_RESULTS, (domain, *where, *after, limit))]
+
+    def _rows(self, sql: str, values: tuple[object, ...]) -> Sequence[tuple[Any, ...]]:
+        if self._file is None:
+            if not self._path.exists():
+                return []
+            self._file = connect(self._path, is_writer=False)
+        return self._file.execute(sql, values).fetchall()

@@ -1,0 +1,230 @@
+"""``python -m simulators city``: reads its options, runs a city dry or on the air."""
+
+import argparse
+import asyncio
+import json
+import math
+import resource
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from simulators.city.city import City, Order, Size, parse_ms, rfc3339, usual_start_ms
+from simulators.city.dry import run_dry, run_into
+from simulators.city.frame import ORG, Span
+from simulators.city.live import LiveCity
+from simulators.parent import die_with
+from simulators.shelf import Shelf
+from simulators.target import add_target_options, target_of
+
+DAY_MS = 86_400_000
+# A dry run has no reason to know today: the same command is the same city for ever. A Monday.
+DRY_START = "2026-06-01T00:00:00+07:00"
+_TRUTH_EVERY_S = 5.0
+_PROGRESS_S = 10.0
+_SHORTEST_MS = 1000
+MOST_METERS, MOST_LANES = 100_000, 10_000
+
+
+def add_city(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``city``."""
+    add_target_options(parser, required=False)
+    parser.add_argument("--seed", type=int, default=1, help="names the whole city")
+    parser.add_argument("--meters", type=int, default=200, metavar="N")
+    parser.add_argument("--lanes", type=int, default=40, metavar="N")
+    parser.add_argument("--days", type=float, default=1.0, metavar="D")
+    parser.add_argument(
+        "--scenario",
+        action="append",
+        default=[],
+        metavar="NAME|FILE",
+        help="NAME[:where=…,from=S,to=S,…], S in seconds after the start; or a JSON file of them",
+    )
+    parser.add_argument("--pace", help="realtime, a factor, or max; default: max without --mqtt")
+    parser.add_argument("--start", metavar="TIME", help="RFC 3339; default: so that it ends now")
+    parser.add_argument("--interval-s", type=float, help="of every device, in place of its own")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="truth.json, …")
+    parser.add_argument("--dump", action="store_true", help="without --mqtt: DIR/capture.jsonl")
+    parser.add_argument("--org", default=ORG)
+    parser.add_argument("--state", type=Path, metavar="DIR", help="go on where the last run was")
+    parser.add_argument("--forever", action="store_true", help="go on when the days are over")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when this process does")
+    parser.add_argument("--json", action="store_true", help="report as JSON in the last line")
+
+
+def run_city(options: argparse.Namespace) -> int:
+    """Run the command.
+
+    Raises:
+        ValueError: an option is wrong.
+        OSError: the server, or a file.
+    """
+    factor = _factor(options)
+    size = _size(options)
+    start_ms = _start_ms(options, factor)
+    span = Span(start_ms, start_ms + round(options.days * DAY_MS))
+    orders = [order for text in options.scenario for order in read_orders(text, start_ms)]
+    city = City(size, span, orders, ends=not options.forever)
+    city.write_registry(options.out, options.org)
+    began_s = time.monotonic()
+    if options.mqtt is None:
+        report: dict[str, object] = _dry(city, options)
+    else:
+        report = asyncio.run(_live(city, options, factor))
+    city.write_truth(options.out)
+    taken_s = time.monotonic() - began_s
+    report |= _cost(city, taken_s)
+    print(json.dumps(report) if options.json else _in_words(report), flush=True)
+    return 0 if report.get("connected", 1) else 1
+
+
+def _size(options: argparse.Namespace) -> Size:
+    interval_ms = None if options.interval_s is None else round(options.interval_s * 1000)
+    if interval_ms is not None and (interval_ms < _SHORTEST_MS or DAY_MS % interval_ms):
+        raise ValueError("--interval-s: at least 1, and a part of a day")
+    if not 1 <= options.meters <= MOST_METERS or not 0 <= options.lanes <= MOST_LANES:
+        raise ValueError(f"--meters 1 to {MOST_METERS}, --lanes up to {MOST_LANES}")
+    if not 0 < options.days < math.inf:
+        raise ValueError("--days must be positive")
+    return Size(options.seed, options.meters, options.lanes, interval_ms)
+
+
+def _factor(options: argparse.Namespace) -> float | None:
+    """Return how many times faster than real time; None: as fast as possible."""
+    pace = options.pace or ("max" if options.mqtt is None else "realtime")
+    if options.mqtt is None and (pace != "max" or options.forever):
+        raise ValueError("without --mqtt a city runs as fast as it can, and ends")
+    if pace in {"max", "realtime"}:
+        return None if pace == "max" else 1.0
+    factor = float(pace)
+    if not 0 < factor < math.inf:
+        raise ValueError("--pace must be realtime, max or a positive factor")
+    return factor
+
+
+def _start_ms(options: argparse.Namespace, factor: float | None) -> int:
+    if options.start is not None:
+        return parse_ms(options.start)
+    if options.mqtt is None:
+        return parse_ms(DRY_START)
+    now_ms = time.time_ns() // 1_000_000
+    return _resumed(options, now_ms if factor == 1.0 else usual_start_ms(now_ms, options.days))
+
+
+def _resumed(options: argparse.Namespace, start_ms: int) -> int:
+    """Return when the run began that ``--state`` remembers; remember this one if there is none."""
+    if options.state is None:
+        return start_ms
+    file: Path = options.state / "start.json"
+    if file.exists():
+        return int(json.loads(file.read_text("utf-8"))["start_ms"])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"start_ms": start_ms}), "utf-8")
+    return start_ms
+
+
+def read_orders(text: str, start_ms: int) -> list[Order]:
+    """Return the scenarios of one ``--scenario``.
+
+    Raises:
+        ValueError: it is neither a name with parameters nor a file with orders.
+        OSError: the file cannot be read.
+    """
+    if not text.endswith(".json"):
+        kind, _, rest = text.partition(":")
+        pairs = [part.partition("=") for part in rest.split(",") if part]
+        return [_order(kind, {key: _value(value) for key, _, value in pairs}, start_ms)]
+    content = json.loads(Path(text).read_text("utf-8"))
+    entries = content.get("scenarios") if isinstance(content, dict) else content
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError(f"{text}: a JSON list of objects is wanted")
+    orders = []
+    for entry in entries:
+        wish = {**entry, **entry.get("parameters", {})}
+        kind = str(wish.pop("kind", wish.pop("what", "")))
+        wish.pop("parameters", None)
+        orders.append(_order(kind, wish, start_ms))
+    return orders
+
+
+def _value(text: str) -> object:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _order(kind: str, wish: dict[str, object], start_ms: int) -> Order:
+    for name in ("from", "to"):
+        if name in wish:
+            when = wish.pop(name)
+            wish[f"{name}_ms"] = (
+                start_ms + round(when * 1000)
+                if isinstance(when, int | float)
+                else parse_ms(str(when))
+            )
+    return Order(kind, wish)
+
+
+def _dry(city: City, options: argparse.Namespace) -> dict[str, object]:
+    shown_s = time.monotonic()
+
+    def progress(world_ms: int) -> None:
+        nonlocal shown_s
+        if time.monotonic() - shown_s > _PROGRESS_S:
+            shown_s = time.monotonic()
+            print(rfc3339(world_ms), file=sys.stderr, flush=True)
+
+    if options.dump:
+        tally = run_into(city, options.org, options.out, progress)
+    else:
+        tally = run_dry(city, progress)
+    return {"devices": len(city.devices()), "readings": tally.readings, "events": tally.events}
+
+
+async def _live(city: City, options: argparse.Namespace, factor: float | None) -> dict[str, object]:
+    if options.parent is not None:
+        die_with(options.parent)
+    if options.state is not None and factor == 1.0:
+        city.skip_to(time.time_ns() // 1_000_000)
+    shelf = None if options.state is None else Shelf(options.state)
+    live = LiveCity(city, target_of(options), options.org, factor, shelf)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    watch = asyncio.create_task(_write_truth(city, options.out))
+    await live.run_through(stop)
+    watch.cancel()
+    report: dict[str, object] = dict(live.report())
+    live.close()
+    if shelf is not None:
+        shelf.close()
+    return report
+
+
+async def _write_truth(city: City, folder: Path) -> None:
+    while True:
+        city.write_truth(folder)
+        await asyncio.sleep(_TRUTH_EVERY_S)
+
+
+def _cost(city: City, taken_s: float) -> dict[str, object]:
+    simulated_s = (city.ended_ms - city.span.from_ms) / 1000
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "scenarios": len(city.scenarios),
+        "from": rfc3339(city.span.from_ms),
+        "to": rfc3339(city.ended_ms),
+        "simulated_s": simulated_s,
+        "taken_s": round(taken_s, 3),
+        "times_real_time": round(simulated_s / max(taken_s, 1e-9), 1),
+        "cpu_s": round(usage.ru_utime + usage.ru_stime, 2),
+        "peak_rss_bytes": usage.ru_maxrss * 1024,
+    }
+
+
+def _in_words(report: Mapping[str, object]) -> str:
+    return "  ".join(f"{name} {value}" for name, value in report.items())

@@ -1,0 +1,1 @@
+"""The energy side of the city: substations, feeders, transformers, homes, shops, solar."""

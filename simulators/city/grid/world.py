@@ -1,0 +1,281 @@
+"""The grid as a world of the city: loads, power flow, instruments, scenarios, books."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from typing_extensions import override
+
+from simulators.city.dice import keys, throw
+from simulators.city.frame import (
+    Absence,
+    DeviceRow,
+    Floats,
+    Ints,
+    NodeRow,
+    Readings,
+    Scenario,
+    Span,
+    Step,
+    Supply,
+    Truth,
+    World,
+)
+from simulators.city.grid import meters
+from simulators.city.grid.alerts import Alerts
+from simulators.city.grid.books import Books, Sight
+from simulators.city.grid.effects import DARKENS, Effects, Mask, Measured
+from simulators.city.grid.instruments import Quality, Stations
+from simulators.city.grid.layout import CABINET, NOMINAL_V, PHASES, build, source_of
+from simulators.city.grid.loads import Loads
+from simulators.city.grid.meters import GAIN_05, GAIN_1, Bank
+from simulators.city.grid.orders import KINDS, Orders
+from simulators.city.grid.roster import DTM_MS, EM_MS, ENV_MS, PQ_MS, Roster
+from simulators.city.grid.sweep import Complexes, Flow
+from simulators.city.weather import Weather
+
+SLOT_MS = 300_000  # the load is constant for that long; every interval is a multiple of it
+_SOURCE, _SOURCE_SWING = 1.025, 0.012  # of the nominal voltage, as a tap changer holds it
+_HOUR_MS = 3_600_000
+_NOTED = DARKENS | {"theft", "bypass", "reversed_ct", "meter_stopped"}
+_NOTED |= {"voltage_out_of_band", "overload"}
+
+
+class _Power(NamedTuple):
+    """The electrical state of a step."""
+
+    heads: Measured  # what comes in, feeder × phase × slot
+    busbars: Measured  # what transformers give, transformer × phase × slot
+    true: Measured  # customer × phase × slot
+    wanted_w: Floats  # customer × slot
+    flow: Flow
+    source: Floats  # volts, feeder × phase × slot
+    dead: Mask | None  # transformer × phase × slot
+
+
+class Grid(World, Supply):
+    """Substations, feeders, transformers and their customers.
+
+    Args:
+        seed: names the whole grid.
+        customers: homes and shops, each with a meter.
+        cabinets: at the road, each with a meter, fed like a home.
+        interval_ms: of every device, instead of 30, 15 and 10 min.
+    """
+
+    kinds = frozenset(KINDS)
+
+    def __init__(
+        self, seed: int, customers: int, cabinets: int = 0, interval_ms: int | None = None
+    ) -> None:
+        self.slot_ms = SLOT_MS if interval_ms is None else min(interval_ms, SLOT_MS)
+        self.layout = layout = build(seed, customers, cabinets)
+        self.roster = Roster(layout, interval_ms)
+        self._seed = seed
+        self._weather = Weather(seed)
+        self._loads = Loads(seed, layout, self._weather)
+        self._orders = Orders(seed, layout, self.roster, self.slot_ms)
+        self._cabinets = np.flatnonzero(layout.kind == CABINET)
+        self._share = _phase_shares(seed, layout.is_three_phase, layout.phase)
+        self._points = np.nonzero(layout.services >= 0)
+        self._build_instruments()
+        self._ended_ms = 0
+        self.apply(())
+
+    @override
+    def draw(self, kind: str, span: Span, ordinal: int, wish: Mapping[str, object]) -> Scenario:
+        return self._orders.draw(kind, span, ordinal, wish)
+
+    @override
+    def apply(self, scenarios: Sequence[Scenario]) -> None:
+        self._effects = Effects(self.layout, self.roster, scenarios)
+        key = keys(self._seed, 21, 1)
+        self._alerts = Alerts(self.layout, self.roster, self._effects, key)
+        self._books = Books(self.layout, self.roster, self._effects)
+
+    @override
+    def nodes(self) -> Sequence[NodeRow]:
+        return self.roster.nodes()
+
+    @override
+    def devices(self) -> Sequence[DeviceRow]:
+        return self.roster.devices(self._effects.misplaced)
+
+    @override
+    def absences(self) -> Sequence[Absence]:
+        return self._effects.absences()
+
+    @override
+    def feeds(self, cabinet: int) -> str:
+        return self.roster.transformers[int(self.layout.transformer[self._cabinets[cabinet]])]
+
+    @override
+    def dark(self, cabinet: int) -> Sequence[Span]:
+        return self._effects.dark_spans(int(self._cabinets[cabinet]))
+
+    @override
+    def truth(self) -> Sequence[Truth]:
+        return self._books.truth(self._ended_ms)
+
+    @override
+    def balance(self) -> Mapping[str, Mapping[str, float]]:
+        return self._books.balance()
+
+    @override
+    def step(self, from_ms: int, to_ms: int) -> Step:
+        edges = np.arange(from_ms, to_ms + 1, self.slot_ms, dtype=np.int64)
+        if from_ms % self.slot_ms or edges[-1] != to_ms or edges.size == 1:
+            raise ValueError("a step begins and ends on a multiple of slot_ms")
+        power = self._flow(edges)
+        volts = np.zeros(power.true.active_w.shape)
+        volts[self._points] = np.abs(power.flow.voltage[self.layout.services[self._points]])
+        seen, hidden = self._effects.measure(edges, power.true)
+        dark = None if power.dead is None else power.dead[self.layout.transformer]
+        now = meters.Step(edges, self.slot_ms, self._frequency(edges), self._effects.clocks(edges))
+        readings = self._read_customers(now, seen, volts, dark)
+        loading = self._read_utility(now, power, readings)
+        self._enter(edges, power, seen, hidden, (volts, loading))
+        alive = np.broadcast_to((self.layout.services >= 0)[:, :, None], volts.shape)
+        alive = alive if dark is None else alive & ~dark
+        events = self._alerts.until(to_ms)
+        events += self._alerts.voltages(edges[:-1], self.slot_ms, volts, alive)
+        self._ended_ms = to_ms
+        return Step([batch for batch in readings if batch.device.size], events)
+
+    def _flow(self, edges: Ints) -> _Power:
+        """Let everybody draw what they want, and find out what the wires make of it."""
+        layout, effects = self.layout, self._effects
+        load = self._loads.at(edges[:-1] + self.slot_ms // 2)
+        effects.raise_load(edges, load)
+        spread = Measured(*(part[:, None, :] * self._share[:, :, None] for part in load))
+        dead = effects.dead_phases(edges)
+        node_dead = None
+        if dead is not None:
+            node_dead = dead[layout.node_transformer, layout.node_phase]
+            node_dead[layout.node_transformer < 0] = False
+            for part in spread:
+                part[dead[layout.transformer]] = 0
+        power = np.zeros((layout.network.parent.size, edges.size - 1), dtype=np.complex128)
+        at = layout.services[self._points]
+        power[at] = spread.active_w[self._points] + 1j * spread.reactive_var[self._points]
+        source = self._source(edges) * effects.source_factor(edges)
+        flow = layout.network.solve(power, source_of(source), node_dead)
+        source_v = np.repeat(source[:, None, :], PHASES, axis=1)
+        heads = _complex_power(source_v, flow.current[layout.heads])
+        busbars = _complex_power(flow.voltage[layout.busbars], flow.current[layout.busbars])
+        return _Power(heads, busbars, spread, load.active_w, flow, source_v, dead)
+
+    def _source(self, edges: Ints) -> Floats:
+        """Return the voltage of each feeder's busbar: the tap changer follows the load slowly."""
+        substations = self.layout.substation
+        hour = edges[:-1] // _HOUR_MS
+        key = keys(self._seed, 22, int(substations[-1]) + 1)[:, None]
+        swing = (throw(key, hour) - 0.5) * 2 * _SOURCE_SWING
+        swing += (throw(key, edges[:-1] // self.slot_ms + (1 << 40)) - 0.5) * 0.004
+        return np.asarray(NOMINAL_V * (_SOURCE + swing)[substations])
+
+    def _frequency(self, edges: Ints) -> Floats:
+        key = keys(self._seed, 23, 1)[:, None]
+        return np.asarray(50 + 0.08 * (throw(key, edges[:-1] // self.slot_ms)[0] - 0.5))
+
+    def _read_customers(
+        self, now: meters.Step, seen: Measured, volts: Floats, dark: Mask | None
+    ) -> list[Readings]:
+        one, three = self._single, self._three
+        drifts = now.drifts
+        singles = now._replace(drifts=_among(drifts, one.who))
+        result = [one.read(singles, seen, volts, dark)]
+        who = self._three_who
+        large = Measured(seen.active_w[who], seen.reactive_var[who])
+        larges = now._replace(drifts=_among(drifts, who))
+        result.append(three.read(larges, large, volts[who], None if dark is None else dark[who]))
+        return result
+
+    def _read_utility(self, now: meters.Step, power: _Power, readings: list[Readings]) -> Floats:
+        """Add what the utility's own instruments read; return the loading of transformers."""
+        layout, flow = self.layout, power.flow
+        utility = now._replace(drifts={})
+        busbars = np.abs(flow.voltage[layout.busbars])
+        air_c = self._weather.temperature_c(now.edges[:-1])
+        rows, loading = self._transformers.read(utility, power.busbars, busbars, power.dead, air_c)
+        readings += [
+            self._heads.read(utility, power.heads, power.source, None),
+            rows,
+            self._quality.read(utility, busbars, power.dead),
+            self._stations.read(utility),
+        ]
+        return loading
+
+    def _enter(
+        self,
+        edges: Ints,
+        power: _Power,
+        seen: Measured,
+        hidden: Mapping[int, Floats],
+        extra: tuple[Floats, Floats],
+    ) -> None:
+        sight = Sight(
+            slot_ms=self.slot_ms,
+            flow=power.flow,
+            head_w=power.heads.active_w.sum(axis=1),
+            busbar_w=power.busbars.active_w.sum(axis=1),
+            true_w=power.true.active_w.sum(axis=1),
+            seen_w=seen.active_w.sum(axis=1),
+            wanted_w=power.wanted_w,
+            volts=extra[0],
+            loading=extra[1],
+        )
+        self._books.enter(sight)
+        for number, watts in hidden.items():
+            self._books.hide(number, watts, self.slot_ms)
+        for number, scenario, on in self._effects.running(edges, _NOTED):
+            self._books.note(number, scenario, on, sight)
+
+    def _build_instruments(self) -> None:
+        layout, roster, seed = self.layout, self.roster, self._seed
+        who = np.flatnonzero(~layout.is_three_phase)
+        self._three_who = np.flatnonzero(layout.is_three_phase)
+
+        def bank(profile: str, names: Sequence[str], gain: float, usual_ms: int) -> Bank:
+            key = meters.bank_key(seed, len(banks), len(names))
+            banks.append(Bank(profile, names, key, gain, roster.interval_ms(usual_ms)))
+            return banks[-1]
+
+        banks: list[Bank] = []
+        names = np.array(roster.customers)
+        self._single = meters.SinglePhase(
+            bank("em1", names[who].tolist(), GAIN_1, EM_MS), who, layout.phase[who]
+        )
+        self._three = meters.ThreePhase(bank("em3", names[self._three_who].tolist(), GAIN_1, EM_MS))
+        self._heads = meters.ThreePhase(bank("em3", roster.heads, GAIN_05, EM_MS))
+        self._transformers = meters.Transformers(
+            bank("dtm", roster.transformer_meters, GAIN_05, DTM_MS), layout.rating_kva
+        )
+        self._quality = Quality(bank("pq3", roster.quality, GAIN_05, PQ_MS), roster.measured)
+        self._stations = Stations(bank("env1", roster.stations, GAIN_05, ENV_MS), self._weather)
+
+
+def _phase_shares(seed: int, is_three_phase: Mask, phase: Ints) -> Floats:
+    """Return which part of a customer's load is on which phase; no shop is in balance."""
+    key = keys(seed, 24, phase.size)
+    raw = np.stack([1 + 0.35 * throw(key, k) for k in range(PHASES)], axis=1)
+    spread = raw / raw.sum(axis=1, keepdims=True)
+    alone = np.eye(PHASES)[phase]
+    return np.where(is_three_phase[:, None], spread, alone)
+
+
+def _complex_power(volts: Floats | Complexes, amperes: Complexes) -> Measured:
+    power = volts * np.conj(amperes)
+    return Measured(power.real, power.imag)
+
+
+def _among(
+    drifts: Mapping[int, tuple[Floats, Floats]], who: Ints
+) -> Mapping[int, tuple[Floats, Floats]]:
+    """Return the drifts of some customers by their place among them."""
+    place = np.searchsorted(who, list(drifts))
+    return {
+        int(k): drift
+        for k, (customer, drift) in zip(place, drifts.items(), strict=True)
+        if k < who.size and who[k] == customer
+    }

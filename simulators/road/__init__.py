@@ -1,0 +1,1 @@
+"""The transport side of the city: traffic as a fluid that carries single vehicles."""
