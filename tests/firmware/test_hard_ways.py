@@ -16,8 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from gateway.security import CredentialStore, Method, Request
-from gateway.security.authority import Authority
-from gateway.security.authority import write_private
+from gateway.security.authority import Authority, write_private
 from tests.firmware.nodes import Node, check, finish
 from tests.proxy import Proxy
 from tests.servers import free_port, mosquitto
