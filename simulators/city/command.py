@@ -51,6 +51,7 @@ def add_city(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, metavar="DIR", help="go on where the last run was")
     parser.add_argument("--forever", action="store_true", help="go on when the days are over")
     parser.add_argument("--parent", type=int, metavar="PID", help="end when this process does")
+    parser.add_argument("--check", action="store_true", help="only whether the orders can be")
     parser.add_argument("--json", action="store_true", help="report as JSON in the last line")
 
 
@@ -67,6 +68,8 @@ def run_city(options: argparse.Namespace) -> int:
     span = Span(start_ms, start_ms + round(options.days * DAY_MS))
     orders = [order for text in options.scenario for order in read_orders(text, start_ms)]
     city = City(size, span, orders, ends=not options.forever)
+    if options.check:
+        return 0
     city.write_registry(options.out, options.org)
     began_s = time.monotonic()
     if options.mqtt is None:
@@ -115,7 +118,7 @@ def _start_ms(options: argparse.Namespace, factor: float | None) -> int:
 
 def _resumed(options: argparse.Namespace, start_ms: int) -> int:
     """Return when the run began that ``--state`` remembers; remember this one if there is none."""
-    if options.state is None:
+    if options.state is None or options.check:
         return start_ms
     file: Path = options.state / "start.json"
     if file.exists():
