@@ -6,8 +6,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test test-firmware firmware bench bench-firmware bench-store lint soak servers
-.PHONY: clean lock
+.PHONY: demo test test-firmware firmware bench bench-city bench-firmware bench-store lint soak
+.PHONY: servers clean lock
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -54,6 +54,9 @@ bench-firmware: $(DEV) ## The node under MicroPython: messages/s, draining of a 
 bench-store: $(DEV) ## 50 million readings: times to write, merge and query them (four minutes)
 	folder=$$(mktemp -d) && $(BIN)/python -m tools.fill_store $$folder --days 30 --per-day 167; \
 	  rm -rf $$folder
+
+bench-city: $(DEV) ## What a simulated city costs: 10,000 meters and 500 lanes, and a month
+	$(BIN)/python -m tools.bench_city
 
 lint: $(DEV) ## Style, types, import contracts, dependencies
 	$(BIN)/ruff check .

@@ -103,8 +103,8 @@ class Connector:
                 self.since_ms = self._uptime_ms()
                 self._health.count("disconnects")
             self._hal.log("connection: " + self.why)
-            self._keep_reserve()
             await self._pause(self._backoff.failed(self._uptime_ms()))
+            self._keep_reserve()  # by now the tasks that held the old connection are gone
 
     async def _pause(self, duration_ms: int) -> None:
         while duration_ms > 0:

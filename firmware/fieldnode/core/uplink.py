@@ -61,7 +61,7 @@ class Uplink:
         self._back = Cursor(ring)
         self._sent = ring.rows.next  # rows below were sent at some time, for all we know
         self._replies: "list[tuple[bytes, bytes]]" = []
-        self._buffer = bytearray(1024)  # an allocation for each packet would wear out the heap
+        self._buffer = bytearray(704)  # a block and its topic; one a packet wears out the heap
         self._question = Question()
         self._refusals = 0
         self._begin(0)
