@@ -142,7 +142,7 @@ def test_an_estimate_sets_no_demand() -> None:
 
 
 def test_quarter_hours_are_added_to_half_hours() -> None:
-    uses = 100.0 + np.arange(96) % 3  # 100, 101, 102, …
+    uses = np.tile([100.0, 101.0, 102.0], 32)
     uses[9:11] = 150  # in two half hours: 102 + 150 and 150 + 102
     uses[40], uses[41] = 180, 60
     quarters = replace(window_of([registers_of(uses)]), interval_ms=HALF_HOUR_MS // 2)
