@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from simulators.city.command import add_city, run_city
-from simulators.commands import chaos, load, network
+from simulators.commands import attack, chaos, load, network
 from simulators.fleet import Fleet, Plan
 from simulators.parent import die_with
 from simulators.replay import replay
@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "load": (cast("Command", load), "as many messages as you ask for, and latencies"),
     "network": (cast("Command", network), "a bad network in front of any server"),
     "chaos": (cast("Command", chaos), "kills and faults for a gateway of its own, and a verdict"),
+    "attack": (
+        cast("Command", attack),
+        "a flood, stolen identities, nonsense; and the truth of it",
+    ),
 }
 PROGRESS_S = 10.0
 SHORTEST_MS = 100  # the ticker of a fleet does not go faster

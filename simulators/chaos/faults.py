@@ -53,15 +53,15 @@ class Faults:
 
     async def _kill(self, fault: Fault) -> bool:
         plant = self._plant
-        if fault.kind == "kill-child":
-            return plant.gateway.kill_child(fault.amount)
-        by_kind = {"kill-gateway": plant.gateway, "kill-broker": plant.broker}
-        server = by_kind.get(fault.kind) or plant.database
+        by_kind = {"kill-broker": plant.broker, "kill-database": plant.database}
+        server = by_kind.get(fault.kind, plant.gateway)
         if server is None:
             return False
         while not server.pid:  # noqa: ASYNC110  # a kill of nothing is none
             await asyncio.sleep(0.01)
         server.pause_s = fault.for_s
+        if fault.kind == "kill-child":
+            return server.kill_child(fault.amount)
         return server.kill()
 
     async def _pause(self, fault: Fault) -> bool:

@@ -20,6 +20,7 @@ from simulators.city.frame import (
 )
 from simulators.city.grid.world import Grid
 from simulators.city.registry import render
+from simulators.road.world import Road
 
 VERSION = 1
 # Of truth.json and registry.toml alike.
@@ -46,8 +47,11 @@ class Order:
 
 
 def worlds_of(size: Size) -> list[World]:
-    """Build the worlds of a city."""
-    return [Grid(size.seed, size.meters, cabinets_for(size.lanes), size.interval_ms)]
+    """Build the worlds of a city; the road comes last, it asks the grid for power."""
+    grid = Grid(size.seed, size.meters, cabinets_for(size.lanes), size.interval_ms)
+    if not size.lanes:
+        return [grid]
+    return [grid, Road(size.seed, size.lanes, grid, size.interval_ms)]
 
 
 class City:

@@ -1,0 +1,78 @@
+"""An attack from its beginning to its truth."""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from simulators.attacks import insiders, outsiders
+from simulators.attacks.frame import Attack, Means, Order, Truth
+from simulators.target import Target
+
+KINDS: dict[str, Attack] = {
+    "flood": outsiders.flood,
+    "spoofed-identity": outsiders.spoof,
+    "topic-probing": outsiders.probe,
+    "credential-stuffing": outsiders.stuff,
+    "replay": insiders.replay,
+    "payload-fuzz": insiders.fuzz,
+    "value-injection": insiders.inject,
+    "clock-jump": insiders.jump,
+}
+PREFIX = "attack-"  # in truth files: a flood on a road is another thing
+VERSION = 1  # of truth.json
+GRACE_S = 20.0  # for connecting and for the last answers
+
+
+async def run_attack(
+    order: Order,
+    target: Target,
+    clock: Callable[[], int],
+    spy_target: Target | None = None,
+) -> Truth:
+    """Carry an attack out and return what was true of it.
+
+    Raises:
+        OSError: nobody is there, or the time was far exceeded.
+        RefusedError: the attacker's own credentials are not taken.
+    """
+    means = Means(order, target, spy_target or target, random.Random(order.seed), clock)
+    from_ms = clock()
+    async with asyncio.timeout(order.seconds + GRACE_S):
+        magnitude = await KINDS[order.kind](means)
+    touches = tuple(dict.fromkeys((*order.victims, order.identity)))
+    return Truth(PREFIX + order.kind, order.victims[0], from_ms, clock(), magnitude, touches)
+
+
+def write_truth(file: Path, entries: Sequence[Truth], seed: int) -> None:
+    """Write a truth file as a city does; a reader never sees half of it."""
+    content = {
+        "version": VERSION,
+        "seed": seed,
+        "from": _rfc3339(min(entry.from_ms for entry in entries)),
+        "to": _rfc3339(max(entry.to_ms for entry in entries)),
+        "scenarios": [told(entry) for entry in entries],
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".part")
+    draft.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    draft.replace(file)
+
+
+def told(entry: Truth) -> dict[str, object]:
+    """Return an entry as the file has it."""
+    return {
+        "what": entry.what,
+        "where": entry.where,
+        "from": _rfc3339(entry.from_ms),
+        "to": _rfc3339(entry.to_ms),
+        "magnitude": dict(entry.magnitude),
+        "touches": list(entry.touches),
+    }
+
+
+def _rfc3339(time_ms: int) -> str:
+    moment = datetime.fromtimestamp(time_ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
