@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from simulators.attacks.frame import SECTOR
+from simulators.attacks.world import Attacks
 from simulators.city.calendar import midnight_ms
 from simulators.city.frame import (
     ORG,
@@ -20,6 +22,7 @@ from simulators.city.frame import (
 )
 from simulators.city.grid.world import Grid
 from simulators.city.registry import render
+from simulators.city.times import rfc3339
 
 VERSION = 1
 # Of truth.json and registry.toml alike.
@@ -47,7 +50,9 @@ class Order:
 
 def worlds_of(size: Size) -> list[World]:
     """Build the worlds of a city."""
-    return [Grid(size.seed, size.meters, cabinets_for(size.lanes), size.interval_ms)]
+    places = [Grid(size.seed, size.meters, cabinets_for(size.lanes), size.interval_ms)]
+    names = [row.id for world in places for row in world.devices() if row.sector == SECTOR]
+    return [*places, Attacks(size.seed, names)]
 
 
 class City:
@@ -121,6 +126,11 @@ class City:
             pass
         self.last_ms = last_ms
 
+    @property
+    def attacks(self) -> Attacks:
+        """What is done to it from outside."""
+        return next(world for world in self.worlds if isinstance(world, Attacks))
+
     def devices(self) -> list[DeviceRow]:
         """Return all devices."""
         return [device for world in self.worlds for device in world.devices()]
@@ -171,12 +181,6 @@ def _told(entry: Truth) -> dict[str, object]:
         "magnitude": dict(entry.magnitude),
         "touches": list(entry.touches),
     }
-
-
-def rfc3339(time_ms: int) -> str:
-    """Return a time as the gateway's API writes it."""
-    moment = datetime.fromtimestamp(time_ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_ms(text: str) -> int:
