@@ -6,7 +6,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test test-firmware bench bench-store lint soak servers clean lock
+.PHONY: demo test test-firmware firmware bench bench-city bench-firmware bench-store lint soak
+.PHONY: servers clean lock
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -40,18 +41,28 @@ test-firmware: $(DEV) servers ## The firmware's tests alone, under CPython and M
 soak: $(DEV) servers ## The same tests with the full counts of the acceptance list (about an hour)
 	INFRAGATE_SOAK=1 $(BIN)/python -m pytest -q --timeout=3600
 
+firmware: $(DEV) ## Images for every board, with their sizes (build/firmware)
+	$(BIN)/python -m firmware.tools.build
+
 bench: $(DEV) servers ## One table: messages/s, CPU per message, latencies, memory, bytes
 	$(BIN)/infragate bench
+
+bench-firmware: $(DEV) ## The node under MicroPython: messages/s, draining of a backlog
+	$(BIN)/python -m tests.firmware.bench
 
 bench-store: $(DEV) ## 50 million readings: times to write, merge and query them (four minutes)
 	folder=$$(mktemp -d) && $(BIN)/python -m tools.fill_store $$folder --days 30 --per-day 167; \
 	  rm -rf $$folder
+
+bench-city: $(DEV) ## What a simulated city costs: 10,000 meters and 500 lanes, and a month
+	$(BIN)/python -m tools.bench_city
 
 lint: $(DEV) ## Style, types, import contracts, dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m firmware.tools.typecheck
 	$(BIN)/deptry .
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

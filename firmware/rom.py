@@ -1,7 +1,7 @@
 """The image in a slot as a file system, for ``import``: MicroPython's ROMFS, read by the sector.
 
-Stock MicroPython maps only one partition of that format into memory (ports/esp32), and two slots
-need two; so this reads it as a file system written in Python (docs: os, "User filesystems").
+Where MicroPython maps the flash of both slots into memory (vfs.rom_ioctl), its own VfsRom runs an
+image in place; this is for builds that do not: bytecode then goes to the heap.
 """
 
 import io
@@ -10,14 +10,35 @@ if False:  # for the type checker
     from fieldnode.hal.base import BlockDevice
 
 
+class Part:
+    """Some sectors of a block device."""
+
+    def __init__(self, device: "BlockDevice", first: int, count: int) -> None:
+        self._device, self._first, self._count = device, first, count
+
+    def readblocks(self, number: int, buffer: "bytearray | memoryview", offset: int) -> None:
+        self._device.readblocks(self._first + number, buffer, offset)
+
+    def writeblocks(self, number: int, buffer: "bytearray | memoryview", offset: int) -> None:
+        if not 0 <= number < self._count:
+            raise ValueError("outside of the part")
+        self._device.writeblocks(self._first + number, buffer, offset)
+
+    def ioctl(self, operation: int, argument: int) -> int:
+        if operation == 4:
+            return self._count
+        return self._device.ioctl(operation, argument + (self._first if operation == 6 else 0))
+
+
 class Rom:
     """The image of a slot as a file system; the format is MicroPython's ROMFS."""
 
     def __init__(self, slot: "BlockDevice") -> None:
         self._slot, self._size = slot, slot.ioctl(5, 0)
 
-    def read(self, at: int, part: bytearray) -> None:
-        done, at = 0, at + self._size
+    def read(self, at: int, part: "bytearray | memoryview") -> None:
+        done = 0
+        at += self._size
         while done < len(part):
             size = min(len(part) - done, self._size - at % self._size)
             self._slot.readblocks(
@@ -61,7 +82,7 @@ class Rom:
         return (0x4000 if kind == 4 else 0x8000, 0, 0, 0, 0, 0, end - at, 0, 0, 0)
 
     def open(self, path: str, _: str) -> "File":
-        _, at, end = self.entries(path)
+        at, end = self.entries(path)[1:]
         return File(self, self._numbers(at, 2)[2], end)
 
 

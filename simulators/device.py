@@ -111,7 +111,10 @@ class Device:
     def birth(self, now_ms: int) -> bytes:
         """Return the state message of a node that has come up."""
         state = {"st": "online", "profile": self.model.profile, "fw": "sim-1", "boot": self.boot}
-        return json.dumps(state | {"log": self.log, "t": now_ms}).encode()
+        # a gateway that meets us now must not take our first message for our first reading
+        first = self.kept[0].seq if self.kept else self.next_seq
+        state |= {"log": self.log, "t": now_ms, "first": {str(self.log): first}}
+        return json.dumps(state).encode()
 
     def come_up(self, now_ms: int) -> None:
         """Begin a connection: what is old or was under way before it is backlog."""

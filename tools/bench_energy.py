@@ -54,13 +54,21 @@ def main() -> None:
     )
     known = policy.meter.meters(meters)._replace(transformer=np.arange(meters) // 60)
     job = vee.Job(window, known, policy, calendar, history, vee.Carry.nothing(meters), vee.Extra())
+    _report("vee, 1 % of readings missing", job)
+    for column in (window.import_wh, window.export_wh):
+        column[:, 10:30] = np.nan
+    _report("vee, ten hours of all meters missing", job)
+
+
+def _report(title: str, job: vee.Job) -> None:
     best_s = float("inf")
     for _ in range(3):
         began = time.perf_counter()
         found = vee.run(job)
         best_s = min(best_s, time.perf_counter() - began)
     filled = int((found.method > int(vee.Method.BACKLOG)).sum())
-    print(f"vee: {meters} meters x {SLOTS} slots, {filled} estimated: {best_s:.3f} s")
+    size = f"{job.window.meters} meters x {job.window.slots} slots"
+    print(f"{title}: {size}, {filled} estimated: {best_s:.3f} s")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from fieldnode.core.clock import Clock, restamped
 from fieldnode.core.health import CRASH, WATCHDOG, Health, Progress
 from fieldnode.core.ring import Ring
 from fieldnode.core.uplink import COMMAND, DESIRED, Uplink
+from fieldnode.ladder import Ladder
 from fieldnode.recorder import Recorder
 from fieldnode.sensing import Sensor
 
@@ -28,8 +29,6 @@ if False:  # for the type checker
 TICK_MS = 1000
 CRASHES_MAX = 5  # resets by crash or watchdog in a row; then safe mode, to be reached at all
 GOOD_MS = 600_000  # a program that has run this long has not crashed
-CYCLE_MS = 600_000  # without a connection for so long: network down and up
-RESET_MS = 1_800_000  # … and for so long: a reset, then twice as long, up to sixteen times
 SYNC_MS, SYNC_RETRY_MS = 3_600_000, 60_000
 REGISTERS_MS = 60_000  # how often registers are stored: 24,000 erases a year on LittleFS
 RESTART = ("profile", "driver", "input", "options")  # keys that take effect by a soft reset
@@ -79,12 +78,13 @@ class Node:
         self._driver = driver
         self._sensor: "Sensor | None" = None
         self._registers: "tuple[int, ...]" = ()
-        self._stored_ms = self._reset_ms = self._cycled_ms = 0
+        self._stored_ms = self._reset_ms = 0
         self._is_hard = self._is_good = False
         self._aside: "Any" = None  # a task that nobody waits for
         self.commands = {"ping": self._ping, "sync": self._sync_now, "reset": self._reset}
         self.commands.update(commands or {})
         self.connector = Connector(hal, config, self.uplink, self.health, self.uptime_ms, self._do)
+        self._ladder = Ladder(hal, self.health, self.reset)
         self._configure()
 
     def _clock(self) -> Clock:
@@ -218,7 +218,8 @@ class Node:
             self.hal.log("stuck: " + " ".join(stuck))
         else:
             self.hal.feed()
-        self._climb(now_ms)
+        if self._ladder.climb(now_ms, self.connector.is_up, self.connector.since_ms):
+            self._aside = asyncio.create_task(self._keep("cycle", self._cycle))
         if not self._is_good and now_ms >= GOOD_MS:
             self._is_good = True
             self._count_crashes(0)
@@ -231,23 +232,6 @@ class Node:
         if registers != self._registers:
             self._registers = registers
             self.hal.kv_put("app.regs", json.dumps(list(registers)).encode())
-
-    def _climb(self, now_ms: int) -> None:
-        """Climb the ladder: a reset survives in the flash, a wrong network stack does not."""
-        stored = self.hal.kv_get("app.step") if now_ms >= CYCLE_MS or self.connector.is_up else None
-        step = stored[0] if stored else 0
-        if self.connector.is_up:
-            if step:
-                self.hal.kv_put("app.step", None)
-            return
-        alone_ms = now_ms - self.connector.since_ms
-        if alone_ms >= RESET_MS << min(step, 4):
-            self.hal.kv_put("app.step", bytes([min(255, step + 1)]))
-            self.reset(step % 2 == 1)
-        elif alone_ms >= CYCLE_MS and now_ms - self._cycled_ms >= CYCLE_MS:
-            self._cycled_ms = now_ms
-            self.health.count("net_cycles")
-            self._aside = asyncio.create_task(self._keep("cycle", self._cycle))
 
     async def _cycle(self) -> None:
         await self.hal.network(False)

@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import json
 
 from fieldnode.core.backoff import Backoff
+from fieldnode.core.claim import Login
 from fieldnode.core.mqtt import MqttError, Session
 from fieldnode.core.uplink import UP
 from fieldnode.hal.link import Tls
@@ -22,6 +24,7 @@ READ_BYTES = 512
 RESERVE_BYTES = 3072
 _PAUSE_MS = 5000  # sleeps are cut into these, so that the watchdog sees progress
 # What a server or a network does wrong; anything else is a fault of ours and counts as a crash.
+UNKNOWN = (0x86, 0x87)  # CONNACK: bad user name or password, not authorised
 FAULTS = (OSError, MqttError, ValueError, IndexError)
 
 
@@ -59,6 +62,7 @@ class Connector:
         self._ended = asyncio.Event()
         self._wire: "Wire | None" = None
         self._pumped_ms = 0
+        self._login: "Login | None" = None
         self.is_up = False
         self.since_ms = 0  # uptime when the last connection ended, or began if it stands
         self.moved: "Callable[[], None]" = self._wake.set
@@ -99,8 +103,8 @@ class Connector:
                 self.since_ms = self._uptime_ms()
                 self._health.count("disconnects")
             self._hal.log("connection: " + self.why)
-            self._keep_reserve()
             await self._pause(self._backoff.failed(self._uptime_ms()))
+            self._keep_reserve()  # by now the tasks that held the old connection are gone
 
     async def _pause(self, duration_ms: int) -> None:
         while duration_ms > 0:
@@ -136,7 +140,9 @@ class Connector:
         self._ended.clear()
         self._pumped_ms = now_ms = self._uptime_ms()
         base = "tg/1/%s/%s/%s/" % (config["org"], config["sector"], config["device"])
-        password = config["password"] or None
+        if self._login is None:  # only now: an ESP32 draws true noise while its radio is on
+            self._login = Login(config, self._save, self._hal.random_u32)
+        password = self._login.password()
         session = Session(
             config["device"],
             config["keepalive_s"],
@@ -170,6 +176,8 @@ class Connector:
             await work
         except FAULTS as error:
             self.why = repr(error)
+            if isinstance(error, MqttError) and error.code in UNKNOWN and self._login:
+                self._login.refused()
         finally:
             self._ended.set()
 
@@ -186,7 +194,12 @@ class Connector:
                     self._handle(kind, name, payload)
             self._wake.set()
 
+    def _save(self, config: "dict[str, Any]") -> None:
+        self._hal.kv_put("config", json.dumps(config).encode())
+
     def _connected(self) -> None:
+        if self._login:
+            self._login.accepted()
         now_ms = self.since_ms = self._uptime_ms()
         self.is_up = True
         self._health.count("connects")

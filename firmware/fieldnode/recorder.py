@@ -14,6 +14,7 @@ if False:  # for the type checker
     from fieldnode.core.health import Health
     from fieldnode.core.ring import Ring
 
+BLOCK_BYTES = 480  # eight a sector; of 800 bytes there was not always a hole in a heap of 56 KB
 _DRIFT_MS = 3_600_000  # a block is closed after an hour: crystal and slewed time part by 1.8 s
 
 
@@ -44,7 +45,7 @@ class Recorder:
         self._boot = boot
         self._health = health
         number, how, self._joins = schema_of(str(config["profile"]))
-        self._writer = BlockWriter(number, len(how))
+        self._writer = BlockWriter(number, len(how), BLOCK_BYTES)
         self._aggregate = Aggregate(how)
         self._hourly = Hourly()
         self._opened_ms = self._quality = 0

@@ -42,6 +42,12 @@ def add_to(commands: Commands) -> None:
     demo.add_argument("--data", type=Path, default=Path("var/demo"), metavar="DIR")
     demo.add_argument("--port", type=int, default=8080, metavar="P", help="of the board")
     demo.add_argument("--mqtt-port", type=int, default=1883, metavar="Q")
+    demo.add_argument(
+        "--scenario",
+        action="append",
+        metavar="NAME|FILE",
+        help="a city with ground truth in place of the fleet; see docs/simulators.md",
+    )
     demo.add_argument("--no-fleet", action="store_true", help="bring your own devices")
 
 
@@ -87,9 +93,22 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _fleet_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
+    if options.scenario:
+        return _city_command(options, data_dir)
     return [
         *(sys.executable, "-m", "simulators", "fleet", "--forever", "--interval-s", "5"),
         *("--mqtt", f"mqtt://127.0.0.1:{options.mqtt_port}"),
         *("--meters", str(options.meters), "--detectors", str(options.detectors)),
         *("--state", str(data_dir / "fleet")),
+    ]
+
+
+def _city_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
+    city = str(data_dir / "city")
+    return [
+        *(sys.executable, "-m", "simulators", "city", "--forever", "--interval-s", "5"),
+        *("--mqtt", f"mqtt://127.0.0.1:{options.mqtt_port}", "--pace", "realtime"),
+        *("--meters", str(options.meters), "--lanes", str(options.detectors)),
+        *("--state", city, "--out", city, "--org", "demo"),
+        *(word for scenario in options.scenario for word in ("--scenario", scenario)),
     ]

@@ -23,6 +23,7 @@ from simulators.city.frame import (
 from simulators.city.grid.world import Grid
 from simulators.city.registry import render
 from simulators.city.times import rfc3339
+from simulators.road.world import Road
 
 VERSION = 1
 # Of truth.json and registry.toml alike.
@@ -49,10 +50,12 @@ class Order:
 
 
 def worlds_of(size: Size) -> list[World]:
-    """Build the worlds of a city."""
-    places = [Grid(size.seed, size.meters, cabinets_for(size.lanes), size.interval_ms)]
-    names = [row.id for world in places for row in world.devices() if row.sector == SECTOR]
-    return [*places, Attacks(size.seed, names)]
+    """Build the worlds of a city; the road comes after the grid, which it asks for power."""
+    grid = Grid(size.seed, size.meters, cabinets_for(size.lanes), size.interval_ms)
+    attacks = Attacks(size.seed, [row.id for row in grid.devices() if row.sector == SECTOR])
+    if not size.lanes:
+        return [grid, attacks]
+    return [grid, Road(size.seed, size.lanes, grid, size.interval_ms), attacks]
 
 
 class City:

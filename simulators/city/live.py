@@ -18,7 +18,7 @@ from simulators.shelf import Shelf
 from simulators.target import Target
 
 STEP_MS = 3_600_000  # how far the city is stepped at once: bounds what waits for its moment
-_MOST_STEP_S = 20.0  # … and less where real time is slow: nobody computes what is hours away
+_MOST_STEP_S = 5.0  # … and less where real time is slow: nobody computes what is hours away
 ROWS_PER_TICK = 20_000  # 2 s of work at most, before the connections are looked at again
 
 

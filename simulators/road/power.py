@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.city.frame import Absence, Span, Supply
+from simulators.city.frame import Absence, Span, Supply, Truth
 from simulators.road.diagram import Floats, Ints
 from simulators.road.registry import Powered
 
@@ -14,6 +14,7 @@ class Power:
     """When which cabinet is dark; the grid decides it, and only once its scenarios are known."""
 
     def __init__(self, supply: Supply | None, cabinets: int) -> None:
+        self._supply = supply
         self.spans: list[Sequence[Span]] = [
             supply.dark(k) if supply is not None else () for k in range(cabinets)
         ]
@@ -52,3 +53,27 @@ class Power:
             for name, cabinet in zip(powered.names, powered.cabinets, strict=True)
             for span in self.spans[cabinet]
         ]
+
+    def truth(self, all_powered: Sequence[Powered], ended_ms: int) -> list[Truth]:
+        """Return what was dark up to then: power, and not the detectors, is the cause."""
+        if self._supply is None:
+            return []
+        found = []
+        for cabinet in self._troubled:
+            devices = tuple(
+                name
+                for powered in all_powered
+                for name, of in zip(powered.names, powered.cabinets, strict=True)
+                if of == cabinet
+            )
+            node = self._supply.feeds(cabinet)
+            magnitude = {"cabinet": cabinet + 1, "detectors": len(devices)}
+            found += [
+                Truth(
+                    *("cabinet_dark", node, span.from_ms, min(span.to_ms, ended_ms)),
+                    *(magnitude, (node, *devices)),
+                )
+                for span in self.spans[cabinet]
+                if span.from_ms < ended_ms
+            ]
+        return found

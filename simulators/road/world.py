@@ -116,11 +116,12 @@ class Road:
 
     def truth(self) -> Sequence[Truth]:
         """Return what was true."""
-        return [
+        played = [
             trouble.truth(self._ended_ms)
             for trouble in self._troubles
             if trouble.happened and trouble.from_ms < self._ended_ms
         ]
+        return played + self._lines().truth(tuple(self._powered.values()), self._ended_ms)
 
     def balance(self) -> Mapping[str, Mapping[str, float]]:
         """Return how many vehicles came, are on the roads or before them, and left."""

@@ -37,6 +37,7 @@ class Node:
 
     def __init__(self, folder: Path, image: Path, name: str, port: int, **config: Any) -> None:
         self.name = name
+        self.sectors = SECTORS
         self.folder = folder / name
         self.folder.mkdir()
         self._image = image
@@ -63,7 +64,7 @@ class Node:
         heap = HEAP_KB * _WORD_BYTES + self._image.stat().st_size
         runner = ROOT / "firmware/tools/run_rom.py"
         command = [program("micropython"), "-X", f"heapsize={heap}", str(runner)]
-        command += [str(self._image), "sim_node", str(self.folder), str(SECTORS)]
+        command += [str(self._image), "sim_node", str(self.folder), str(self.sectors)]
         with (self.folder / "console").open("ab") as console:
             self._process = subprocess.Popen(
                 command, stdout=console, stderr=console, env=self._environment
@@ -95,7 +96,7 @@ class Node:
     def ring(self) -> Ring:
         """Return what its flash holds now."""
         image = io.BytesIO((self.folder / "flash.bin").read_bytes())
-        return Ring(Nor(image, SECTORS, lambda below: below // 2), 1)
+        return Ring(Nor(image, self.sectors, lambda below: below // 2), 1)
 
     def is_drained(self) -> bool:
         """Whether the gateway has receipted every row it stored."""

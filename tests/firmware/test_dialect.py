@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,18 +71,28 @@ _MODULES = [
 ]
 
 
-_OF_CPYTHON = {"fieldnode.hal.link_py", "fieldnode.hal.pi"}  # they compile, and run on a Pi
+# They compile, and run on a Pi …
+_OF_CPYTHON = {"fieldnode.hal.link_py", "fieldnode.hal.pi", "fieldnode.hal.pi_gpio"}
+# … or on a chip, whose modules this interpreter lacks: pyright checks it (test_types.py).
+_OF_CHIP = {"fieldnode.hal.esp32"}
 
 
 # Each in an interpreter of its own: a board carries one driver or two, and the whole of a node is
 # run by test_chaos. What comes with it must be enough for it.
-@pytest.mark.parametrize("module", [name for name in _MODULES if name not in _OF_CPYTHON])
+@pytest.mark.parametrize("module", sorted({*_MODULES} - _OF_CPYTHON - _OF_CHIP))
 def test_every_module_imports_under_micropython(module: str, image: Path) -> None:
     heap = 36 * 2048 + image.stat().st_size  # 36wK and the image (run_rom.py)
     command = [program("micropython"), "-X", f"heapsize={heap}"]
     command += [str(ROOT / "firmware/tools/run_rom.py"), str(image), module]
     out = subprocess.run(command, capture_output=True, timeout=20, check=False)
     assert out.returncode == 0, (module, out.stdout + out.stderr)
+
+
+def test_only_one_module_knows_the_chip() -> None:
+    chip = re.compile(r"^\s*(?:import|from) (?:machine|network|esp32)\b", re.MULTILINE)
+    sources = [*_PACKAGE.rglob("*.py"), *(_PACKAGE.parent / name for name in OUTSIDE)]
+    knowing = {path.name for path in sources if chip.search(path.read_text("utf-8"))}
+    assert knowing == {"esp32.py"}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """``infragate device update`` against a node under MicroPython, through the real gateway."""
 
+import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,71 +11,32 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.firmware.tools import program, tool
-from tests.firmware.twice.support import Draw
+from tests.firmware.tools import ROOT, program, tool
 from tests.support.clients import ask, cli
-from tests.support.running import Gateway, free_port, listener, running
+from tests.support.running import Gateway, free_port, listener, running, wait_until
 
 pytestmark = pytest.mark.servers
 
-# A node cut down to what an update needs. "again": it starts anew, in the middle or at the end.
+# Starts as firmware/esp32/main.py does; the program itself comes out of the slot's image.
 _NODE = """
-import io, json, socket, sys
-sys.path.insert(0, sys.argv[1])
-from boot import Boot
-from fieldnode.core.mqtt import MESSAGE, Session
-from fieldnode.core.ota import Update, version_text, parse
-from fieldnode.hal.sim import Nor
-from tests.firmware.twice.support import Draw
-from tests.firmware.twice.test_ota import Part
+import sys
+folder, compiled = sys.argv[1], sys.argv[2]
+sys.path[:] = [".frozen", compiled + "/only"]  # nothing of the program
+import boot, rom, vfs
+from nor import Nor, chance
 
-port, answers = int(sys.argv[2]), int(sys.argv[3])
-flash = Nor(open("flash.bin", "r+b"), 2 + 2 * 9, Draw(1), 4096)
-boot = Boot(Part(flash, 0, 2), [Part(flash, 2, 9), Part(flash, 11, 9)])
-boot.choose()
-
-def get(name):
-    try:
-        with open(name, "rb") as file:
-            return file.read()
-    except OSError:
-        return None
-
-def put(name, value):
-    with open(name, "wb") as file:
-        file.write(value or b"")
-
-update = Update(boot, (get, put), get("ota.pub"), "meter")
-print("runs", update.command("state", {})["fw"])
-session = Session("meter-1")
-wire = socket.socket()
-wire.connect(socket.getaddrinfo("127.0.0.1", port)[0][-1])
-wire.setsockopt(6, 1, 1)
-wire.write(session.connect())
-session.feed(wire.recv(512))
-root = b"tg/1/evn/energy/meter-1/"
-wire.write(session.subscribe([root + b"c/#"]))
-events = []
-while answers:
-    data = wire.recv(1024)
-    if not data:
-        break
-    events += session.feed(data)
-    while events and answers:
-        event = events.pop(0)
-        if event[0] != MESSAGE:
-            continue
-        command = json.loads(event[2])
-        reply = json.dumps(update.command(command["do"].split("/")[1], command)).encode()
-        topic = root + b"r" + event[1][len(root) + 1:]
-        packet = session.publish(topic, reply, 0)
-        while packet is None:  # PUBACK waits for the gateway's disk, the next command does not
-            events += session.feed(wire.recv(1024))
-            packet = session.publish(topic, reply, 0)
-        wire.write(packet)
-        answers -= 1
-while session.waiting():
-    session.feed(wire.recv(512))
+SECTORS = 24
+flash = Nor(open(folder + "/slots.bin", "r+b"), 2 + 2 * SECTORS, chance)
+slots = [rom.Part(flash, 2, SECTORS), rom.Part(flash, 2 + SECTORS, SECTORS)]
+chosen = boot.Boot(rom.Part(flash, 0, 2), slots)
+vfs.mount(rom.Rom(slots[chosen.choose()]), "/app")
+sys.path.insert(0, "/app")
+from fieldnode import built, start
+from fieldnode.hal.simboard import SimBoard
+print("runs", built.VERSION)
+hal = SimBoard(folder)
+hal.fw = built.VERSION
+start.serve(hal, chosen, built)
 """
 
 
@@ -81,38 +44,62 @@ class Site:
     """A gateway, a key, the flash of a node in a file."""
 
     def __init__(self, folder: Path, gateway: Gateway, port: int, compiled: Path) -> None:
-        self.folder, self.gateway, self.port, self._compiled = folder, gateway, port, compiled
-        self.sign = tool("sign")
+        self.folder, self.gateway = folder, gateway
+        self.sign, self._build = tool("sign"), tool("build")
         self.key = rsa.generate_private_key(65537, self.sign.KEY_BITS)
-        (folder / "node.py").write_text(_NODE, "utf-8")
-        (folder / "ota.pub").write_bytes(self.sign.modulus_of(self.key))
+        self.node_folder = folder / "node"
+        self.node_folder.mkdir()
+        config = {"org": "evn", "device": "meter-1", "host": "127.0.0.1", "port": port}
+        config |= {"tls": "none", "driver": "s0", "input": "", "ntp": "", "retry_max_s": 1}
+        (self.node_folder / "kv.config").write_text(json.dumps(config))
+        (self.node_folder / "kv.ota_key").write_bytes(self.sign.modulus_of(self.key))
+        self._script = folder / "node.py"
+        self._script.write_text(_NODE, "utf-8")
+        self._only(compiled)
         self.make("1.0.0", 1)
-        blank = b"\xff" * 4096
         slot = (folder / "1.0.0.slot").read_bytes()
-        flash = blank * 2 + slot.ljust(9 * 4096, b"\xff") + blank * 9
-        (folder / "flash.bin").write_bytes(flash)
+        sizes = [2 * 4096, 24 * 4096, 24 * 4096]
+        parts = [
+            part.ljust(size, b"\xff") for part, size in zip((b"", slot, b""), sizes, strict=True)
+        ]
+        (self.node_folder / "slots.bin").write_bytes(b"".join(parts))
 
-    def make(self, version: str, seed: int) -> tuple[str, ...]:
-        """Return the options that name an update."""
-        image = Draw(seed).bytes(18_000 + seed)
+    def _only(self, compiled: Path) -> None:
+        """Lay out what is on the board beside the slots: nothing of the program."""
+        only = self.folder / "only"
+        only.mkdir()
+        for name in ("boot.mpy", "rom.mpy"):
+            shutil.copy(compiled / name, only)
+        source = (ROOT / "firmware/fieldnode/hal/sim.py").read_text("utf-8")
+        (only / "nor.py").write_text(source + "\nimport os\n\n\ndef chance(below):\n    return 0\n")
+
+    def make(self, version: str, counter: int) -> tuple[str, ...]:
+        """Build an image and return the options that name it as an update."""
+        entries = ("fieldnode.start", "fieldnode.hal.simboard")
+        built = self._build.build_board("meter", version, 1_767_225_600_000, self.folder, entries)
+        image = built.image.read_bytes()
         number = self.sign.version_of(version)
-        manifest = self.sign.manifest_of(self.key, "meter", number, seed, image)
+        manifest = self.sign.manifest_of(self.key, "meter", number, counter, image)
         (self.folder / f"{version}.slot").write_bytes(self.sign.slot_of(manifest, image))
         for ending, content in (("img", image), ("manifest", manifest)):
             (self.folder / f"{version}.{ending}").write_bytes(content)
         stem = str(self.folder / version)
         return ("--manifest", stem + ".manifest", "--image", stem + ".img")
 
+    def reached(self) -> int:
+        """Return how much of an update the node remembers over a reset."""
+        return int.from_bytes((self.node_folder / "kv.ota_at").read_bytes(), "little")
+
     @contextmanager
-    def node(self, answers: int = 1_000_000) -> Iterator["subprocess.Popen[str]"]:
-        """Run the node; it ends after so many replies."""
-        command = [program("micropython"), "-X", "heapsize=36wK", "node.py", str(self._compiled)]
-        command += [str(self.port), str(answers)]
+    def node(self) -> Iterator["subprocess.Popen[str]"]:
+        """Run the node."""
+        command = [program("micropython"), "-X", "heapsize=96wK", str(self._script)]
+        command += [str(self.node_folder), str(self.folder)]
         with subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True) as one:
             try:
                 yield one
             finally:
-                one.terminate()
+                one.kill()
 
 
 @pytest.fixture
@@ -129,22 +116,24 @@ _WHO = ("--org", "evn", "--sector", "energy")
 
 def said(node: "subprocess.Popen[str]") -> str:
     assert node.stdout is not None
-    return node.stdout.readline().strip()
+    line = node.stdout.readline().strip()
+    return line if line.startswith("runs") else line + node.stdout.read()
 
 
 def test_an_operator_updates_a_node_that_restarts_in_the_middle(site: Site) -> None:
     options = site.make("1.1.0", 2)
     update = ("device", "update", "meter-1", *options, *_WHO, "-c", str(site.gateway.config))
     with ThreadPoolExecutor(1) as pool:
-        with site.node(answers=20) as node:  # begin and 19 chunks: it dies in its third sector
+        with site.node() as node:
             assert said(node) == "runs 1.0.0"
-            done = pool.submit(cli, *update, timeout_s=60)
-            assert node.wait(20) == 0, node.stdout.read() if node.stdout else ""
+            done = pool.submit(cli, *update, timeout_s=100)
+            wait_until(lambda: site.reached() >= 12_288, 30, "three sectors")
         with site.node() as node:
             assert said(node) == "runs 1.0.0"
             state = ask(site.gateway, "device", "command", "meter-1", _STATE, *_WHO)
-            assert state["at"] in range(8192, 18_002)  # not from the beginning
+            assert state["at"] >= 12_288  # not from the beginning
             assert done.result().returncode == 0, done.result().stderr
+            assert node.wait(20) == 3  # the reset into the new image
     with site.node() as node:
         assert said(node) == "runs 1.1.0"
         state = ask(site.gateway, "device", "command", "meter-1", _STATE, *_WHO)
@@ -155,7 +144,7 @@ def test_an_operator_is_told_why_a_node_refuses(site: Site) -> None:
     with site.node() as node:
         assert said(node) == "runs 1.0.0"
         config = ("-c", str(site.gateway.config))
-        older = cli("device", "update", "meter-1", *site.make("0.9.0", 3), *_WHO, *config)
+        older = cli("device", "update", "meter-1", *site.make("0.9.0", 1), *_WHO, *config)
         assert (older.returncode, older.stderr.splitlines()[-1].strip()) == (
             1,
             "infragate: the node refuses: downgrade",

@@ -67,7 +67,7 @@ def build_image(folder: Path) -> Path:
     root = folder / "rom"
     compile_all(root)
     tools = ROOT / "firmware/tools"
-    for name in ("sim_node", "run_tests"):
+    for name in ("sim_node", "run_tests", "flood"):
         _compile(program("mpy-cross"), tools / f"{name}.py", root / f"{name}.mpy")
     made = folder / "rom.img"
     packer = [sys.executable, str(tools / "romfs.py"), str(root), str(made)]

@@ -25,9 +25,9 @@ class Demo:
         self._log = folder / "demo.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *more: str) -> None:
         ports = ["--port", str(self.port), "--mqtt-port", str(self.mqtt_port)]
-        options = ["--data", str(self._folder / "var"), *ports]
+        options = ["--data", str(self._folder / "var"), *ports, *more]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", "demo", *options],

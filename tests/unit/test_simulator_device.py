@@ -155,3 +155,11 @@ def test_frames_come_out_whole_wherever_the_stream_is_cut(data: bytes, cut: int)
 def test_a_frame_too_large_for_a_device_is_refused(junk: bytes) -> None:
     with pytest.raises(wire.WireError):
         list(wire.Reader().feed(junk))
+
+
+def test_a_birth_says_what_the_oldest_reading_is_that_the_node_still_has(device: Device) -> None:
+    assert json.loads(device.birth(T0_MS))["first"] == {"1": 1}
+    run(device, 4)
+    assert json.loads(device.birth(T0_MS))["first"] == {"1": 1}
+    device.receive_receipt(receipt(2), T0_MS)
+    assert json.loads(device.birth(T0_MS))["first"] == {"1": 3}

@@ -28,7 +28,7 @@ class Health:
     """Counters since boot."""
 
     def __init__(self) -> None:
-        self._counts = dict.fromkeys(COUNTERS, 0)
+        self._counts: "dict[str, int]" = dict.fromkeys(COUNTERS, 0)
         self._reported = dict(self._counts)
 
     def count(self, name: str, by: int = 1) -> None:

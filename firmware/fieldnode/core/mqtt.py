@@ -62,6 +62,7 @@ class Session:
         self.keepalive_s = keepalive_s
         self._own_window = self.window = WINDOW
         self.is_up = False
+        self.buffer = bytearray(0)  # where PUBLISHes are built; one lasts until the next one
         self._max_packet = 1 << 28  # what the server takes (§3.2.2.3.6)
         self._keeps_retained = True
         self._waiting: "dict[int, object]" = {}  # packet id → token
@@ -120,7 +121,7 @@ class Session:
         if size + 5 > self._max_packet:
             raise ValueError("packet")
         number = self._next_id()
-        out = bytearray(size + 5)
+        out = self.buffer if size + 5 <= len(self.buffer) else bytearray(size + 5)
         out[0] = first
         at = varint.put(out, 1, size)
         struct.pack_into(">H", out, at, len(topic))

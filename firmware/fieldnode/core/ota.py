@@ -27,6 +27,7 @@ if False:  # for the type checker
         active: int
         floor: int
         on_trial: int
+        is_safe: bool
 
         def manifest(self, slot: int) -> "bytes | None": ...
         def is_whole(self, slot: int, head: "bytes | None" = None) -> bool: ...

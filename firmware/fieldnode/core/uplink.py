@@ -4,13 +4,10 @@ Theory of operation. A row leaves the ring by the gateway's receipt alone (docs/
 PUBACK only makes room in the window. Rows stored since the connection stands go out at once
 (lane t); what was there before is backlog (lane b): later, slower, and after everything else.
 
-What was sent but not receipted is in the gateway, under way, or lost, and sending all of it again
-would be most of the traffic after each reconnect. So the node asks: a birth that names the oldest
-row it holds makes the gateway send a receipt, which names what is missing. Only that goes again. It
-asks when it has connected and when no receipt came for max(5 s, 4 round trips). A gateway that has
-never heard of this log cannot answer: then one block goes with the question.
-
-Times are uptime in ms.
+What was sent without a receipt is in the gateway, under way, or lost. So the node asks: a birth
+that names its oldest row makes the gateway send a receipt, which names what is missing, and only
+that goes again. It asks when it has connected and when no receipt came for max(5 s, 4 round
+trips). A gateway that never heard of this log cannot answer: one block goes with the question.
 """
 
 import json
@@ -64,6 +61,7 @@ class Uplink:
         self._back = Cursor(ring)
         self._sent = ring.rows.next  # rows below were sent at some time, for all we know
         self._replies: "list[tuple[bytes, bytes]]" = []
+        self._buffer = bytearray(704)  # a block and its topic; one a packet wears out the heap
         self._question = Question()
         self._refusals = 0
         self._begin(0)
@@ -87,6 +85,7 @@ class Uplink:
     def opened(self, session: "Session", now_ms: int) -> None:
         """Begin with a connection whose CONNECT is on its way."""
         self._session = session
+        session.buffer = self._buffer
         self._begin(now_ms)
 
     def backlog_after(self, due_ms: int) -> None:
@@ -229,8 +228,7 @@ class Uplink:
             return None
         self._state_due_ms = now_ms + self.heartbeat_ms
         rows = self._ring.rows
-        first = self._ring.pending(rows.done)
-        oldest = next(first, None)
+        oldest = next(self._ring.pending(rows.done), None)
         state = dict(self._facts)
         state["n"] = self._health.changes()
         state["st"] = "online"

@@ -34,7 +34,7 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
             ...
 
         async def write(self, data: bytes | memoryview) -> None:
-            """Hand all of ``data`` over, as one piece where the peer's stack allows."""
+            """Hand all of ``data`` over, as one piece where it fits; it may change on return."""
             ...
 
         def close(self) -> None:

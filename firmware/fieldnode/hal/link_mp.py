@@ -18,14 +18,14 @@ class Wire:
 
     def __init__(self, sock):
         self._socket = sock
-        self._stream = asyncio.StreamReader(sock)
+        self._stream = asyncio.StreamReader(sock)  # writes, too: one class, whatever the stubs say
 
     async def read(self, limit):
         return await self._stream.read(limit)
 
     async def write(self, data):
-        self._stream.write(data)
-        await self._stream.drain()
+        self._stream.write(data)  # pyright: ignore[reportAttributeAccessIssue]
+        await self._stream.drain()  # pyright: ignore[reportAttributeAccessIssue]
 
     def close(self):
         self._socket.close()
@@ -36,8 +36,9 @@ def context_of(tls):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if tls.psk_key:
         context.verify_mode = ssl.CERT_NONE  # who has the key is who we want
-        context._context.psk_identity = tls.psk_identity  # noqa: SLF001 - ssl has no name for it
-        context._context.psk_key = tls.psk_key  # noqa: SLF001
+        inner = context._context  # noqa: SLF001 # pyright: ignore[reportAttributeAccessIssue]
+        inner.psk_identity = tls.psk_identity  # ssl has no name for it
+        inner.psk_key = tls.psk_key
         return context
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(cadata=tls.ca)
@@ -61,7 +62,7 @@ async def connect(host, port, tls):
             return Wire(_secured(sock, host, tls))
         except OSError as error:
             reason = error
-        except asyncio.TimeoutError:
+        except asyncio.TimeoutError:  # pyright: ignore[reportUnusedExcept] - here no OSError
             reason = OSError(errno.ETIMEDOUT)
         except ValueError as error:  # a certificate that is none
             reason = OSError(errno.EINVAL, str(error))
@@ -76,13 +77,14 @@ async def _connect(sock, address):
     except OSError as error:
         if error.errno not in _UNDER_WAY:
             raise
-    await _writable(sock)
+    await _writable(sock)  # pyright: ignore[reportGeneralTypeIssues]
     sock.send(b"")  # raises what became of the connection
     sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
 
 
 def _writable(sock):
-    yield asyncio.core._io_queue.queue_write(sock)  # noqa: SLF001 - as asyncio.stream does it
+    core = asyncio.core  # pyright: ignore[reportAttributeAccessIssue]
+    yield core._io_queue.queue_write(sock)  # noqa: SLF001 - as asyncio.stream does it
 
 
 def _secured(sock, host, tls):

@@ -24,7 +24,7 @@ class Wire:
         return await self._reader.read(limit)
 
     async def write(self, data: "bytes | memoryview") -> None:
-        self._writer.write(data)
+        self._writer.write(bytes(data))  # the caller builds the next one in the same place
         await self._writer.drain()
 
     def close(self) -> None:

@@ -123,7 +123,7 @@ def remember(job: Job, intervals: Intervals) -> History:
         return job.history
     past = job.history.before(int(days.number[0]), depth)
     day = np.concatenate([past.day, days.number])
-    cube = days.cube(intervals.import_wh.astype(np.float32))
+    cube = np.nan_to_num(days.cube(intervals.import_wh)).astype(np.float32)
     energy = np.concatenate([past.energy_wh, cube], axis=1)
     is_good = np.concatenate([past.is_good, intervals.is_good_day], axis=1)
     return History(day[-depth:], energy[:, -depth:], is_good[:, -depth:])

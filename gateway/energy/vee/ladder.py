@@ -8,7 +8,9 @@ edit), evenly up to two hours, else in the shape of like days; slots without pow
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gateway.energy.calendar import DAY_MS
 from gateway.energy.vee.sequence import newest
 from gateway.energy.vee.settle import Settled
 from gateway.energy.vee.types import Days, Job, Method
@@ -69,13 +71,19 @@ def estimate(
     row, slot = np.nonzero(np.isnan(known_wh))
     if not len(row):
         return Estimate(value, method, is_final)
-    shape = _like_day_shape(job, days, known_wh, is_fit, row, slot)
+    # A short closed gap is spread evenly: no need to look for like days, which is the dear part.
+    is_short = (steps.after - steps.before)[row, slot] * job.slot_h <= job.policy.ladder.flat_h
+    asks = np.flatnonzero(~is_short | np.isnan(steps.total_wh[row, slot]))
+    mean, shape = np.full(len(row), np.nan), np.full(len(row), np.nan)
+    if len(asks):
+        asked = _like_days(job, days, known_wh, is_fit, (row[asks], slot[asks]))
+        mean[asks], shape[asks] = asked
     scaled, how = _scaled(job, known_wh, steps, (row, slot), shape)
     check = np.full(len(row), np.nan)
     if job.extra.check_wh is not None:
         check = job.extra.check_wh[row, slot]
     is_scaled = np.isfinite(scaled)
-    chosen = np.where(is_scaled, scaled, np.where(np.isfinite(check), check, shape))
+    chosen = np.where(is_scaled, scaled, np.where(np.isfinite(check), check, mean))
     fallback = np.where(np.isfinite(check), int(Method.CHECK_METER), int(Method.LIKE_DAY))
     how = np.where(is_scaled, how, fallback)
     value[row, slot] = chosen
@@ -125,49 +133,66 @@ def _known_within(
     return within
 
 
-def _like_day_shape(
+def _like_days(
     job: Job,
     days: Days,
     known_wh: FloatArray,
     is_fit: BoolArray,
-    row: IntArray,
-    slot: IntArray,
-) -> FloatArray:
-    """Return the mean of the nearest like days before, for each missing slot; NaN without any."""
+    places: tuple[IntArray, IntArray],
+) -> tuple[FloatArray, FloatArray]:
+    """Return for each missing slot what like days used, and what has their shape.
+
+    The first is the mean of the nearest good days of the same type, or of any where there is
+    none of it; NaN without good days. The second leans on the other types too: more days blur a
+    shape less than a few noisy ones do, while their level has no say in it.
+    """
+    row, slot = places
     rows, place = np.unique(row, return_inverse=True)
     energy, is_good, number = _days_of(job, days, known_wh, is_fit, rows)
     kind = job.calendar.day_type(number)
     time_ms = job.window.start_ms + slot * job.window.interval_ms
     of_day = job.calendar.day(time_ms)
-    minute_slot = job.calendar.minute(time_ms) * 60_000 // job.window.interval_ms
-    shape = np.full(len(row), np.nan)
+    slot_of_day = (time_ms - job.calendar.start_ms(0)) % DAY_MS // job.window.interval_ms
+    mean, shape = np.full(len(row), np.nan), np.full(len(row), np.nan)
     for day in np.unique(of_day).tolist():
-        is_before = number < day
-        day_kind = int(job.calendar.day_type(np.array([day]))[0])
-        chosen = newest(is_good & is_before & (kind == day_kind), job.policy.ladder.like_days)
-        is_none = ~chosen.any(axis=1)
-        chosen[is_none] = newest(is_good[is_none] & is_before, job.policy.ladder.like_days)
         here = of_day == day
-        mean = _mean(energy, chosen)
-        shape[here] = mean[place[here], minute_slot[here]]
-    return shape
+        is_before = is_good & (number < day)
+        is_like = kind == job.calendar.day_type(np.array([day]))
+        of_rows = _profiles(job, energy, is_before, is_like)
+        at = place[here], slot_of_day[here]
+        mean[here], shape[here] = of_rows[0][at], of_rows[1][at]
+    return mean, shape
+
+
+def _profiles(
+    job: Job, energy: NDArray[np.float32], is_before: BoolArray, is_like: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return mean and shape of a day, (meters, slots of a day), from the days before it."""
+    policy = job.policy.ladder
+    like = newest(is_before & is_like, policy.like_days)
+    other = newest(is_before & ~is_like, policy.like_days)
+    counts = np.stack([like.sum(axis=1), other.sum(axis=1)], axis=1)[:, :, None]
+    sums = np.stack([like, other], axis=1).astype(np.float32) @ energy
+    means = np.where(counts > 0, sums.astype(np.float64) / np.maximum(counts, 1), np.nan)
+    like_mean, other_mean = means[:, 0], means[:, 1]
+    is_any = counts[:, 0] > 0
+    mean = np.where(is_any, like_mean, other_mean)
+    level = mean.sum(axis=1) / np.maximum(other_mean.sum(axis=1), 1.0)
+    leaning = np.nan_to_num(other_mean * level[:, None]) * policy.other_weight * counts[:, 1]
+    return mean, np.where(is_any, mean * counts[:, 0] + leaning, mean)
 
 
 def _days_of(
     job: Job, days: Days, known_wh: FloatArray, is_fit: BoolArray, rows: IntArray
-) -> tuple[FloatArray, BoolArray, IntArray]:
+) -> tuple[NDArray[np.float32], BoolArray, IntArray]:
     """Return history and complete days of the window of some meters together."""
     past = job.history.take(rows)
-    cube = days.cube(known_wh[rows])
-    energy = np.concatenate([past.energy_wh.astype(np.float64), cube], axis=1)
+    if not len(days.number):
+        return past.energy_wh, past.is_good, past.day
+    cube = np.nan_to_num(days.cube(known_wh[rows])).astype(np.float32)
+    energy = np.concatenate([past.energy_wh, cube], axis=1)
     is_good = np.concatenate([past.is_good, is_fit[rows]], axis=1)
     return energy, is_good, np.concatenate([past.day, days.number])
-
-
-def _mean(energy: FloatArray, chosen: BoolArray) -> FloatArray:
-    count = chosen.sum(axis=1)
-    total = np.einsum("rd,rds->rs", chosen.astype(np.float64), np.nan_to_num(energy))
-    return np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], np.nan)
 
 
 def _at(values: FloatArray | IntArray, marks: IntArray) -> FloatArray:

@@ -99,6 +99,7 @@ class Ladder(Part):
 
     flat_h: float = Field(ge=0)
     like_days: int = Field(ge=1)
+    other_weight: float = Field(ge=0)
     depth_days: int = Field(ge=7, le=400)
 
 

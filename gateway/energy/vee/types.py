@@ -75,7 +75,7 @@ class History(NamedTuple):
     """
 
     day: IntArray  # (days,) local day numbers, ascending
-    energy_wh: NDArray[np.float32]  # (meters, days, slots of a day)
+    energy_wh: NDArray[np.float32]  # (meters, days, slots of a day); 0 where unknown, not good
     is_good: BoolArray  # (meters, days): all slots measured, passed validation, no outage
 
     @classmethod

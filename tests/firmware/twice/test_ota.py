@@ -8,7 +8,8 @@ import boot as booting
 from boot import Boot
 from fieldnode.core import ota
 from fieldnode.core.ota import CHUNK, GOOD_MS, TRIAL_MS, OtaError, Update, is_signed
-from fieldnode.hal.sim import Nor, PowerCut
+from fieldnode.hal.sim import PowerCut
+from rom import Part
 from tests.firmware.twice.support import Draw, count_of, flash_of, image, is_micropython, raises
 
 SECTOR = 512
@@ -19,25 +20,6 @@ def signed(name: str) -> bytes:
     """What tests/firmware/conftest.py has signed: keys are made for each run, none is kept."""
     with open((os.getenv("FIELDNODE_OTA") or "") + "/" + name, "rb") as file:
         return file.read()
-
-
-class Part:
-    """Some sectors of the flash."""
-
-    def __init__(self, flash: Nor, first: int, count: int) -> None:
-        self.flash, self.first, self.count = flash, first, count
-
-    def readblocks(self, number: int, buffer: "memoryview | bytearray", offset: int) -> None:
-        self.flash.readblocks(self.first + number, buffer, offset)
-
-    def writeblocks(self, number: int, buffer: "memoryview | bytearray", offset: int) -> None:
-        assert number < self.count
-        self.flash.writeblocks(self.first + number, buffer, offset)
-
-    def ioctl(self, operation: int, argument: int) -> int:
-        if operation == 4:
-            return self.count
-        return self.flash.ioctl(operation, argument + (self.first if operation == 6 else 0))
 
 
 class Board:

@@ -53,11 +53,12 @@ def job_of(
     history: vee.History | None = None,
     carry: vee.Carry | None = None,
     extra: vee.Extra | None = None,
+    policy: VeePolicy = POLICY,
 ) -> vee.Job:
     return vee.Job(
         window,
         meters or POLICY.meter.meters(window.meters),
-        POLICY,
+        policy,
         CALENDAR,
         history or vee.History.nothing(window.meters, DAY),
         carry or vee.Carry.nothing(window.meters),

@@ -129,6 +129,29 @@ def test_a_miscalibrated_loop_is_off_by_its_factor_to_the_vehicle(kind: str, fac
     assert ((values[:, COUNT] > 0) == (values[:, OCC] > 0)).all()
 
 
+def ratio(readings: Readings) -> float:
+    """Return the count of a station over the mean of its neighbours, no ramp between them."""
+    at = {
+        k: sum(
+            int(of(readings, name)[1][:, COUNT].sum())
+            for name in readings.names
+            if name.startswith(f"loop-ex-01-{k:02}-")
+        )
+        for k in (4, 5, 6)
+    }
+    return 2 * at[5] / (at[4] + at[6])
+
+
+def test_neighbours_on_an_expressway_show_a_loop_that_misses_vehicles() -> None:
+    """Healthy stations agree; a lane of three that misses 30 % is 10 % of its station."""
+    assert ratio(plain()["tl1"]) == pytest.approx(1.0, abs=0.01)
+    times = {"from_ms": RUN.from_ms, "to_ms": RUN.to_ms}
+    readings, (truth,) = play("detector_under_count", where="loop-ex-01-05-2", **times)
+    missed = magnitude(truth, "true_vehicles") - magnitude(truth, "counted_vehicles")
+    assert ratio(readings["tl1"]) == pytest.approx(ratio(plain()["tl1"]) * 0.9, abs=0.02)
+    assert missed > 300
+
+
 def test_a_stuck_loop_is_occupied_and_counts_nobody() -> None:
     values, usual, _ = faulty("detector_stuck")
     assert (values[:, OCC] == 1000).all()
@@ -377,6 +400,11 @@ def test_a_cabinet_without_power_darkens_its_detectors_and_no_other() -> None:
         loops.names[LANES_PER_CABINET : 2 * LANES_PER_CABINET]
     )
     assert {a.span for a in road.absences()} == {Cut.span}
+    (truth,) = road.truth()
+    assert (truth.kind, truth.where) == ("cabinet_dark", "tba-0001")
+    assert (truth.from_ms, truth.to_ms) == Cut.span
+    assert set(truth.touches) == {"tba-0001", *dark}
+    assert truth.magnitude["detectors"] == len(dark) >= LANES_PER_CABINET
     for profile, spoken in readings.items():
         usual = plain()[profile]
         for name in spoken.names:

@@ -109,6 +109,19 @@ def test_motorcycles_dominate_the_city_and_are_not_on_the_expressway() -> None:
     assert share[1, CAR] == pytest.approx(0.70, abs=0.03)
 
 
+def test_at_every_end_of_a_link_the_same_share_goes_on() -> None:
+    links = [
+        Link(f"u{k}", "urban", 2, 5, 3, 0.0 if k else 1500, k + 1 if k < 5 else NOWHERE, 0.8)
+        for k in range(6)
+    ]
+    traffic = Traffic(Network(links), 7)
+    passed = np.zeros(6)
+    for k in range(120):
+        stations = traffic.window(MONDAY_0630_MS + k * WINDOW_MS).stations
+        passed += np.bincount(stations.link, minlength=6)
+    np.testing.assert_allclose(passed[1:] / passed[:-1], 0.8, atol=0.03)
+
+
 def test_the_same_seed_brings_the_same_vehicles_whatever_happens_on_the_road() -> None:
     plain, blocked, other = Traffic(town(), 1), Traffic(town(), 1), Traffic(town(), 2)
     blocked.cells.open_share[7] = 0.0

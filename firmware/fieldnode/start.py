@@ -1,0 +1,77 @@
+"""Puts a node together on its board: configuration, claim, updates."""
+
+import asyncio
+import json
+
+from fieldnode.app import Node
+from fieldnode.core import config as schema
+from fieldnode.core.health import CRASH
+from fieldnode.core.ota import Update
+
+if False:  # for the type checker
+    from typing import Any
+
+    from fieldnode.core.ota import Slots
+    from fieldnode.hal.base import Hal
+
+TICK_MS = 1000
+
+
+def configured(hal: "Hal", defaults: "dict[str, Any]") -> "dict[str, Any]":
+    """Return the configuration: what was stored goes before what the board's image says."""
+    stored = hal.kv_get("config")
+    document = dict(defaults)
+    document.update(json.loads(stored) if stored else {})
+    return schema.load(json.dumps(document))
+
+
+def updating(hal: "Hal", boot: "Slots", board: str) -> Update:
+    """Return the node's side of updates; without a key in its memory it refuses them all."""
+    return Update(boot, (hal.kv_get, hal.kv_put), hal.kv_get("ota_key") or b"", board)
+
+
+async def run(hal: "Hal", boot: "Slots | None", built: "Any") -> None:
+    """Run the node for ever.
+
+    Args:
+        hal: the board.
+        boot: what has chosen the slot; None where an operating system brings the updates.
+        built: fieldnode/built.py of the image.
+    """
+    config = configured(hal, built.CONFIG)
+    if boot is None:
+        await Node(hal, config).run()
+        return
+    update = updating(hal, boot, built.BOARD)
+
+    def ota(document: "dict[str, Any]") -> "dict[str, Any]":
+        reply = update.command(document["do"].split("/")[1], document)
+        if update.is_done:
+            node.commands["reset"]({"hard": 1})  # when the reply is out
+        return reply
+
+    node = Node(hal, config, None, {"ota/begin": ota, "ota/chunk": ota, "ota/state": ota})
+    node.is_safe = node.is_safe or boot.is_safe
+    watching = asyncio.create_task(_watch(node, update))
+    try:
+        await node.run()
+    finally:
+        watching.cancel()
+
+
+async def _watch(node: Node, update: Update) -> None:
+    while True:
+        await node.hal.sleep_ms(TICK_MS)
+        if update.tick(node.uptime_ms(), node.health.get("receipts") > 0):
+            node.hal.log("no receipt in the trial of an update: reset")
+            node.reset(True)
+
+
+def serve(hal: "Hal", boot: "Slots | None", built: "Any") -> None:
+    """Run the node; what ends it is noted, so that the next boot knows of a crash."""
+    try:
+        asyncio.run(run(hal, boot, built))
+    except Exception as error:
+        hal.log("crashed: " + repr(error))
+        hal.kv_put("ota_crash", bytes([CRASH]))
+        hal.reset(True)

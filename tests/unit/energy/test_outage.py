@@ -1,0 +1,290 @@
+"""Outages: signs of one device, clusters over the tree, power or link, order, restart, indices."""
+
+import numpy as np
+import pytest
+
+from gateway.energy.outage import (
+    NEVER_MS,
+    Alarm,
+    Cause,
+    FactKind,
+    Facts,
+    Interruption,
+    Level,
+    OutagePolicy,
+    OutageWatch,
+    Role,
+    Topology,
+    facts_of_window,
+    reliability,
+)
+from gateway.energy.series import empty_window
+from gateway.model import Quality
+from gateway.policies import load_policies
+from tests.faults import quick_or_soak
+from tools.energy_town.outage_score import OutageScore, play, score
+from tools.energy_town.outages import START_MS, Town, as_facts
+
+POLICY = load_policies("outage", OutagePolicy).at("vn", START_MS)
+T0 = START_MS
+MIN_MS, INTERVAL_MS = 60_000, 1_800_000
+PER_TRANSFORMER = 4
+
+Told = tuple[int, FactKind, int]  # row, kind, seconds after T0
+
+
+def small_grid() -> Topology:
+    """Return 4 transformers of 4 meters on 2 feeders; operator 9, but a concentrator at T3."""
+    rows = 4 * PER_TRANSFORMER
+    transformer = np.arange(rows) // PER_TRANSFORMER
+    return Topology(
+        np.arange(rows) + 100,
+        np.full(rows, int(Role.CUSTOMER)),
+        transformer,
+        np.where(transformer == 3, 3, 9),
+        np.full(rows, INTERVAL_MS),
+        np.ones(rows, np.bool_),
+        np.array([0, 0, 0, 1]),
+        np.array([0, 0]),
+    )
+
+
+def facts(*told: Told) -> Facts:
+    return Facts.joined([Facts.of(row, kind, T0 + round(s * 1000)) for row, kind, s in told])
+
+
+def readings(rows: range, *seconds: int) -> Facts:
+    return facts(*((row, FactKind.READING, s) for row in rows for s in seconds))
+
+
+def watch_after(*parts: Facts, until_s: int) -> OutageWatch:
+    watch = OutageWatch(small_grid(), POLICY)
+    watch.feed(T0 + until_s * 1000, Facts.joined([readings(range(16), -1800, 0), *parts]))
+    return watch
+
+
+def told(watch: OutageWatch) -> list[tuple[Cause, Level, int, bool]]:
+    return [(a.cause, a.level, a.node, a.is_open) for a in watch.alarms]
+
+
+GASP, LOST, ONLINE = FactKind.LAST_GASP, FactKind.LOST, FactKind.ONLINE
+
+
+def test_one_gasp_is_a_service_outage() -> None:
+    watch = watch_after(facts((5, GASP, 10)), until_s=60)
+    assert told(watch) == [(Cause.POWER, Level.SERVICE, 5, True)]
+    assert watch.alarms[0].begin_ms == T0 + 10_000
+    assert watch.alarms[0].evidence[1][:2] == ("power_word", 1)
+
+
+def test_nothing_is_said_before_neighbours_could_speak() -> None:
+    watch = OutageWatch(small_grid(), POLICY)
+    assert watch.feed(T0 + 11_000, facts((5, GASP, 10))) == []
+    raised = watch.feed(T0 + 41_000, facts((0, FactKind.READING, 40)))
+    assert [(c.what, c.alarm.node) for c in raised] == [("raised", 5)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "level", "node", "is_partial"),
+    [
+        ((4, 5), Level.TRANSFORMER, 1, False),  # 2 of 4
+        ((0, 1, 2, 3), Level.TRANSFORMER, 0, False),
+        ((0, 1, 4, 5), Level.FEEDER, 0, False),  # 2 of 3 transformers
+        ((0, 1, 4), Level.TRANSFORMER, 0, False),  # one transformer and one service of another
+        ((12, 13), Level.TRANSFORMER, 3, False),  # the only one of its feeder: not the feeder
+    ],
+)
+def test_level_from_the_tree(
+    rows: tuple[int, ...],
+    level: Level,
+    node: int,
+    is_partial: bool,  # noqa: FBT001  # a column of the table above
+) -> None:
+    watch = watch_after(facts(*((row, GASP, 5) for row in rows)), until_s=60)
+    highest = max(watch.alarms, key=lambda alarm: alarm.level)
+    assert (highest.level, highest.node, highest.is_partial) == (level, node, is_partial)
+
+
+def test_gasps_further_apart_than_the_window_are_two_outages() -> None:
+    watch = watch_after(facts((4, GASP, 0), (5, GASP, 121)), until_s=300)
+    assert [a.level for a in watch.alarms] == [Level.SERVICE, Level.SERVICE]
+    watch = watch_after(facts((4, GASP, 0), (5, GASP, 120)), until_s=300)
+    assert [a.level for a in watch.alarms] == [Level.TRANSFORMER]
+
+
+def test_wills_of_an_uplink_without_a_gasp_are_communications() -> None:
+    lost = facts(*((row, LOST, 60 + row) for row in range(12)))
+    watch = watch_after(lost, until_s=120)
+    assert told(watch) == [(Cause.COMMS, Level.UPLINK, 9, True)]
+
+
+def test_a_dark_concentrator_and_its_meters_are_communications_until_a_gasp() -> None:
+    lost = facts(*((row, LOST, 60) for row in range(12, 16)))
+    watch = watch_after(lost, until_s=120)
+    assert told(watch) == [(Cause.COMMS, Level.UPLINK, 3, True)]
+    changes = watch.feed(T0 + 125_000, facts((12, GASP, 1), (13, GASP, 1)))
+    assert {(c.what, c.alarm.cause) for c in changes} == {
+        ("raised", Cause.POWER),
+        ("withdrawn", Cause.COMMS),
+    }
+    assert told(watch) == [(Cause.POWER, Level.TRANSFORMER, 3, True)]
+
+
+def test_a_dark_cabinet_turns_silence_into_an_outage() -> None:
+    grid = small_grid()
+    role = grid.role.copy()
+    role[15] = int(Role.CABINET)
+    able = grid.can_gasp.copy()
+    able[12:] = False
+    uplink = grid.uplink.copy()
+    uplink[15] = 11
+    watch = OutageWatch(grid._replace(role=role, can_gasp=able, uplink=uplink), POLICY)
+    lost = [facts(*((row, LOST, 60) for row in rows)) for rows in (range(12, 15), range(15, 16))]
+    watch.feed(T0 + 120_000, Facts.joined([readings(range(16), 0), lost[0]]))
+    assert told(watch) == [(Cause.COMMS, Level.UPLINK, 3, True)]
+    watch.feed(T0 + 125_000, lost[1])
+    assert told(watch) == [(Cause.POWER, Level.TRANSFORMER, 3, True)]
+
+
+def test_silence_of_two_intervals_and_the_grace_is_noticed() -> None:
+    watch = OutageWatch(small_grid(), POLICY)
+    watch.feed(T0, readings(range(16), 0))
+    hour = 3600
+    others = [row for row in range(16) if row != 7]
+    beat = facts(*((row, FactKind.READING, s) for row in others for s in (1800, 3600)))
+    assert watch.feed(T0 + (hour + 60) * 1000, beat) == []
+    silent = watch.feed(T0 + (hour + 61) * 1000, beat)
+    assert [(c.what, c.alarm.cause, c.alarm.node) for c in silent] == [("raised", Cause.COMMS, 7)]
+
+
+def test_backlog_of_a_silent_meter_withdraws_the_alarm() -> None:
+    watch = OutageWatch(small_grid(), POLICY)
+    watch.feed(T0, readings(range(16), 0))
+    others = [row for row in range(16) if row != 7]
+    for now_s in range(1800, 9001, 1800):
+        beat = facts(*((row, FactKind.READING, now_s) for row in others))
+        watch.feed(T0 + now_s * 1000, beat)
+    assert told(watch) == [(Cause.COMMS, Level.SERVICE, 7, True)]
+    late = readings(range(7, 8), *range(1800, 9001, 1800))
+    changes = watch.feed(T0 + 9060 * 1000, late)
+    assert [c.what for c in changes] == ["withdrawn"]
+    assert watch.alarms == ()
+
+
+def test_power_down_bit_says_that_a_gap_was_an_outage() -> None:
+    status = np.array([128, 0])
+    after = Facts(
+        np.array([7, 7]),
+        np.zeros(2, np.int64),
+        T0 + np.array([9000, 10_800]) * 1000,
+        np.full(2, np.nan),
+        status,
+        np.zeros(2, np.bool_),
+    )
+    others = [readings(rows, *range(0, 10_801, 1800)) for rows in (range(7), range(8, 16))]
+    watch = watch_after(*others, after, until_s=10_900)
+    power = [a for a in watch.alarms if a.cause is Cause.POWER]
+    assert [(a.node, a.end_ms - T0) for a in power] == [(7, 9_000_000)]
+
+
+def test_a_collapsed_phase_is_a_part_of_the_transformer() -> None:
+    low = Facts(
+        np.array([4]),
+        np.zeros(1, np.int64),
+        np.array([T0 + 600_000]),
+        np.array([0.02]),
+        np.zeros(1, np.int64),
+        np.zeros(1, np.bool_),
+    )
+    watch = watch_after(low, facts((5, GASP, 595), (6, GASP, 596)), until_s=700)
+    (alarm,) = watch.alarms
+    assert (alarm.level, alarm.node, alarm.is_partial) == (Level.TRANSFORMER, 1, True)
+    assert [one.row for one in watch.interruptions()] == [5, 6]
+
+
+def test_restoration_leaves_a_nested_outage() -> None:
+    out = facts(*((row, GASP, 10) for row in range(12)))
+    back = facts(*((row, FactKind.POWER_RETURNED, 1210) for row in range(11)))
+    watch = watch_after(out, back, until_s=1400)
+    feeder, nested = watch.alarms
+    assert (feeder.level, feeder.end_ms) == (Level.FEEDER, T0 + 1_210_000)  # 11 of 12 ≥ 90 %
+    assert (nested.level, nested.node, nested.is_open) == (Level.SERVICE, 11, True)
+    assert nested.parent == feeder.id
+    assert len(watch.interruptions()) == 12
+
+
+def test_restart_changes_nothing() -> None:
+    town = Town(900)
+    faults = town.faults(12, 10)
+    heard = town.heard(faults, 12)
+    whole, _ = play(town, heard, POLICY)
+    middle = len(heard) // 2
+    first, _ = play(town, heard[:middle], POLICY)
+    second = OutageWatch(town.topology, POLICY, first.state())
+    for place in range(middle, len(heard), 500):
+        part = heard[place : place + 500]
+        second.feed(part[-1].at_ms, as_facts(part))
+    end_ms = heard[-1].at_ms + MIN_MS
+    nothing = as_facts([])
+    whole.feed(end_ms, nothing)
+    second.feed(end_ms, nothing)
+    assert plain(second.alarms) == plain(whole.alarms)
+
+
+def plain(alarms: tuple[Alarm, ...]) -> list[Alarm]:
+    return [alarm._replace(id="", parent="") for alarm in alarms]
+
+
+@pytest.mark.parametrize("seed", range(quick_or_soak(2, 30)))
+def test_order_of_arrival_does_not_matter(seed: int) -> None:
+    town = Town(seed)
+    heard = town.heard(town.faults(12, 8), 12)
+    in_time, _ = play(town, heard, POLICY)
+    end_ms = heard[-1].at_ms + MIN_MS
+    rng = np.random.default_rng(seed)
+    shuffled = [heard[i] for i in rng.permutation(len(heard))]
+    late = OutageWatch(town.topology, POLICY)
+    for place in range(0, len(shuffled), 5000):
+        late.feed(end_ms, as_facts(shuffled[place : place + 5000]))
+    late.feed(end_ms, as_facts(shuffled[:100]))  # and some of it twice
+    in_time.feed(end_ms, as_facts([]))
+    assert plain(late.alarms) == plain(in_time.alarms)
+    assert late.interruptions() == in_time.interruptions()
+
+
+@pytest.mark.slow
+def test_scores() -> None:
+    total = OutageScore()
+    for seed in range(1000, 1000 + quick_or_soak(2, 30)):
+        score(seed, POLICY, 24, 16, total)
+    assert total.level_right >= 0.95 * total.power
+    assert total.links_as_power <= 0.02 * total.links
+    assert total.false_power <= 0.02 * total.power
+
+
+def test_indices_by_hand() -> None:
+    minute = MIN_MS
+    three = [
+        Interruption(0, T0, T0 + 10 * minute),
+        Interruption(1, T0, T0 + 5 * minute),  # exactly five is momentary
+        Interruption(2, T0 + minute, NEVER_MS),  # lasts: 19 minutes so far
+        Interruption(3, T0 - minute, T0 + 60 * minute),  # began before the period
+    ]
+    found = reliability(three, 10, (T0, T0 + 60 * minute), T0 + 20 * minute, POLICY)
+    assert (found.sustained, found.momentary, found.minutes) == (2, 1, 29.0)
+    assert found.saidi_min == pytest.approx(2.9)
+    assert found.saifi == pytest.approx(0.2)
+    assert found.caidi_min == pytest.approx(14.5)
+    assert found.maifi == pytest.approx(0.1)
+    nobody = reliability([], 0, (T0, T0 + minute), T0 + minute, POLICY)
+    assert nobody[4:] == (None, None, None, None)
+
+
+def test_facts_of_a_window() -> None:
+    window = empty_window(np.array([100, 101]), T0, INTERVAL_MS, 1)
+    window.quality[0, 1] = int(Quality.VALID)
+    window.voltage_v[0, 1] = 115.0
+    found = facts_of_window(window, np.array([4, 5]), np.array([230.0, 230.0]))
+    assert found.row.tolist() == [4]
+    assert found.time_ms.tolist() == [T0 + INTERVAL_MS]
+    assert found.voltage_pu.tolist() == [0.5]
