@@ -67,6 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except ValueError as error:
         parser.error(str(error))
+    except KeyboardInterrupt:
+        return 130  # as a shell says of a program that Ctrl-C has ended
 
 
 def _run(options: argparse.Namespace) -> int:
