@@ -1,4 +1,4 @@
-"""How long validation and estimation take: 10,000 meters, one day of half hours, one core.
+"""How long energy's rooms take: 10,000 meters, one day of half hours, one core.
 
 chrt -i 0 python -m tools.bench_energy [meters]
 """
@@ -9,8 +9,11 @@ import time
 import numpy as np
 
 from gateway.energy import vee
+from gateway.energy.billing import BillingPolicy, close, of_day
 from gateway.energy.calendar import Calendar, HolidayYear
+from gateway.energy.insight import InsightPolicy, budget, same_weekday, standby
 from gateway.energy.series import Window, empty_window
+from gateway.energy.tariff import Tariff, rate_shares
 from gateway.energy.vee.policy import VeePolicy
 from gateway.model import Quality
 from gateway.policies import load_policies
@@ -19,6 +22,7 @@ HALF_HOUR_MS = 1_800_000
 SLOTS = 48
 DEPTH = 35
 MISSING_SHARE = 0.01
+TARIFF = "vn-evn-3price"
 NOW_MS = 1_773_100_800_000  # 2026-03-10
 
 
@@ -55,9 +59,33 @@ def main() -> None:
     known = policy.meter.meters(meters)._replace(transformer=np.arange(meters) // 60)
     job = vee.Job(window, known, policy, calendar, history, vee.Carry.nothing(meters), vee.Extra())
     _report("vee, 1 % of readings missing", job)
+    _report_bills(job)
     for column in (window.import_wh, window.export_wh):
         column[:, 10:30] = np.nan
     _report("vee, ten hours of all meters missing", job)
+
+
+def _report_bills(job: vee.Job) -> None:
+    window, found = job.window, vee.run(job)
+    tariffs = load_policies("tariff", Tariff)
+    policy = load_policies("billing", BillingPolicy).at("vn-billing", NOW_MS)
+    advice = load_policies("insight", InsightPolicy).at("insight", NOW_MS)
+    day = int(job.calendar.day(np.array([window.start_ms]))[0])
+    began = time.perf_counter()
+    shares = rate_shares(tariffs, TARIFF, job.calendar, found.slot_ms(), window.interval_ms)
+    record = of_day(found, window, day, job.calendar, shares, policy)
+    made_s = time.perf_counter() - began
+    began = time.perf_counter()
+    rollover = np.full(window.meters, 1e9)
+    month = [record._replace(day=day + k) for k in range(31)]
+    ready = close(month, day, day + 31, rollover, policy).is_ready.mean()
+    closed_s = time.perf_counter() - began
+    print(f"billing: a day {made_s:.3f} s, a cycle of 31 days {closed_s:.3f} s, {ready:.2f} ready")
+    began = time.perf_counter()
+    standby(job.history, advice)
+    same_weekday(job.history, advice)
+    budget(job.history, (day - 9, day + 22), np.full(window.meters, 3e5), job.calendar, advice)
+    print(f"insight of {len(job.history.day)} days: {time.perf_counter() - began:.3f} s")
 
 
 def _report(title: str, job: vee.Job) -> None:
