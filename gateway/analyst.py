@@ -78,10 +78,16 @@ class Analyst:
                     record = max(self._position(), self._seen[domain])
                     changes = desk.changes.since(self._seen[domain])
                     self._unwritten[domain] = desk.engine.step(changes, self._clock()), record
-                self._derived.commit(domain, *self._unwritten[domain])
+                if is_worth_writing(self._unwritten[domain][0]):
+                    self._derived.commit(domain, *self._unwritten[domain])
             except JournalFullError as error:
                 logger.warning("analyst waits domain=%s: %s", domain, error)
                 self._stats.count("infragate_disk_full_total")
                 continue
             findings, self._seen[domain] = self._unwritten.pop(domain)
             self._stats.count("infragate_findings_total", len(findings.alarms), domain=domain)
+
+
+def is_worth_writing(findings: Findings) -> bool:
+    """Return whether a step found or remembers anything: most seconds bring nothing."""
+    return findings.state is not None or any((findings.alarms, findings.results, findings.memos))

@@ -2,11 +2,12 @@
 
 ::
 
-    intake     sources ─▶ GroupCommit(journal) ─▶ PUBACK        keeps the other three alive
+    intake     sources ─▶ GroupCommit(journal) ─▶ PUBACK        keeps the other four alive
                                   │ durable up to N      ▲ receipts
     processor  JournalReader ─▶ pipeline ─▶ store, quarantine, outbox ─▶ checkpoint
     keeper     outbox ─▶ sinks;  merges pages, rollups, retention
-    web        store, quarantine, stats ─▶ API, metrics, board
+    analyst    store ─▶ energy ─▶ derived.sqlite
+    web        store, quarantine, derived, stats ─▶ API, metrics, board
 
 Each of these is one process and one module of ``roles``, where its rooms are put together;
 nothing else in the program knows more than its own room. ``nursery`` forks them.

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo  # noqa: E402
 from gateway.api.glossary import METRICS  # noqa: E402
 from gateway.config import (  # noqa: E402
     BrokerSource,
+    EnergySection,
     GatewaySection,
     HttpSection,
     ListenerSource,
@@ -36,6 +37,7 @@ SECTIONS: dict[str, type[Section]] = {
     "[validation]": ValidationSection,
     "[http]": HttpSection,
     "[registry]": RegistrySection,
+    "[energy]": EnergySection,
     "[[sink]]": SinkSection,
 }
 _TLS = {
@@ -105,6 +107,10 @@ MEANINGS: dict[str, dict[str, str]] = {
         "file": "devices, sites, topology; TOML or CSV",
         "auto_enrol": "take unknown devices in; default: where there is no file",
         "max_devices": "further names are refused",
+    },
+    "[energy]": {
+        "enabled": "run the analyst: intervals, determinants, outages ([energy.md](energy.md))",
+        "tariff": "the calendar of rates by which use is divided",
     },
     "[[sink]]": {
         "name": "its own; metric label and name of its cursor",

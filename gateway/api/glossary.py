@@ -70,7 +70,10 @@ METRICS: Mapping[str, Term] = {
         "Readings put into quarantine since the start, requeued ones again", "reason"
     ),
     "infragate_disk_full_total": _counter("Writes that had to wait for room on the disk"),
+    # the analyst
     "infragate_findings_total": _counter("Alarms found or found again", "domain"),
+    "infragate_analysis_step_seconds": _histogram("Duration of one step of the analyst"),
+    "infragate_analysis_pending": _gauge("Days of groups of meters to be worked out", "domain"),
     # the keeper
     "infragate_sink_up": _gauge("0 while tries fail", "sink"),
     "infragate_sink_lag_seconds": _gauge("Age of the oldest record that waits", "sink"),

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from gateway.config.sections import (
     BrokerSource,
+    EnergySection,
     GatewaySection,
     HttpSection,
     ListenerSource,
@@ -36,6 +37,7 @@ _WORDS = {
 
 __all__ = [
     "BrokerSource",
+    "EnergySection",
     "GatewaySection",
     "HttpSection",
     "ListenerSource",
@@ -61,6 +63,7 @@ class Settings(Section):
     validation: ValidationSection = ValidationSection()
     http: HttpSection | None = HttpSection()
     registry: RegistrySection = RegistrySection()
+    energy: EnergySection = EnergySection()
     sink: tuple[SinkSection, ...] = ()
     mapping: tuple[Mapping, ...] = ()
 

@@ -18,6 +18,7 @@ from gateway.topics import UP_FILTERS, is_device_id, is_filter
 
 __all__ = [
     "BrokerSource",
+    "EnergySection",
     "GatewaySection",
     "HttpSection",
     "ListenerSource",
@@ -211,6 +212,13 @@ class RegistrySection(Section):
     def enrols(self) -> bool:
         """Whether an unknown device is taken in at its first message (graded, visible)."""
         return self.file is None if self.auto_enrol is None else self.auto_enrol
+
+
+class EnergySection(Section):
+    """Bills, outages and lineage, worked out of the readings."""
+
+    enabled: bool = True
+    tariff: str = "vn-evn-3price"  # a name in ``policies/tariff``
 
 
 def _as_http_url(text: str) -> str:

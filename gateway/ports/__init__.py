@@ -17,7 +17,7 @@ there is one recovery: the journal drops its torn tail, the store drops what lie
 checkpoint, and the processor goes on from there. Everything after the journal is a function of it.
 """
 
-from gateway.ports.analysis import Alarm, Changes, Engine, Findings, Result
+from gateway.ports.analysis import Alarm, Changes, Engine, Findings, Memo, Result
 from gateway.ports.decoding import (
     Collecting,
     Decode,
@@ -66,6 +66,7 @@ __all__ = [
     "Intake",
     "JournalReading",
     "LatestRow",
+    "Memo",
     "Message",
     "Publisher",
     "Result",

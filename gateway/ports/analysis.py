@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from gateway.model import Event
+from gateway.model import Event, ReadingBatch
 
 
 class Changes(NamedTuple):
@@ -11,6 +11,9 @@ class Changes(NamedTuple):
 
     spans: Mapping[str, Sequence[tuple[int, int]]]  # profile → [first, last] times, Unix ms
     events: Sequence[Event]  # in the order they came
+    # the readings themselves; None where they are too many at once (a first start, a replay):
+    # then the spans alone tell
+    readings: Sequence[ReadingBatch] | None = None
 
 
 class Alarm(NamedTuple):
@@ -39,12 +42,23 @@ class Result(NamedTuple):
     body: str  # JSON object, units in its names
 
 
+class Memo(NamedTuple):
+    """What an engine must know again, too large for its state; known by (domain, name, number)."""
+
+    name: str
+    number: int  # of a day
+    data: bytes
+
+
 class Findings(NamedTuple):
     """What one step of an engine found; written whole or not at all."""
 
     alarms: Sequence[Alarm] = ()
     results: Sequence[Result] = ()
-    state: bytes = b""  # given back at the next start
+    # given back at the next start; None: the state before this step, and what changed since then
+    # comes again. An engine with much to remember need not write it down every second.
+    state: bytes | None = None
+    memos: Sequence[Memo] = ()
 
 
 class Engine(Protocol):

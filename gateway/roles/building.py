@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from gateway.config import HttpSection, ListenerSource, Settings, SourceSection, duration_ms
 from gateway.decode import Collector, Decoders
 from gateway.decode.mapping import CompiledMapping
+from gateway.energy.tariff import TARIFF_DOMAIN, Tariff
 from gateway.errors import ConfigError
 from gateway.ledger import FindTimes, Ledger
 from gateway.model import MAX_SOURCES
 from gateway.pipeline import Pipeline, Stages
+from gateway.policies import load_policies
 from gateway.ports import Checkpoint
 from gateway.profiles import Profiles, load_profiles
 from gateway.registry import Directory, Registry
@@ -28,8 +30,10 @@ def check(settings: Settings) -> dict[str, object]:
     Raises:
         ConfigError: names the file and the key or line.
     """
-    profiles, registry = load_all_profiles(settings), _registry(settings)
+    profiles, registry = load_all_profiles(settings), load_registry(settings)
     _decoders(settings, profiles)
+    with _naming("energy"):
+        load_policies(TARIFF_DOMAIN, Tariff).editions(settings.energy.tariff)
     for index, source in enumerate(settings.source):
         with _naming(f"source.{index}"):
             _try_keys(source)
@@ -79,7 +83,7 @@ def build_pipeline(
 ) -> tuple[Pipeline, Directory]:
     """Return a pipeline that goes on from ``checkpoint``, and the directory it fills."""
     directory = Directory(
-        _registry(settings),
+        load_registry(settings),
         enrols=settings.registry.enrols,
         max_devices=settings.registry.max_devices,
         rows=checkpoint.devices,
@@ -112,6 +116,7 @@ def load_all_profiles(settings: Settings) -> Profiles:
     return load_profiles(*folders)
 
 
-def _registry(settings: Settings) -> Registry | None:
+def load_registry(settings: Settings) -> Registry | None:
+    """Return the registry of the configured file, None where there is none."""
     file = settings.registry.file
     return None if file is None else Registry.load(file)

@@ -34,6 +34,7 @@ from gateway.waterline import Waterline
 
 # What may wait does not compete with a start that shall be over within a second.
 KEEPER_AFTER_S = 1.0
+ANALYST_AFTER_S = 3.0
 
 
 def run(
@@ -101,6 +102,7 @@ async def _run(
     intake, journal = open_intake(settings, waterline, stats, taps)
     roles = [Role("processor", intake.attach), Role("keeper", after_s=KEEPER_AFTER_S)]
     roles += [Role("web")] if settings.http is not None else []
+    roles += [Role("analyst", after_s=ANALYST_AFTER_S)] if settings.energy.enabled else []
     roles += [Role(name) for name in helpers]
     children = Children(nursery, roles, stats)
     requests = {

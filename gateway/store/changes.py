@@ -1,14 +1,24 @@
 """What came into the store since somebody looked last, told by the numbers of journal records."""
 
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gateway.model import Event
+from gateway.model import Event, ReadingBatch
 from gateway.ports import Changes
 from gateway.store.days import DayFiles
+from gateway.store.pages import PageDamagedError, decode_page
 from gateway.store.rolled import is_rollup
 
-_PAGES = "SELECT profile, min(t_lo), max(t_hi) FROM page WHERE record_hi > ? GROUP BY profile"
+# Rows handed over at once: 25 MB of em1, a quarter of a second to unpack. 10,000 meters that all
+# speak within one second are 10,000.
+MOST_ROWS = 131_072
+MOST_EVENTS = 100_000  # the newest days of a first start: 50 MB
+
+_PAGES = """SELECT profile, min(t_lo), max(t_hi), sum(n) FROM page WHERE record_hi > ?
+GROUP BY profile"""
+_DATA = "SELECT profile, data FROM page WHERE record_hi > ?"
 _EVENTS = """SELECT time_ms, received_ms, device_index, kind, code, detail, record FROM event
 WHERE record > ? ORDER BY record, id"""
 
@@ -27,7 +37,9 @@ class ChangeReader:
         again: a day file that was not written meanwhile is not opened.
         """
         spans: dict[str, list[tuple[int, int]]] = {}
-        events: list[Event] = []
+        events: deque[Event] = deque(maxlen=MOST_EVENTS)
+        readings: list[ReadingBatch] = []
+        rows = 0
         days = self._days.days()
         for day in days:
             stamp = self._days.stamp(day)
@@ -37,13 +49,30 @@ class ChangeReader:
             connection = self._days.get(day)
             if connection is None:
                 continue
-            for profile, low_ms, high_ms in connection.execute(_PAGES, (record,)):
+            for profile, low_ms, high_ms, count in connection.execute(_PAGES, (record,)):
                 if not is_rollup(profile):
                     spans.setdefault(profile, []).append((low_ms, high_ms))
-            events += [Event(*row) for row in connection.execute(_EVENTS, (record,))]
+                    rows += count
+            if rows <= MOST_ROWS:
+                readings += _readings(connection, record)
+            events.extend(Event(*row) for row in connection.execute(_EVENTS, (record,)))
         self._stamps = {day: self._stamps[day] for day in days if day in self._stamps}
-        events.sort(key=lambda event: event.record)
-        return Changes(spans, events)
+        told = sorted(events, key=lambda event: event.record)
+        return Changes(spans, told, readings if rows <= MOST_ROWS else None)
+
+
+def _readings(connection: sqlite3.Connection, record: int) -> Iterator[ReadingBatch]:
+    """Yield what a day file has from behind ``record``; merged pages hold older ones too."""
+    for profile, data in connection.execute(_DATA, (record,)):
+        if is_rollup(profile):
+            continue
+        try:
+            page = decode_page(data, profile)
+        except PageDamagedError:
+            continue  # readers count it
+        is_new = page.record > record
+        if is_new.any():
+            yield page.take(is_new)
 
 
 def is_empty(changes: Changes) -> bool:

@@ -5,11 +5,11 @@ crash repeats a step and never half of one. The file can be deleted: all of it i
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.ports import Alarm, Findings, Result
+from gateway.ports import Alarm, Findings, Memo, Result
 from gateway.store.files import connect, create, full_disk_is_ours, transaction
 
 FILE_NAME = "derived.sqlite"
@@ -29,6 +29,10 @@ CREATE TABLE result (
 ) WITHOUT ROWID;
 CREATE INDEX result_place ON result (domain, series, place, from_ms);
 CREATE TABLE engine (domain TEXT PRIMARY KEY, record INTEGER NOT NULL, state BLOB NOT NULL);
+CREATE TABLE memo (
+    domain TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (domain, name, number)
+) WITHOUT ROWID;
 """
 _PUT_ALARM = """INSERT INTO alarm (domain, kind, place, raised_ms, found_ms, cleared_ms, severity,
 confidence, evidence) VALUES (?,?,?,?,?,?,?,?,?)
@@ -36,6 +40,16 @@ ON CONFLICT (domain, kind, place, raised_ms) DO UPDATE SET cleared_ms = excluded
 severity = excluded.severity, confidence = excluded.confidence, evidence = excluded.evidence"""
 _PUT_RESULT = """INSERT OR REPLACE INTO result (domain, series, place, from_ms, to_ms, body)
 VALUES (?,?,?,?,?,?)"""
+_PUT_MEMO = "INSERT OR REPLACE INTO memo (domain, name, number, data) VALUES (?,?,?,?)"
+_MEMOS = """SELECT name, number, data FROM memo
+WHERE domain = ? AND name = ? AND number >= ? AND number < ? ORDER BY number"""
+_LINE = """SELECT series, place, from_ms, to_ms, body FROM result
+WHERE domain = ? AND series = ? AND from_ms = ? AND place = ?"""
+_FORGET = (
+    "DELETE FROM result WHERE domain = ?1 AND to_ms < ?2",
+    "DELETE FROM alarm WHERE domain = ?1 AND cleared_ms > 0 AND cleared_ms < ?2",
+)
+_FORGET_MEMOS = "DELETE FROM memo WHERE domain = ? AND number < ?"
 _PUT_ENGINE = "INSERT OR REPLACE INTO engine (domain, record, state) VALUES (?,?,?)"
 _ALARMS = """SELECT id, kind, place, raised_ms, found_ms, cleared_ms, severity, confidence, evidence
 FROM alarm WHERE domain = ?1 AND raised_ms < ?3 AND (cleared_ms = 0 OR cleared_ms >= ?2)
@@ -87,13 +101,28 @@ class DerivedStore:
     def commit(self, domain: str, findings: Findings, record: int) -> None:
         """Make the findings of a step durable, and that it has seen all up to ``record``.
 
+        Without a state it still has to see what came after the last one that has.
+
         Raises:
             JournalFullError: the disk is full; nothing was written, call again later.
         """
         with full_disk_is_ours(), transaction(self._file):
             self._file.executemany(_PUT_ALARM, ((domain, *alarm) for alarm in findings.alarms))
             self._file.executemany(_PUT_RESULT, ((domain, *one) for one in findings.results))
-            self._file.execute(_PUT_ENGINE, (domain, record, findings.state))
+            self._file.executemany(_PUT_MEMO, ((domain, *memo) for memo in findings.memos))
+            if findings.state is not None:
+                self._file.execute(_PUT_ENGINE, (domain, record, findings.state))
+
+    def forget(self, domain: str, before_ms: int, memos_before: int) -> None:
+        """Delete findings that were over before a moment, and memos with lower numbers.
+
+        Raises:
+            JournalFullError: the disk is full; call again later.
+        """
+        with full_disk_is_ours(), transaction(self._file):
+            for sql in _FORGET:
+                self._file.execute(sql, (domain, before_ms))
+            self._file.execute(_FORGET_MEMOS, (domain, memos_before))
 
     def close(self) -> None:
         """Close the file."""
@@ -128,6 +157,17 @@ class DerivedReader:
         """
         where = (asked.series, asked.from_ms, asked.to_ms, asked.place or None)
         return [Result._make(row) for row in self._rows(_RESULTS, (domain, *where, *after, limit))]
+
+    def lines(
+        self, domain: str, series: str, from_ms: int, places: Iterable[str]
+    ) -> dict[str, Result]:
+        """Return the lines of a series that begin at one moment, by place, as far as known."""
+        found = (self._rows(_LINE, (domain, series, from_ms, place)) for place in places)
+        return {rows[0][1]: Result._make(rows[0]) for rows in found if rows}
+
+    def memos(self, domain: str, name: str, first: int, stop: int) -> Sequence[Memo]:
+        """Return memos of a name with numbers from ``first`` to before ``stop``."""
+        return [Memo._make(row) for row in self._rows(_MEMOS, (domain, name, first, stop))]
 
     def _rows(self, sql: str, values: tuple[object, ...]) -> Sequence[tuple[Any, ...]]:
         if self._file is None:

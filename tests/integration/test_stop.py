@@ -41,9 +41,9 @@ def test_a_stop_waits_for_the_rest_and_restarts_nobody(
 def test_a_peer_that_has_gone_is_an_error_and_never_a_signal(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, listener(free_port()))
     gateway.start()
-    wait_until(lambda: "keeper" in gateway.roles(), what="all processes")
+    wait_until(lambda: "analyst" in gateway.roles(), what="all processes")
     roles = gateway.roles()
-    assert set(roles) == {"intake", "nursery", "processor", "keeper", "web"}
+    assert set(roles) == {"intake", "nursery", "processor", "keeper", "analyst", "web"}
     ignored = [ignores_sigpipe(pid) for pid in roles.values()]
     gateway.stop()
     assert all(ignored)
@@ -52,10 +52,10 @@ def test_a_peer_that_has_gone_is_an_error_and_never_a_signal(tmp_path: Path) -> 
 def test_what_may_wait_stands_back_for_what_may_not(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, listener(free_port()))
     gateway.start()
-    wait_until(lambda: "keeper" in gateway.roles(), what="all processes")
+    wait_until(lambda: "analyst" in gateway.roles(), what="all processes")
     nice = {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in gateway.roles().items()}
     gateway.stop()
-    assert nice["intake"] < nice["processor"] < nice["web"] < nice["keeper"]
+    assert nice["intake"] < nice["processor"] < nice["web"] < nice["analyst"] < nice["keeper"]
 
 
 def ignores_sigpipe(pid: int) -> bool:

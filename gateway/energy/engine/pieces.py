@@ -1,0 +1,79 @@
+"""What is to be worked out again, in which order and when."""
+
+from collections.abc import Container, Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from gateway.energy.billing import month
+from gateway.energy.calendar import DAY_MS
+from gateway.energy.engine.roster import DEFAULT_INTERVAL_MS
+from gateway.profiles import Profile
+
+GROUP = 500  # meters of a piece: a tenth of a second, and 4 MB of history
+# What comes within this time is worked out together; a day that costs more waits longer, so that
+# meters that send every second cost a twentieth of a core and not all of it.
+SETTLE_MS = 5_000
+_PAUSES = 20
+
+
+class Piece(NamedTuple):
+    """A local day of a group of meters of one profile."""
+
+    day: int
+    profile: str
+    group: int  # device_index // GROUP
+
+
+class Pieces:
+    """The pieces that wait, oldest day first among those that are due."""
+
+    def __init__(self, due: Iterable[tuple[Piece, int]] = ()) -> None:
+        self._due_ms = dict(due)
+        self._pause_ms: dict[tuple[str, int], int] = {}  # by what the last one of a group cost
+
+    def __len__(self) -> int:
+        """Return how many wait."""
+        return len(self._due_ms)
+
+    def add(self, pieces: Iterable[Piece], now_ms: int, *, at_once: bool = False) -> bool:
+        """Note pieces; one that waits already keeps its time. Return whether any is new."""
+        before = len(self._due_ms)
+        for piece in pieces:
+            pause_ms = self._pause_ms.get(piece[1:], SETTLE_MS)
+            self._due_ms.setdefault(piece, now_ms if at_once else now_ms + pause_ms)
+        return len(self._due_ms) > before
+
+    def next(self, now_ms: int, without: Container[tuple[str, int]] = ()) -> Piece | None:
+        """Return the oldest day that is due, None where nothing is.
+
+        Args:
+            now_ms: the moment.
+            without: groups (profile, number) that shall wait.
+        """
+        due = (piece for piece, due_ms in self._due_ms.items() if due_ms <= now_ms)
+        return min((piece for piece in due if piece[1:] not in without), default=None)
+
+    def done(self, piece: Piece, cost_ms: int) -> None:
+        """Forget a piece that was worked out."""
+        self._due_ms.pop(piece, None)
+        self._pause_ms[piece[1:]] = max(SETTLE_MS, _PAUSES * cost_ms)
+
+    def waiting(self) -> list[tuple[Piece, int]]:
+        """Return the pieces with their times, to be given to the next life."""
+        return sorted(self._due_ms.items())
+
+
+def interval_of(profile: Profile) -> int:
+    """Return the length of a slot for meters of a profile, ms."""
+    return profile.interval_s * 1000 or DEFAULT_INTERVAL_MS
+
+
+def name_of(piece: Piece) -> str:
+    """Return the name of a piece's memos."""
+    return f"{piece.profile}/{piece.group}"
+
+
+def month_of(day: int) -> tuple[int, int]:
+    """Return the calendar month that a local day lies in: its first day and the day behind it."""
+    date = datetime.fromtimestamp(day * DAY_MS / 1000, UTC)
+    return month(date.year, date.month)
