@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test test-firmware firmware bench bench-city bench-firmware bench-store lint soak
+.PHONY: demo score-grid test test-firmware firmware bench bench-city bench-firmware bench-store lint soak
 .PHONY: servers clean lock
 .DEFAULT_GOAL := help
 
@@ -43,6 +43,9 @@ soak: $(DEV) servers ## The same tests with the full counts of the acceptance li
 
 firmware: $(DEV) ## Images for every board, with their sizes (build/firmware)
 	$(BIN)/python -m firmware.tools.build
+
+score-grid: $(DEV) ## Outages, thefts and wrong wires of made-up towns: what was found (five minutes)
+	$(BIN)/python -m tools.score_energy
 
 bench: $(DEV) servers ## One table: messages/s, CPU per message, latencies, memory, bytes
 	$(BIN)/infragate bench
