@@ -49,6 +49,7 @@ bench: $(DEV) servers ## One table: messages/s, CPU per message, latencies, memo
 
 bench-firmware: $(DEV) ## The node under MicroPython: messages/s, draining of a backlog
 	$(BIN)/python -m tests.firmware.bench
+	$(BIN)/python -m firmware.tools.build
 
 bench-store: $(DEV) ## 50 million readings: times to write, merge and query them (four minutes)
 	folder=$$(mktemp -d) && $(BIN)/python -m tools.fill_store $$folder --days 30 --per-day 167; \

@@ -53,26 +53,29 @@ class Meter:
 
     def __init__(self, pids: Sequence[int] = ()) -> None:
         self._pids = pids
-        self._own_s, self._servers = time.process_time(), self._read_servers()
+        self._own, self._servers = _read([os.getpid()]), _read(pids)
         self._began_s = time.perf_counter()
-
-    def _read_servers(self) -> tuple[float, float] | None:
-        if not self._pids:
-            return None
-        try:
-            return sum(map(cpu_s_of, self._pids)), sum(map(wanted_s_of, self._pids))
-        except OSError:  # it has died meanwhile
-            return None
 
     def read(self) -> dict[str, float | None]:
         """Return shares of one core, in percent; None for a server that nobody named."""
         elapsed_s = time.perf_counter() - self._began_s
-        own = (time.process_time() - self._own_s) / elapsed_s * 100
-        report: dict[str, float | None] = {"own_cpu_percent": round(own, 1)}
-        before, after = self._servers, self._read_servers()
-        for index, name in enumerate(("server_cpu_percent", "server_busy_percent")):
-            share: float | None = None
-            if before is not None and after is not None:
-                share = round((after[index] - before[index]) / elapsed_s * 100, 1)
-            report[name] = share
+        report: dict[str, float | None] = {}
+        read = (("own", self._own, [os.getpid()]), ("server", self._servers, self._pids))
+        for whose, before, pids in read:
+            after = _read(pids)
+            for index, name in enumerate(("cpu", "busy")):
+                share: float | None = None
+                if before is not None and after is not None:
+                    share = round((after[index] - before[index]) / elapsed_s * 100, 1)
+                report[f"{whose}_{name}_percent"] = share
         return report
+
+
+def _read(pids: Sequence[int]) -> tuple[float, float] | None:
+    """Return seconds on a core, and on or waiting for one; None where nobody can say."""
+    if not pids:
+        return None
+    try:
+        return sum(map(cpu_s_of, pids)), sum(map(wanted_s_of, pids))
+    except OSError:  # it has died meanwhile
+        return None

@@ -8,7 +8,7 @@ helps itself step by step, slower each time: network down and up, soft reset, ha
 import asyncio
 import json
 
-from fieldnode import drivers, syncing
+from fieldnode import collect_early, drivers, syncing
 from fieldnode.connecting import Connector
 from fieldnode.core import config as schema
 from fieldnode.core.block import CLOCK_NONE, read_header
@@ -122,6 +122,7 @@ class Node:
 
     async def run(self) -> None:
         """Run for ever."""
+        collect_early(False)
         tasks = [("uplink", self._connect), ("sync", self._keep_time), ("gasp", self._last_gasp)]
         if not self.is_safe:
             tasks.append(("sense", self._sense))

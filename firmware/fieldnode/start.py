@@ -11,8 +11,7 @@ from fieldnode.core.ota import Update
 if False:  # for the type checker
     from typing import Any
 
-    from fieldnode.core.ota import Slots
-    from fieldnode.hal.base import Hal
+    from fieldnode.hal.base import Hal, Slots
 
 TICK_MS = 1000
 

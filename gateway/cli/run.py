@@ -1,6 +1,7 @@
 """``run``, ``demo`` and ``check``."""
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
@@ -78,6 +79,8 @@ def _demo(options: argparse.Namespace) -> int:
     config = data_dir / "demo.toml"
     config.write_text(DEMO_CONFIG.format(mqtt_port=options.mqtt_port, port=options.port), "utf-8")
     helpers = {} if options.no_fleet else {"fleet": _fleet_command(options, data_dir)}
+    if options.scenario and not _is_playable(options, data_dir):
+        return 2
     print(
         f"\n  infragate demo\n"
         f"  board    http://127.0.0.1:{options.port}\n"
@@ -101,6 +104,12 @@ def _fleet_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
         *("--meters", str(options.meters), "--detectors", str(options.detectors)),
         *("--state", str(data_dir / "fleet")),
     ]
+
+
+def _is_playable(options: argparse.Namespace, data_dir: Path) -> bool:
+    """Ask the simulator first: a helper that ends is started again, for ever."""
+    command = [*_city_command(options, data_dir), "--check"]
+    return subprocess.run(command, check=False).returncode == 0  # noqa: S603  # our own
 
 
 def _city_command(options: argparse.Namespace, data_dir: Path) -> list[str]:

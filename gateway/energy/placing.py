@@ -87,6 +87,9 @@ def _positions(
     grid: Grid, profile: Profile, batch: ReadingBatch
 ) -> tuple[IntArray, IntArray, BoolArray]:
     """Return row and mark of each reading, -1 where it has none, and which are off their grid."""
+    if not len(grid.device_index):
+        nowhere = np.full(len(batch), -1, np.int64)
+        return nowhere, nowhere, np.zeros(len(batch), np.bool_)
     order = np.argsort(grid.device_index)
     sorted_index = grid.device_index[order]
     found = np.minimum(np.searchsorted(sorted_index, batch.device_index), len(order) - 1)

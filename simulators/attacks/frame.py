@@ -38,17 +38,6 @@ class Order:
         return f"tg/1/{self.org}/{SECTOR}/{device}/{lane}"
 
 
-class Truth(NamedTuple):
-    """What really happened, as ``truth.json`` has it."""
-
-    what: str
-    where: str
-    from_ms: int
-    to_ms: int
-    magnitude: Mapping[str, float | str]
-    touches: tuple[str, ...]
-
-
 class Means(NamedTuple):
     """What an attack works with."""
 

@@ -4,11 +4,12 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from simulators.attacks import insiders, outsiders
-from simulators.attacks.frame import Attack, Means, Order, Truth
+from simulators.attacks.frame import Attack, Means, Order
+from simulators.city.frame import Truth
+from simulators.city.times import rfc3339
 from simulators.target import Target
 
 KINDS: dict[str, Attack] = {
@@ -51,8 +52,8 @@ def write_truth(file: Path, entries: Sequence[Truth], seed: int) -> None:
     content = {
         "version": VERSION,
         "seed": seed,
-        "from": _rfc3339(min(entry.from_ms for entry in entries)),
-        "to": _rfc3339(max(entry.to_ms for entry in entries)),
+        "from": rfc3339(min(entry.from_ms for entry in entries)),
+        "to": rfc3339(max(entry.to_ms for entry in entries)),
         "scenarios": [told(entry) for entry in entries],
     }
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -64,15 +65,10 @@ def write_truth(file: Path, entries: Sequence[Truth], seed: int) -> None:
 def told(entry: Truth) -> dict[str, object]:
     """Return an entry as the file has it."""
     return {
-        "what": entry.what,
+        "what": entry.kind,
         "where": entry.where,
-        "from": _rfc3339(entry.from_ms),
-        "to": _rfc3339(entry.to_ms),
+        "from": rfc3339(entry.from_ms),
+        "to": rfc3339(entry.to_ms),
         "magnitude": dict(entry.magnitude),
         "touches": list(entry.touches),
     }
-
-
-def _rfc3339(time_ms: int) -> str:
-    moment = datetime.fromtimestamp(time_ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

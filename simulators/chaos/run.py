@@ -57,7 +57,7 @@ class Chaos:
         schedule = make_schedule(task.seed, task.seconds, task.kills, plant.able)
         await plant.start()
         api = Api(plant.http_port)
-        if not await asyncio.to_thread(api.wait_ready, task.start_s):
+        if not await self._starts(api):
             raise ApiError("the gateway did not start; see its log")
         ticker = asyncio.create_task(self._field.run())
         await self._faults.run(schedule)
@@ -75,6 +75,15 @@ class Chaos:
             plant.keep_evidence()
         times = {"elapsed_s": time.monotonic() - began_s, "recovery_s": recovered_s}
         return self._report(verdict, {name: round(value, 1) for name, value in times.items()})
+
+    async def _starts(self, api: Api) -> bool:
+        """Wait until the gateway is ready; return whether it was so in time."""
+        end_s = time.monotonic() + self._task.start_s
+        while time.monotonic() < end_s:
+            if await asyncio.to_thread(api.is_ready):
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
 
     async def _settle(self, api: Api) -> bool:
         """Wait until all is promised and nothing pends; return whether that came true in time."""

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from simulators.attacks.frame import SECTOR
+from simulators.attacks.world import Attacks
 from simulators.city.calendar import midnight_ms
 from simulators.city.frame import (
     ORG,
@@ -20,6 +22,7 @@ from simulators.city.frame import (
 )
 from simulators.city.grid.world import Grid
 from simulators.city.registry import render
+from simulators.city.times import rfc3339
 from simulators.road.world import Road
 
 VERSION = 1
@@ -47,11 +50,12 @@ class Order:
 
 
 def worlds_of(size: Size) -> list[World]:
-    """Build the worlds of a city; the road comes last, it asks the grid for power."""
+    """Build the worlds of a city; the road comes after the grid, which it asks for power."""
     grid = Grid(size.seed, size.meters, cabinets_for(size.lanes), size.interval_ms)
+    attacks = Attacks(size.seed, [row.id for row in grid.devices() if row.sector == SECTOR])
     if not size.lanes:
-        return [grid]
-    return [grid, Road(size.seed, size.lanes, grid, size.interval_ms)]
+        return [grid, attacks]
+    return [grid, Road(size.seed, size.lanes, grid, size.interval_ms), attacks]
 
 
 class City:
@@ -125,6 +129,11 @@ class City:
             pass
         self.last_ms = last_ms
 
+    @property
+    def attacks(self) -> Attacks:
+        """What is done to it from outside."""
+        return next(world for world in self.worlds if isinstance(world, Attacks))
+
     def devices(self) -> list[DeviceRow]:
         """Return all devices."""
         return [device for world in self.worlds for device in world.devices()]
@@ -175,12 +184,6 @@ def _told(entry: Truth) -> dict[str, object]:
         "magnitude": dict(entry.magnitude),
         "touches": list(entry.touches),
     }
-
-
-def rfc3339(time_ms: int) -> str:
-    """Return a time as the gateway's API writes it."""
-    moment = datetime.fromtimestamp(time_ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_ms(text: str) -> int:

@@ -11,10 +11,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from simulators.city.city import City, Order, Size, parse_ms, rfc3339, usual_start_ms
+from simulators.city.city import City, Order, Size, parse_ms, usual_start_ms
 from simulators.city.dry import run_dry, run_into
 from simulators.city.frame import ORG, Span
 from simulators.city.live import LiveCity
+from simulators.city.times import rfc3339
 from simulators.parent import die_with
 from simulators.shelf import Shelf
 from simulators.target import add_target_options, target_of
@@ -51,6 +52,7 @@ def add_city(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, metavar="DIR", help="go on where the last run was")
     parser.add_argument("--forever", action="store_true", help="go on when the days are over")
     parser.add_argument("--parent", type=int, metavar="PID", help="end when this process does")
+    parser.add_argument("--check", action="store_true", help="only whether the orders can be")
     parser.add_argument("--json", action="store_true", help="report as JSON in the last line")
 
 
@@ -67,6 +69,10 @@ def run_city(options: argparse.Namespace) -> int:
     span = Span(start_ms, start_ms + round(options.days * DAY_MS))
     orders = [order for text in options.scenario for order in read_orders(text, start_ms)]
     city = City(size, span, orders, ends=not options.forever)
+    if city.attacks.is_ordered and factor != 1.0:
+        raise ValueError("attacks need --mqtt and real time")
+    if options.check:
+        return 0
     city.write_registry(options.out, options.org)
     began_s = time.monotonic()
     if options.mqtt is None:
@@ -115,7 +121,7 @@ def _start_ms(options: argparse.Namespace, factor: float | None) -> int:
 
 def _resumed(options: argparse.Namespace, start_ms: int) -> int:
     """Return when the run began that ``--state`` remembers; remember this one if there is none."""
-    if options.state is None:
+    if options.state is None or options.check:
         return start_ms
     file: Path = options.state / "start.json"
     if file.exists():
@@ -191,13 +197,19 @@ async def _live(city: City, options: argparse.Namespace, factor: float | None) -
     if options.state is not None and factor == 1.0:
         city.skip_to(time.time_ns() // 1_000_000)
     shelf = None if options.state is None else Shelf(options.state)
-    live = LiveCity(city, target_of(options), options.org, factor, shelf)
+    target = target_of(options)
+    live = LiveCity(city, target, options.org, factor, shelf)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     watch = asyncio.create_task(_write_truth(city, options.out))
+    attacks = asyncio.create_task(
+        city.attacks.carry_out(target, options.org, lambda: time.time_ns() // 1_000_000)
+    )
     await live.run_through(stop)
+    attacks.cancel()
+    await asyncio.gather(attacks, return_exceptions=True)
     watch.cancel()
     # the city is stepped a little ahead of its clock
     report = dict(live.report()) | _passed(city, live.world_ms)

@@ -12,13 +12,14 @@ from simulators.city.city import City
 from simulators.city.feed import Feed, Turn
 from simulators.city.frame import LAST_GASP
 from simulators.city.nodes import Node, Writers
-from simulators.device import KEPT_READINGS, Device, Reading
+from simulators.device import Device, Reading
 from simulators.fleet import Fleet
 from simulators.shelf import Shelf
 from simulators.target import Target
 
 STEP_MS = 3_600_000  # how far the city is stepped at once: bounds what waits for its moment
 _MOST_STEP_S = 5.0  # … and less where real time is slow: nobody computes what is hours away
+_PATIENCE_MS = 120_000  # for the first connections of a city that is not in real time
 ROWS_PER_TICK = 20_000  # 2 s of work at most, before the connections are looked at again
 
 
@@ -57,7 +58,8 @@ class LiveCity(Fleet):
     ) -> None:
         self._city, self._factor = city, factor
         self._world_ms = city.ended_ms
-        self._began_ms: int | None = None  # when the first tick was
+        self._told_ms = 0  # real time of the last tick
+        self._goal_ms = city.ended_ms
         roster = _Nodes(city, org, lambda: self._world_ms)
         self._own = roster.nodes
         super().__init__(roster, target, shelf, clock, random.Random(city.size.seed))
@@ -92,7 +94,9 @@ class LiveCity(Fleet):
 
     @override
     def _sample(self, now_ms: int) -> list[int]:
-        until_ms = self._until(now_ms)
+        if self._goal_ms <= self._world_ms:
+            self._goal_ms = self._until(now_ms)
+        until_ms = self._goal_ms  # the last one, where a tick was too short for all its rows
         taken: list[tuple[Device, list[Reading]]] = []
         sampled: set[int] = set()
         for row in self._feed.rows(until_ms):
@@ -122,14 +126,27 @@ class LiveCity(Fleet):
 
     def _until(self, now_ms: int) -> int:
         """Return up to when the city may be told."""
-        if self._began_ms is None:
-            self._began_ms = now_ms
-        if self._factor is not None:
-            passed_ms = int((now_ms - self._began_ms) * self._factor)
-            return min(max(self._first_ms + passed_ms, self._world_ms), self._city.last_ms)
-        if not self._is_quiet():
-            return self._world_ms
-        return min(self._world_ms + STEP_MS, self._city.last_ms)
+        if self._factor == 1.0:
+            return min(self._first_ms + now_ms - self.tally.started_ms, self._city.last_ms)
+        if self._factor is None:
+            step_ms = STEP_MS if self._is_quiet() else 0
+        else:
+            # a city that is faster than its connections would overrun the memory of its nodes
+            step_ms = (
+                0 if self._is_crowded(now_ms) else int((now_ms - self._told_ms) * self._factor)
+            )
+        self._told_ms = now_ms
+        return min(self._world_ms + step_ms, self._city.last_ms)
+
+    def _is_crowded(self, now_ms: int) -> bool:
+        """Return whether nodes are not up for the first time yet, or hold much without receipt."""
+        up = self.tally.connects + len(self._barred)
+        if up < len(self._own) and now_ms - self.tally.started_ms < _PATIENCE_MS:
+            return True
+        has_gateway = any(node.receipted for node in self._own)
+        return has_gateway and any(
+            node.is_half_full for number, node in enumerate(self._own) if number not in self._barred
+        )
 
     def _is_quiet(self) -> bool:
         """Return whether every node that can has sent all it has, and is not about to overrun."""
@@ -140,7 +157,7 @@ class LiveCity(Fleet):
                 continue
             if link is None or not link.is_up or not link.is_idle or not node.is_sent:
                 return False
-            if node.owes_backlog or (has_gateway and len(node.kept) > KEPT_READINGS // 2):
+            if node.owes_backlog or (has_gateway and node.is_half_full):
                 return False
         return True
 

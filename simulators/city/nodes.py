@@ -13,6 +13,8 @@ from simulators.city.profiles import PROFILES
 from simulators.device import KEPT_READINGS, ROWS_PER_MESSAGE, Device, Reading, tail_of
 
 MOST_EVENTS = 64  # waiting in a node; the oldest go first
+# A radar that reports every vehicle fills 1,000 readings within a quarter of an hour.
+KEPT_EVENTS = 10 * KEPT_READINGS
 
 
 class Writers:
@@ -61,6 +63,8 @@ class Node(Device):
         super().__init__(org, row.id, _Fed(row), row.interval_ms or 60_000)
         self._writers, self._world_ms = writers, world_ms
         self._events: deque[bytes] = deque(maxlen=MOST_EVENTS)
+        self._most = KEPT_READINGS if row.interval_ms else KEPT_EVENTS
+        self.kept = deque(maxlen=self._most)
 
     def take(self, time_ms: int, values: Sequence[int], status: int) -> Reading:
         """Keep a reading that the world has made."""
@@ -68,7 +72,7 @@ class Node(Device):
         reading = Reading(self.next_seq, time_ms, tail_of(measured, status))
         self.next_seq += 1
         self.last_ms = time_ms
-        self.overwritten += len(self.kept) == KEPT_READINGS
+        self.overwritten += len(self.kept) == self._most
         self.kept.append(reading)
         return reading
 
@@ -84,6 +88,11 @@ class Node(Device):
     def is_sent(self) -> bool:
         """Whether everything has left the node at least once."""
         return not self._events and self.sent + 1 >= self.next_seq
+
+    @property
+    def is_half_full(self) -> bool:
+        """Whether readings without a receipt fill half of the memory."""
+        return len(self.kept) > self._most // 2
 
     @override
     def event(self) -> bytes | None:

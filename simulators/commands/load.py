@@ -23,6 +23,7 @@ MOST_CONNECTIONS = 20_000  # one address of ours has 28,000 ports
 LARGEST_BATCH = 1000
 # Larger ones are refused for their unknown key (docs/protocol.md §4, §5).
 LARGEST_PAYLOAD_BYTES = {"json": 64 << 10, "cbor": 16 << 10}
+LEAST_CONNECT_S, SLOWEST_CONNECTS_PER_S = 10.0, 200  # then we give up before we begin
 QUIET_S = 10.0  # between two lines of progress where nobody sees them change
 
 
@@ -103,6 +104,7 @@ def _demand(options: argparse.Namespace) -> Demand:
         receipts=options.receipts,
         api=options.api,
         connects_at_once=options.connects_at_once,
+        connect_s=LEAST_CONNECT_S + connections / SLOWEST_CONNECTS_PER_S,
         patience_s=options.patience_s,
         server_pids=options.server_pid,
     )

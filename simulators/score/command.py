@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from simulators.city.city import rfc3339
+from simulators.city.times import rfc3339
 from simulators.score.match import score
 from simulators.score.source import OF_DEVICES, Api, read_claims, read_truth
 

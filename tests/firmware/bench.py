@@ -13,7 +13,8 @@ from fieldnode.hal.sim import SECTOR_BYTES, Nor
 from fieldnode.recorder import BLOCK_BYTES
 from gateway.security.authority import Authority, write_private
 from tests.firmware.nodes import Node
-from tests.firmware.tools import ROOT, build_image, program
+from tests.firmware.test_budgets import measured
+from tests.firmware.tools import ROOT, build_image, compile_all, program
 from tests.servers import free_port, mosquitto
 from tests.support.running import listener, running
 
@@ -98,6 +99,8 @@ def main() -> None:
             f"certfile {folder}/server.pem\nkeyfile {folder}/server.key\n"
         )
         server = stack.enter_context(mosquitto(settings))
+        compile_all(folder / "mpy")
+        say(str(measured(folder / "mpy")))
         flood(image, server.port, 50_000)
         der = folder / "ca.der"
         subprocess.run(

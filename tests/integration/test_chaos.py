@@ -1,6 +1,8 @@
 """The chaos command finds nothing wrong with the gateway, and everything with broken ones."""
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults import IS_SOAK, quick_or_soak
+from tests.support.running import wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -75,3 +78,35 @@ def test_a_gateway_that_does_not_start_is_said_in_one_line(tmp_path: Path) -> No
     assert done.returncode == 1
     assert "did not start" in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_of_it_stays_behind(number: signal.Signals, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "simulators", "chaos", "--seconds", "60", "--kills", "1"]
+    with subprocess.Popen(
+        [*command, "--out", str(out)], cwd=ROOT, stderr=subprocess.DEVNULL
+    ) as process:
+        wait_until(lambda: len(children_of(out)) >= 4, 30, "broker, gateway and its processes")
+        assert (out / "infragate.toml").exists()
+        process.send_signal(number)
+        process.wait(20)
+        wait_until(lambda: not children_of(out), 15, "all gone")
+    mounts = Path("/proc/mounts").read_text()
+    assert str(out) not in mounts
+
+
+def children_of(out: Path) -> list[int]:
+    """Return the processes whose command line names the folder."""
+    return [pid for pid in map(pid_of, Path("/proc").iterdir()) if pid and names(pid, str(out))]
+
+
+def pid_of(folder: Path) -> int:
+    return int(folder.name) if folder.name.isdigit() else 0
+
+
+def names(pid: int, folder: str) -> bool:
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return folder.encode() in words and b"simulators" not in words
+    return False

@@ -35,9 +35,7 @@ def events(demo: Demo, kind: str) -> list[Any]:
     return found
 
 
-def test_half_a_working_day_of_a_city_arrives_whole_and_its_outage_is_scored(
-    demo: Demo, tmp_path: Path
-) -> None:
+def test_hours_of_a_city_arrive_whole_and_its_outage_is_scored(demo: Demo, tmp_path: Path) -> None:
     demo.start("--no-fleet")
     wait_until(lambda: b"alive" in demo.get("/healthz"), 20, "the gateway")
     out = tmp_path / "city"
@@ -107,3 +105,35 @@ def test_a_city_in_real_time_goes_on_where_it_was(tmp_path: Path) -> None:
     assert second["simulated_s"] > first["simulated_s"] + 5
     # nobody receipts here: what was kept is still there, and the numbers go on
     assert second["kept"] > first["kept"] > 20
+
+
+def test_an_outage_is_heard_in_a_demo_at_once(demo: Demo, tmp_path: Path) -> None:
+    demo.start("--scenario", "transformer_outage:where=tba-0002,from=10,to=30")
+    truth_file = tmp_path / "var" / "city" / "truth.json"
+
+    def struck() -> set[str]:
+        told = json.loads(truth_file.read_text())["scenarios"]
+        # the truth of the grid, and of the cabinet that the road has on that transformer
+        return {name for entry in told for name in entry["touches"]}
+
+    dark = wait_until(struck, 40, "the outage has begun")
+    assert len(dark) > 50
+    wait_until(lambda: len(said(demo, 99)) > len(dark) / 2, 20, "last gasps")
+    assert said(demo, 99) <= dark
+    assert demo.accounts()["quarantined"] == 0
+    assert demo.press_ctrl_c() < 5
+
+
+def said(demo: Demo, code: int) -> set[str]:
+    return {event["device"] for event in events(demo, "event") if event["code"] == code}
+
+
+def test_a_demo_without_such_a_scenario_does_not_start(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gateway", "demo", "--data", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "--scenario", "earthquake"],
+        cwd=ROOT, stderr=subprocess.PIPE, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert b"earthquake" in done.stderr
+    assert b"theft" in done.stderr

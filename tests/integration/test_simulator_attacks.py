@@ -309,3 +309,22 @@ def test_on_an_anonymous_listener_the_truth_file_says_what_was_stored(tmp_path: 
 def test_every_kind_has_a_test() -> None:
     text = Path(__file__).read_text()
     assert all(f'house.attack("{kind}"' in text for kind in KINDS)
+
+
+def test_an_attack_is_a_scenario_of_a_city(tmp_path: Path) -> None:
+    port = free_port()
+    source = f'[[source]]\ntype = "listener"\nlisten = "127.0.0.1:{port}"\n'
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "simulators", "city", "--meters", "5", "--lanes", "0"]
+    command += ["--out", str(out), "--days", str(20 / 86_400), "--pace", "realtime"]
+    command += ["--scenario", "attack-payload-fuzz:from=2,to=5,rate=30", "--interval-s", "1"]
+    with running(tmp_path, source) as gateway:
+        city = [*command, "--mqtt", f"mqtt://127.0.0.1:{port}"]
+        subprocess.run(city, cwd=ROOT, check=True, timeout=90)
+        truth = json.loads((out / "truth.json").read_text())
+        accounts = gateway.settle()
+    (entry,) = [one for one in truth["scenarios"] if one["what"] == "attack-payload-fuzz"]
+    assert entry["magnitude"]["messages"] > 20
+    assert accounts["messages"]["quarantined"] == entry["magnitude"]["acknowledged"]
+    dry = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=60)
+    assert dry.returncode == 2

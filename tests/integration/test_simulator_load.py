@@ -37,8 +37,10 @@ def test_it_saturates_mosquitto_with_less_processor_time_than_that_takes(
     for name in ("messages_per_s", "own_cpu_percent", "server_cpu_percent", "server_busy_percent"):
         record_property(name, report[name])
     assert report["own_cpu_percent"] < 0.7 * report["server_cpu_percent"]
-    # the broker has work all the time: it runs, or waits for a core that others have
-    assert report["server_busy_percent"] > (95 if IS_SOAK else 60)
+    # the broker has work all the time: it runs, or waits for a core that others have, but for
+    # what we wait for one ourselves
+    starved = report["own_busy_percent"] - report["own_cpu_percent"]
+    assert report["server_busy_percent"] + starved > 85
     assert report["messages_unacknowledged"] == 0
 
 

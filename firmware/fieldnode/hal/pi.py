@@ -265,6 +265,7 @@ class Pi:
         if not address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)  # a systemd that does not read must not stop us
             try:
                 sock.sendto(state, "\0" + address[1:] if address[0] == "@" else address)
             except OSError as error:  # systemd restarts itself now and then; we need not

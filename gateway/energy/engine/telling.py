@@ -81,6 +81,7 @@ def read_back(
         unknown,
         np.zeros(0, np.int64),
         np.zeros((len(bodies), 0), np.bool_),
+        (),
         vee.Carry.nothing(len(bodies)),
     )
 

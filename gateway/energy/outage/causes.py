@@ -40,6 +40,8 @@ class Jury:
         self._has_word = np.array([e.has_word for e in episodes], np.bool_)
         feeders = np.append(topology.feeder_of, -1)
         self._feeder = feeders[topology.transformer]
+        self._is_device = topology.role != int(Role.UPLINK)
+        self._heads = np.flatnonzero(~self._is_device).tolist()
         is_cabinet = topology.role == int(Role.CABINET)
         self._cabinets: defaultdict[int, list[int]] = defaultdict(list)
         for row in np.flatnonzero(is_cabinet & (self._feeder >= 0)).tolist():
@@ -87,14 +89,17 @@ class Jury:
         self, group: Group, rows: set[int], silent: BoolArray, heard: BoolArray
     ) -> list[Evidence]:
         uplinks = sorted({int(self._topology.uplink[row]) for row in rows} - {-1})
-        others = np.isin(self._topology.uplink, uplinks)
-        others &= self._topology.role != int(Role.UPLINK)
+        others = np.zeros(len(self._is_device), np.bool_)
+        for uplink in uplinks:  # a few: quicker than one look for all
+            others |= self._topology.uplink == uplink
+        others &= self._is_device
         if group.transformer >= 0:
             others &= self._topology.transformer != group.transformer
         others[list(rows)] = False
         is_many = len(rows) >= self._policy.min_members  # one device may just lose its own link
-        heads = (self._topology.role == int(Role.UPLINK)) & np.isin(self._topology.uplink, uplinks)
-        lost = int(np.count_nonzero(heads & silent))
+        lost = sum(
+            bool(silent[head]) for head in self._heads if self._topology.uplink[head] in uplinks
+        )
         return [
             self._evidence("uplink_silent", int(np.count_nonzero(others & silent))),
             self._evidence("uplink_alive", is_many * int(np.count_nonzero(others & heard))),
@@ -106,7 +111,9 @@ class Jury:
         if group.transformer < 0:
             return []
         feeder = int(self._topology.feeder_of[group.transformer])
-        rows = np.array(self._cabinets.get(feeder, ()), np.int64)
+        if feeder not in self._cabinets:
+            return []
+        rows = np.array(self._cabinets[feeder], np.int64)
         here = self._topology.transformer[rows] == group.transformer
         alive = heard[rows]
         dark = silent[rows]

@@ -92,7 +92,10 @@ class Life:
     def last_proof(self, time_ms: int) -> int:
         """Return when it was last known to have power, not after ``time_ms``."""
         before = [point for point in self._points if point <= time_ms]
-        before += [min(last, time_ms) for first, last in self._spans if first <= time_ms]
+        for first, last in self._spans:
+            if first <= time_ms:
+                steps = (time_ms - first) // self._interval_ms
+                before.append(min(last, first + steps * self._interval_ms))
         return max(before, default=-NEVER_MS)
 
     def _mark(self, low_ms: int, high_ms: int, sign: int) -> bool:

@@ -18,7 +18,7 @@ _JOIN = 1.5  # readings up to so many intervals apart are one span
 # of a device; the oldest go first
 MAX_MARKS = 128
 MAX_SPANS = 2048  # more than half of the minutes of two days, arriving in the worst order
-_PRUNE_MS = 3_600_000
+_PRUNE_MS = 6 * 3_600_000
 
 
 class TimelineState(NamedTuple):
@@ -51,8 +51,12 @@ class Timeline:
         self.alive_ms = state.alive_ms.copy()
         self._older = {row: list(spans) for row, spans in state.older.items()}
         self._marks = {row: set(marks) for row, marks in state.marks.items()}
+        self._newest_mark = np.full(rows, _NONE)
+        for row, marks in self._marks.items():
+            self._newest_mark[row] = max(marks)[0]
         self._flat: IntArray | None = None  # ``_older`` as columns row, first, last
         self.episodes: dict[int, tuple[Episode, ...]] = {}
+        self._open: set[int] = set()  # devices with an episode that lasts
         silent = np.flatnonzero((self.alive_ms != _NONE) & (self._due_ms() < self._now_ms))
         self._refresh({*self._older, *self._marks, *silent.tolist()}, self._now_ms)
 
@@ -114,6 +118,7 @@ class Timeline:
         for row, what, time_ms in zip(rows, kinds, facts.time_ms[chosen].tolist(), strict=True):
             marks = self._marks.setdefault(row, set())
             marks.add((time_ms, what))
+            self._newest_mark[row] = max(self._newest_mark[row], time_ms)
             if len(marks) > MAX_MARKS:
                 marks.remove(min(marks))
         return set(rows)
@@ -123,7 +128,7 @@ class Timeline:
         order = np.lexsort((times, rows))
         rows, times = rows[order], times[order]
         # a reading may end what is open; of other devices only one out of line matters
-        touched = (self._marks.keys() | self.episodes.keys()) & set(np.unique(rows).tolist())
+        touched = self._open & set(rows.tolist()) if self._open else set()
         while rows.size:
             is_first = np.ones(rows.size, np.bool_)
             is_first[1:] = rows[1:] != rows[:-1]
@@ -139,10 +144,22 @@ class Timeline:
         self._first[row[is_new]] = time_ms[is_new]
         grows = is_new | follows
         self._last[row[grows]] = time_ms[grows]
-        odd = ~(grows | is_known)
-        for one, when in zip(row[odd].tolist(), time_ms[odd].tolist(), strict=True):
+        is_next = ~is_new & (time_ms > last) & ~follows
+        for one, when in zip(row[is_next].tolist(), time_ms[is_next].tolist(), strict=True):
+            self._begin_span(one, when)
+        is_late = ~(grows | is_known | is_next)
+        for one, when in zip(row[is_late].tolist(), time_ms[is_late].tolist(), strict=True):
             self._insert(one, when)
-        return set(row[odd].tolist())
+        is_silence = is_next & (time_ms - last > self._allowed_ms[row])
+        is_before = time_ms <= self._newest_mark[row]  # tells when what is marked began or ended
+        return set(row[is_late | is_silence | is_before].tolist())
+
+    def _begin_span(self, row: int, time_ms: int) -> None:
+        older = self._older.setdefault(row, [])
+        older.append((int(self._first[row]), int(self._last[row])))
+        del older[:-MAX_SPANS]
+        self._first[row] = self._last[row] = time_ms
+        self._flat = None
 
     def _insert(self, row: int, time_ms: int) -> None:
         spans = [*self._older.get(row, ()), (int(self._first[row]), int(self._last[row]))]
@@ -186,6 +203,10 @@ class Timeline:
                 self.episodes[row] = found
                 if not found:
                     del self.episodes[row]
+            if any(episode.end_ms == NEVER_MS for episode in found):
+                self._open.add(row)
+            else:
+                self._open.discard(row)
         return changed
 
     def _episodes(self, row: int, now_ms: int) -> tuple[Episode, ...]:

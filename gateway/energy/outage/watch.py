@@ -42,7 +42,13 @@ class OutageWatch:
         self._topology, self._policy = topology, policy
         self._timeline = Timeline(topology, policy, state.timeline if state else None)
         self._alarms = state.alarms if state else ()
+        # evidence is what is heard, or is not, within two intervals; silence is known an interval
+        # later
+        interval_ms = int(topology.interval_ms.max(initial=0))
+        around_s = policy.skew_s + 2 * policy.window_s + policy.silence_grace_s
+        self._reach_ms = 4 * interval_ms + 1000 * (around_s + policy.will_delay_s)
         self._due_ms = NEVER_MS  # time alone may change something then
+        self._weighed: dict[Group, Group] = {}  # evidence that no new fact can change
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -61,6 +67,8 @@ class OutageWatch:
             facts: of any devices; a fact may come twice.
         """
         touched = self._timeline.add(now_ms, facts)
+        oldest_ms = int(facts.time_ms.min(initial=now_ms)) - self._reach_ms
+        self._weighed = {g: w for g, w in self._weighed.items() if g.begin_ms < oldest_ms}
         if not touched and now_ms < self._due_ms:
             return []
         before = self._alarms
@@ -96,7 +104,9 @@ class OutageWatch:
         ]
         jury = Jury(topology, policy, self._timeline.is_heard, episodes)
         ladder = Ladder(topology, policy, episodes)
-        groups = [jury.weigh(g) for g in group(episodes, topology, policy.window_s * 1000)]
+        groups = self._with_evidence(
+            group(episodes, topology, policy.window_s * 1000), jury, now_ms
+        )
         power, comms = self._parted(groups, ladder)
         alarms = ladder.power(power)
         alarms += ladder.comms([e for g in comms for e in g.episodes], comms)
@@ -104,6 +114,13 @@ class OutageWatch:
         self._due_ms = self._next_ms(now_ms, [alarm.begin_ms for alarm in alarms])
         shown = [a for a in alarms if a.begin_ms <= due_ms and not self._is_blink(a)]
         return sorted(shown, key=lambda a: (a.begin_ms, a.cause, -a.level, a.node))
+
+    def _with_evidence(self, groups: list[Group], jury: Jury, now_ms: int) -> list[Group]:
+        """Weigh the groups, those anew that something heard since might change."""
+        weighed = {one: self._weighed.get(one) or jury.weigh(one) for one in groups}
+        settled_ms = now_ms - self._reach_ms
+        self._weighed = {one: w for one, w in weighed.items() if one.begin_ms < settled_ms}
+        return list(weighed.values())
 
     def _next_ms(self, now_ms: int, begins_ms: list[int]) -> int:
         """Return when to judge again: an alarm falls due, or devices around it were heard."""

@@ -5,12 +5,16 @@ data, or over other windows that begin at local midnights, it gives the same slo
 that keeps it going does this:
 
 1. Each time an interval has closed, run the window from the local midnight to now, with the
-   ``History`` and the ``Carry`` as they were at that midnight; store the ``Intervals``.
-2. When the day is complete, keep ``intervals.carry`` and ``remember(job, intervals)`` as the
-   state of the next midnight.
-3. ``reach_back`` names the meters whose gap began before the window and is now closed: run these
-   again from the midnight before their last good register. Late data: run again from its day on.
+   ``Carry`` of that midnight and the ``History``; store the ``Intervals``.
+2. When the day is complete, keep ``intervals.midnights[-1]`` as the carry of the next midnight
+   and ``remember(job, intervals)`` as the history. Keep the carries of ``ladder.late_days``.
+3. After that, where late data came, run its meters (``take``) again from the midnight of its day
+   to now; where ``reach_back`` names meters, whose gap began before the window and is now closed,
+   from the midnight of their last good register. ``put`` the midnights and what ``remember``
+   gives into the rows of these meters.
 4. What differs from the stored slots is ``lineage.changes``.
+
+``tests/unit/energy/test_energy_flow.py`` does just that.
 """
 
 from typing import NamedTuple
@@ -64,6 +68,15 @@ class _Known(NamedTuple):
     is_too_much: BoolArray
 
 
+class _Along(NamedTuple):
+    """What is counted along the slots."""
+
+    settled: Settled
+    lengths: sequence.Runs
+    guessed_run: IntArray
+    measured_wh: FloatArray
+
+
 class _DayVerdict(NamedTuple):
     """Of every complete day, (meters, days)."""
 
@@ -97,6 +110,7 @@ def run(job: Job) -> Intervals:
     guessed_run = sequence.run_lengths(is_guessed, job.carry.estimated_run)
     reasons |= sequence.prolonged(job, guessed_run)
     reasons[np.isnan(known.measured_wh)] |= int(Reason.GAP)
+    along = _Along(settled, lengths, guessed_run, known.measured_wh)
     method = grading.methods(job.window, estimated.method, known.is_edited)
     verdict = grading.Verdict(reasons, method, known.is_verified, is_off_time[:, 1:])
     return Intervals(
@@ -112,13 +126,15 @@ def run(job: Job) -> Intervals:
         np.where(np.isfinite(settled.count_wh), job.window.import_wh, np.nan),
         days.number,
         of_days.is_good,
-        _carry(job, known.measured_wh, lengths, guessed_run, settled),
+        tuple(_carry(job, along, stop) for stop in days.stops()),
+        _carry(job, along, job.window.slots),
     )
 
 
 def remember(job: Job, intervals: Intervals) -> History:
     """Return the history with the complete days of a window added, bounded in depth."""
-    days, depth = Days.of(job.window, job.calendar), job.policy.ladder.depth_days
+    ladder = job.policy.ladder
+    days, depth = Days.of(job.window, job.calendar), ladder.depth_days + ladder.late_days
     if not len(days.number):
         return job.history
     past = job.history.before(int(days.number[0]), depth)
@@ -219,20 +235,15 @@ def _is_final(estimated: Estimate, known: _Known) -> BoolArray:
     return final & np.isfinite(estimated.value_wh)
 
 
-def _carry(
-    job: Job,
-    measured_wh: FloatArray,
-    lengths: sequence.Runs,
-    guessed_run: IntArray,
-    settled: Settled,
-) -> Carry:
-    is_good = np.isfinite(settled.count_wh)
-    newest = is_good.shape[1] - 1 - np.argmax(is_good[:, ::-1], axis=1)
+def _carry(job: Job, along: _Along, stop: int) -> Carry:
+    """Return the state of the mark ``stop``: what a window needs that begins there."""
+    is_good = np.isfinite(along.settled.count_wh[:, : stop + 1])
+    newest = stop - np.argmax(is_good[:, ::-1], axis=1)
     newest_ms = job.window.start_ms + newest * job.window.interval_ms
     return Carry(
-        lengths.zero[:, -1],
-        lengths.flat[:, -1],
-        guessed_run[:, -1],
-        measured_wh[:, -1],
+        along.lengths.zero[:, stop - 1],
+        along.lengths.flat[:, stop - 1],
+        along.guessed_run[:, stop - 1],
+        along.measured_wh[:, stop - 1],
         np.where(is_good.any(axis=1), newest_ms, job.carry.known_ms),
     )

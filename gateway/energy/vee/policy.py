@@ -101,6 +101,7 @@ class Ladder(Part):
     like_days: int = Field(ge=1)
     other_weight: float = Field(ge=0)
     depth_days: int = Field(ge=7, le=400)
+    late_days: int = Field(ge=0, le=60)
 
 
 class MeterDefaults(Part):

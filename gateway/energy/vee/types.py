@@ -70,8 +70,9 @@ class Extra:
 class History(NamedTuple):
     """Complete days before the window, oldest first; what like-days are taken from.
 
-    Row for row as the window. Bounded by ``ladder.depth_days``: 10,000 meters x 35 days x 48
-    slots are 67 MB.
+    Row for row as the window. Bounded: those that a run looks at (``ladder.depth_days``), and some
+    more (``late_days``) so that an older window finds the same days again. 10,000 meters x 42 days
+    x 48 slots are 81 MB.
     """
 
     day: IntArray  # (days,) local day numbers, ascending
@@ -90,6 +91,12 @@ class History(NamedTuple):
     def take(self, rows: IntArray | BoolArray) -> "History":
         """Return the history of some meters."""
         return History(self.day, self.energy_wh[rows], self.is_good[rows])
+
+    def put(self, rows: IntArray, part: "History") -> None:
+        """Take over, in place, what a later run found of some meters and of known days."""
+        here, there = np.isin(self.day, part.day), np.isin(part.day, self.day)
+        self.energy_wh[np.ix_(rows, here)] = part.energy_wh[:, there]
+        self.is_good[np.ix_(rows, here)] = part.is_good[:, there]
 
     def before(self, day: int, depth: int) -> "History":
         """Return at most ``depth`` days that lie before ``day``."""
@@ -121,6 +128,11 @@ class Carry(NamedTuple):
     def take(self, rows: IntArray | BoolArray) -> "Carry":
         """Return that of some meters."""
         return Carry._make(column[rows] for column in self)
+
+    def put(self, rows: IntArray, part: "Carry") -> None:
+        """Take over, in place, that of some meters."""
+        for column, found in zip(self, part, strict=True):
+            column[rows] = found
 
 
 class Job(NamedTuple):
@@ -163,6 +175,10 @@ class Days(NamedTuple):
         """Return the slot behind the last complete day."""
         return self.first + self.per_day * len(self.number)
 
+    def stops(self) -> list[int]:
+        """Return the slot behind each of the days."""
+        return [self.first + self.per_day * (k + 1) for k in range(len(self.number))]
+
     def cube(self, slots: NDArray[_Item]) -> NDArray[_Item]:
         """Return columns of slots as (meters, days, slots of a day)."""
         part = slots[:, self.first : self.stop]
@@ -193,6 +209,7 @@ class Intervals:
     )
     day: IntArray  # the complete local days of the window
     is_good_day: BoolArray  # (meters, days): fit to be a like day
+    midnights: tuple[Carry, ...]  # for a window that begins where each of these days ends
     carry: Carry  # for the window that begins where this one ends
 
     @property

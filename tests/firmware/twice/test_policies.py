@@ -5,6 +5,7 @@ import json
 from fieldnode.core import config, health, policy
 from fieldnode.core.backoff import BACKLOG_START_MS, LONGEST_MS, Backoff
 from fieldnode.core.policy import LAST, LEAST, MEAN, MOST, SUM, Aggregate, Hourly, Report, rounded
+from fieldnode.core.schema import schema_of
 from tests.firmware.twice.support import Draw, raises
 
 
@@ -169,3 +170,8 @@ def test_secrets_are_not_reported() -> None:
     shown = config.reported(dict(named(), psk="00ff"))
     assert (shown["psk"], shown["password"], shown["org"]) == (True, False, "site")
     assert sorted(shown) == sorted(config.SCHEMA)
+
+
+def test_a_profile_that_is_not_there_is_named() -> None:
+    assert raises(ValueError, schema_of, "em9") == "profile"
+    assert schema_of("em1")[0] == 1

@@ -28,7 +28,7 @@ POLICY = load_policies("vee", VeePolicy).at("vee", MONDAY_MS)
 
 
 def window_of(
-    registers: Sequence[Sequence[float]] | FloatArray, start_ms: int = MONDAY_MS
+    registers: Sequence[Sequence[float] | FloatArray] | FloatArray, start_ms: int = MONDAY_MS
 ) -> Window:
     """Return a window that shows these import registers at its marks, NaN for no reading."""
     shown = np.array(registers, np.float64)

@@ -1,6 +1,7 @@
 """VEE on recordings nobody here made (../shared/data; its README says what each is)."""
 
 import csv
+import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -9,11 +10,14 @@ import numpy as np
 import pytest
 
 from gateway.energy import vee
+from gateway.energy.billing import BillingPolicy, close, month, of_day
 from gateway.energy.series import empty_window
+from gateway.energy.tariff import RateShares
 from gateway.energy.upload import ANY_TIME, ResetSpan, UploadRules, read_upload
 from gateway.model import FloatArray, IntArray, Quality, Reason
+from gateway.policies import load_policies
 from tests.shared import SHARED, needs_shared
-from tests.unit.energy.rig import POLICY, job_of, marked
+from tests.unit.energy.rig import CALENDAR, POLICY, job_of, marked, ms
 
 pytestmark = needs_shared
 
@@ -197,6 +201,34 @@ def test_a_british_home_with_zeros_and_a_flat_line() -> None:
     for reason in (Reason.ROLLOVER, Reason.REGISTER_RESET, Reason.REGISTER_BACKWARDS, Reason.GAP):
         assert marked(found, reason) == []
     assert found.import_wh.sum() == 3_789_626
+
+
+def test_a_french_home_by_the_minute_is_billed_as_expected() -> None:
+    expected = json.loads((DATA / "meters" / "expected.json").read_text("utf-8"))
+    told = expected["uci_household_2007-02.csv"]
+    path = DATA / "meters" / "uci_household_2007-02.csv"
+    rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
+    power_kw = np.array(
+        [float(row["global_active_power"].replace("NA", "nan") or "nan") for row in rows]
+    )
+    use_wh = power_kw * 1000 / 60
+    # The two minutes without a value: the register does not know of them either.
+    registers = np.concatenate([[0.0], np.cumsum(np.nan_to_num(use_wh))])
+    registers[1:][np.isnan(use_wh)] = np.nan
+    start_ms = ms("2007-02-01T00:00")
+    job = _job(registers, start_ms, 60_000, 0.001)
+    found = vee.run(job)
+    shares = RateShares(("all",), np.ones((1, found.slots)))
+    policy = load_policies("billing", BillingPolicy).at("vn-billing", ms("2026-01-01T00:00"))
+    first, stop = month(2007, 2)
+    days = [of_day(found, job.window, day, CALENDAR, shares, policy) for day in range(first, stop)]
+    for day, (kwh, _) in zip(days, told["daily"].values(), strict=True):
+        assert day.import_wh[0] / 1000 == pytest.approx(kwh, abs=1e-4)
+    closed = close(days, first, stop, np.array([1e9]), policy)
+    assert closed.import_wh[0] / 1000 == pytest.approx(told["total_kwh"], abs=1e-4)
+    demand_kw, at = told["max_30min_demand_kw"]
+    assert closed.demand_w[0] / 1000 == pytest.approx(demand_kw, abs=1e-4)
+    assert closed.demand_ms[0] == ms(at)
 
 
 def _runs(uses: FloatArray) -> list[tuple[int, int]]:

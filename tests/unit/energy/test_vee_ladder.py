@@ -309,11 +309,12 @@ def test_reach_back_names_gaps_that_began_before_the_window() -> None:
 
 
 def test_history_is_bounded() -> None:
-    history = past_days(MONDAY_MS, 35, SHAPE[None])
+    depth = POLICY.ladder.depth_days + POLICY.ladder.late_days
+    history = past_days(MONDAY_MS, depth, SHAPE[None])
     job = job_of(window_of([registers_of(SHAPE)]), history=history)
     grown = vee.remember(job, vee.run(job))
-    assert len(grown.day) == 35
-    assert grown.energy_wh.shape == (1, 35, DAY)
+    assert len(grown.day) == depth
+    assert grown.energy_wh.shape == (1, depth, DAY)
     assert grown.day[-1] == history.day[-1] + 1
     assert grown.energy_wh[0, -1].tolist() == SHAPE.tolist()
     assert grown.is_good[0, -1]

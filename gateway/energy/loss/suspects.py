@@ -1,0 +1,149 @@
+"""Who hides energy: shares k ≥ 0 of what each meter showed that explain what is missing.
+
+Wrong clocks and bridged gaps only move energy between neighbouring slots, so the noise of
+one slot is taken back in the next; ``memory`` (of a first-order moving average, learnt on the
+clean days) undoes that before the fit.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gateway.energy.loss.balance import Metered
+from gateway.energy.loss.nnls import nnls
+from gateway.energy.loss.policy import LossPolicy
+from gateway.model import BoolArray, FloatArray, IntArray
+
+_HOUR_WH = 1000.0  # scale of the constant column: any number near the others
+
+
+class Signs(NamedTuple):
+    """What else speaks against meters, (meters,)."""
+
+    is_tampered: BoolArray  # an event of ``policy.corroboration.tamper_codes`` since the loss began
+    is_prosumer: BoolArray  # may feed in
+
+
+class Suspect(NamedTuple):
+    """A meter that may not show all."""
+
+    meter: int  # row of the meters given
+    score: float  # standard errors, with what events are worth
+    confidence: float  # standard errors of the share alone
+    share: float  # hidden Wh for each Wh shown; of a meter that stands still, of its usual use
+    hidden_wh: float  # in all, over the slots given
+    reasons: tuple[str, ...]  # profile | tamper | zero_use | negative_use
+
+
+class Suspicion(NamedTuple):
+    """The suspects of one transformer, most likely first."""
+
+    suspects: tuple[Suspect, ...]
+    unmetered_wh: float  # missing all day long: a load without a meter
+    missing_wh: float  # what is to be explained
+    explained: float  # share of it that the suspects hide
+    coverage: float  # share of meters that were read, mean over the slots
+
+
+def noise_memory(clean_residual_wh: FloatArray) -> float:
+    """Return how much of a slot's noise the next takes back, 0 to 1, from clean slots."""
+    values = clean_residual_wh[np.isfinite(clean_residual_wh)]
+    values = values - values.mean() if values.size else values
+    power = float((values**2).sum())
+    if power <= 0:
+        return 0.0
+    # of a moving average x_t − m·x_{t−1} the correlation of neighbours is −m / (1 + m²)
+    lag = max(min(float((values[1:] * values[:-1]).sum()) / power, 0.0), -0.499)
+    return 0.0 if lag == 0 else (1 - (1 - 4 * lag * lag) ** 0.5) / (-2 * lag)
+
+
+def suspects(  # a case file
+    residual_wh: FloatArray,
+    meters: Metered,
+    usual_wh: FloatArray,
+    memory: float,
+    signs: Signs,
+    policy: LossPolicy,
+) -> Suspicion:
+    """Return who may hide what is missing at one transformer.
+
+    Args:
+        residual_wh: loss beyond the technical one, (slots,), whole days since the loss began;
+            NaN slots are left out.
+        meters: of the transformer, (meters, slots).
+        usual_wh: from before, (meters, slots of a day).
+        memory: of ``noise_memory``.
+        signs: of each meter.
+        policy: what they are worth.
+    """
+    slots = len(residual_wh)
+    shown = np.where(np.isfinite(meters.energy_wh), meters.energy_wh, 0.0)
+    usual = np.tile(usual_wh, (1, -(-slots // usual_wh.shape[1])))[:, :slots]
+    is_still = _is_still(meters.energy_wh, usual)
+    course = np.where(is_still[:, None], usual, np.maximum(shown, 0.0))
+    missing = np.nan_to_num(residual_wh)
+    course = np.where(np.isfinite(residual_wh), course, 0.0)
+    always = np.where(np.isfinite(residual_wh), _HOUR_WH, 0.0)
+    design = _unmoved(np.vstack([course, always]), memory)
+    found = nnls(design.T, _unmoved(missing[None, :], memory)[0])
+    share, error = found.x[:-1], found.error[:-1]
+    confidence = np.where(share > 0, share / np.maximum(error, 1e-12), 0.0)
+    hidden = share * course.sum(axis=1)
+    net = np.where(np.isfinite(meters.energy_wh), meters.energy_wh, 0.0).sum(axis=1)
+    is_negative = (net < 0) & ~signs.is_prosumer
+    facts = (signs.is_tampered, is_still, is_negative)
+    ranked = _ranked(confidence, share, hidden, facts, policy)
+    total = float(missing.sum())
+    explained = sum(one.hidden_wh for one in ranked) / total if total > 0 else 0.0
+    coverage = float(meters.is_measured.mean()) if meters.is_measured.size else 0.0
+    unmetered = float(found.x[-1] * always.sum())
+    return Suspicion(ranked, unmetered, total, min(explained, 1.0), coverage)
+
+
+def tampered(rows: IntArray, codes: IntArray, meters: int, policy: LossPolicy) -> BoolArray:
+    """Return which meters sent an event of tampering; give those since the loss began."""
+    found = np.zeros(meters, np.bool_)
+    found[rows[np.isin(codes, policy.corroboration.tamper_codes)]] = True
+    return found
+
+
+def _is_still(energy_wh: FloatArray, usual: FloatArray) -> BoolArray:
+    """Return who shows nothing although energy is usual there."""
+    shows = np.where(np.isfinite(energy_wh), np.abs(energy_wh), 0.0).sum(axis=1)
+    still: BoolArray = (shows <= 0) & (usual.sum(axis=1) > 0) & np.isfinite(energy_wh).any(axis=1)
+    return still
+
+
+def _unmoved(rows: FloatArray, memory: float) -> FloatArray:
+    """Undo a moving average along the slots: y_t = x_t + m·y_{t−1}."""
+    done = rows.copy()
+    for slot in range(1, rows.shape[1]):
+        done[:, slot] += memory * done[:, slot - 1]
+    return done
+
+
+def _ranked(
+    confidence: FloatArray,
+    share: FloatArray,
+    hidden: FloatArray,
+    facts: tuple[BoolArray, BoolArray, BoolArray],
+    policy: LossPolicy,
+) -> tuple[Suspect, ...]:
+    worth = policy.corroboration
+    is_tampered, is_still, is_negative = facts
+    score = confidence + worth.tamper * is_tampered
+    score = score + worth.zero_use * is_still + worth.negative_use * is_negative
+    order = np.argsort(-score, kind="stable")[: policy.suspect_max]
+    ranked = []
+    for meter in order[score[order] >= policy.min_confidence].tolist():
+        named = (
+            ("profile", confidence[meter] >= policy.min_confidence),
+            ("tamper", is_tampered[meter]),
+            ("zero_use", is_still[meter]),
+            ("negative_use", is_negative[meter]),
+        )
+        reasons = tuple(name for name, holds in named if holds)
+        score_here, own = float(score[meter]), float(confidence[meter])
+        hides = (float(share[meter]), float(hidden[meter]))
+        ranked.append(Suspect(meter, score_here, own, *hides, reasons))
+    return tuple(ranked)

@@ -1,0 +1,201 @@
+"""Losses: balance and its coverage, the technical model, CUSUM, suspects, wiring."""
+
+import numpy as np
+import pytest
+
+from gateway.energy import loss
+from gateway.policies import load_policies
+from tests.faults import quick_or_soak
+from tools.energy_town.loss_score import LossScore, score_clean, score_theft, score_wires
+
+POLICY = load_policies("loss", loss.LossPolicy).at("vn", 1_795_305_600_000)
+NAN = np.nan
+
+
+def test_registers_bridge_gaps_exactly() -> None:
+    found = loss.metered(np.array([[0.0, 10, NAN, NAN, 40, NAN], [NAN, 5, 6, 7, 8, 9]]))
+    np.testing.assert_array_equal(found.energy_wh, [[10, 10, 10, 10, NAN], [NAN, 1, 1, 1, 1]])
+    np.testing.assert_array_equal(
+        found.is_measured, [[True, False, False, False, False], [False, True, True, True, True]]
+    )
+
+
+def test_balance_by_hand() -> None:
+    energy = np.array([[10.0, 20.0], [30.0, NAN], [5.0, 5.0], [99.0, 99.0]])
+    measured = np.array([[True, True], [True, False], [True, True], [True, True]])
+    usual = np.array([[10.0, 20.0], [30.0, 40.0], [5.0, 5.0], [99.0, 99.0]])
+    node = np.array([0, 0, 1, -1])
+    incoming = np.array([[42.0, 63.0], [6.0, NAN]])
+    found = loss.balance(incoming, loss.Metered(energy, measured), node, usual, 2)
+    np.testing.assert_allclose(found.out_wh, [[40.0, 60.0], [5.0, 5.0]])
+    np.testing.assert_allclose(found.loss_wh, [[2.0, 3.0], [1.0, NAN]])
+    np.testing.assert_allclose(found.coverage, [[1.0, 20 / 60], [1.0, 1.0]], atol=1e-9)
+    np.testing.assert_allclose(found.measured, [[1.0, 0.5], [1.0, 1.0]])
+
+
+def test_a_feeder_balances_over_its_transformers() -> None:
+    transformers = np.array([[100.0, 110.0], [50.0, 60.0]])
+    heads = loss.Metered(transformers, np.ones((2, 2), np.bool_))
+    found = loss.balance(np.array([[153.0, 174.0]]), heads, np.zeros(2, np.int64), transformers, 2)
+    np.testing.assert_allclose(found.loss_wh, [[3, 4]])
+
+
+def test_usual_energy_is_the_mean_of_known_days() -> None:
+    energy = np.array([[1.0, 2.0, 3.0, NAN, 5.0, 6.0]])
+    np.testing.assert_allclose(loss.usual_energy(energy, 2), [[3.0, 4.0]])
+
+
+def days_of(loss_of: np.ndarray, energy: np.ndarray) -> loss.Balance:
+    ones = np.ones_like(energy)
+    return loss.Balance(energy, energy - loss_of, ones, ones, 48)
+
+
+def test_the_model_finds_its_coefficients_in_spite_of_odd_days() -> None:
+    rng = np.random.default_rng(1)
+    energy = rng.uniform(5_000, 60_000, (1, 14 * 48))
+    lost = 120 + 0.004 * energy + 3e-7 * energy**2 + rng.normal(0, 5, energy.shape)
+    lost[0, 96:110] += 4000
+    model = loss.fit(days_of(lost, energy), POLICY)
+    np.testing.assert_allclose(model.coefficients[0], [120, 0.004, 3e-7], rtol=0.05)
+    assert model.days[0] == 14
+    assert bool(model.is_plausible[0])
+    # a day of 48 slots of deviation 5 has one of 35
+    assert model.sigma_wh[0] < max(60.0, 0.0005 * energy.sum() / 14 * 1.01)
+
+
+def test_too_few_clean_days_are_no_model() -> None:
+    energy = np.full((1, 14 * 48), 20_000.0)
+    energy[0, 6 * 48 :] = NAN
+    model = loss.fit(days_of(0.01 * energy, energy), POLICY)
+    assert np.isnan(model.coefficients).all()
+    assert model.days[0] == 6
+
+
+def test_day_loss_by_hand_and_no_verdict_without_coverage() -> None:
+    energy = np.full((2, 48), 1000.0)
+    part = loss.Balance(energy, energy - 30, np.ones((2, 48)), np.ones((2, 48)), 48)
+    part.coverage[1] = 0.8
+    model = loss.LossModel(
+        np.tile([10.0, 0.005, 0.0], (2, 1)),
+        np.full(2, 24.0),
+        np.full(2, 14.0),
+        np.full(2, 48_000.0),
+        np.ones(2, np.bool_),
+    )
+    found = loss.day_loss(part, model, POLICY)
+    np.testing.assert_allclose(found.loss_wh, [1440, 1440])
+    np.testing.assert_allclose(found.technical_wh, [720, 720])
+    np.testing.assert_allclose(found.residual_wh, [720, NAN])
+    np.testing.assert_allclose(found.coverage, [1, 0.8])
+
+
+def test_cusum_by_hand() -> None:
+    model = loss.LossModel(
+        np.zeros((1, 3)),
+        np.array([1000.0]),
+        np.array([14.0]),
+        np.array([100.0]),
+        np.ones(1, np.bool_),
+    )
+    residual = np.array([[0.0, 1500.0, NAN, 1500.0, -3000.0, 500.0, 2500.0]])
+    many = np.full_like(residual, 100.0)
+    days = loss.DayLoss(many, many, many, residual, np.ones_like(residual))
+    found = loss.cusum(days, model, POLICY)
+    # slack 0.5 deviations = 500 Wh
+    alarm = 1000 * float(loss.alarm_sigmas(np.array([0.5]), POLICY.false_alarm_days)[0])
+    level = found.level[0] * alarm
+    np.testing.assert_allclose(level, [0, 1000, 1000, 2000, 0, 0, 2000], atol=1e-6)
+    assert found.since.tolist() == [6]
+    assert found.excess_wh.tolist() == [2500]
+    assert not found.is_alarm.any()
+
+
+def test_alarm_level_solves_siegmunds_formula() -> None:
+    slack = np.array([0.5, 1.0, 2.0])
+    reach = loss.alarm_sigmas(slack, 1e5) + 1.166
+    days = (np.exp(2 * slack * reach) - 2 * slack * reach - 1) / (2 * slack**2)
+    np.testing.assert_allclose(days, 1e5, rtol=0.02)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nnls_meets_the_conditions_of_kuhn_and_tucker(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a = rng.gamma(1.0, 1.0, (80, 20))
+    b = a @ np.maximum(rng.normal(0, 1, 20), 0) + rng.normal(0, 0.5, 80)
+    found = loss.nnls(a, b)
+    slope = a.T @ (b - a @ found.x)
+    assert found.is_exact
+    assert (found.x >= 0).all()
+    assert (slope <= 1e-6).all()
+    np.testing.assert_allclose(slope[found.x > 0], 0, atol=1e-6)
+
+
+def test_nnls_by_hand() -> None:
+    found = loss.nnls(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([2.0, -1.0]))
+    np.testing.assert_allclose(found.x, [2, 0])
+
+
+def test_noise_memory_of_a_moving_average() -> None:
+    noise = np.random.default_rng(3).normal(0, 1, 20_000)
+    assert loss.noise_memory(noise[1:] - 0.6 * noise[:-1]) == pytest.approx(0.6, abs=0.05)
+    assert loss.noise_memory(noise) < 0.05
+
+
+def no_signs(meters: int) -> loss.Signs:
+    return loss.Signs(np.zeros(meters, np.bool_), np.zeros(meters, np.bool_))
+
+
+def test_a_meter_that_stands_still_is_named_by_what_was_usual() -> None:
+    rng = np.random.default_rng(5)
+    usual = rng.gamma(2.0, 100.0, (8, 48))
+    energy = np.tile(usual, 7) * rng.uniform(0.8, 1.2, (8, 7 * 48))
+    missing = energy[3].copy()
+    energy[3] = 0.0
+    measured = np.ones(energy.shape, np.bool_)
+    found = loss.suspects(missing, loss.Metered(energy, measured), usual, 0.0, no_signs(8), POLICY)
+    assert found.suspects[0].meter == 3
+    assert found.suspects[0].reasons == ("profile", "zero_use")
+    assert found.suspects[0].share == pytest.approx(1.0, abs=0.05)
+    assert found.coverage == 1.0
+
+
+def test_a_load_without_a_meter_accuses_nobody() -> None:
+    energy = np.random.default_rng(6).gamma(2.0, 100.0, (8, 7 * 48))
+    meters = loss.Metered(energy, np.ones(energy.shape, np.bool_))
+    found = loss.suspects(
+        np.full(7 * 48, 50.0),
+        meters,
+        energy[:, :48],
+        0.0,
+        no_signs(8),
+        POLICY,
+    )
+    assert found.suspects == ()
+    assert found.unmetered_wh == pytest.approx(50 * 7 * 48)
+
+
+def test_only_events_of_tampering_count() -> None:
+    rows, codes = np.array([0, 1, 2]), np.array([42, 42, 3])
+    found = loss.tampered(rows, codes, 4, POLICY)
+    assert found.tolist() == [True, True, False, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("missing", "skew_s"), [(0.0, 0.0), (0.05, 60.0)])
+def test_scores(missing: float, skew_s: float) -> None:
+    total = LossScore()
+    for seed in range(20_000, 20_000 + quick_or_soak(20, 200)):
+        score_theft(seed, POLICY, missing, skew_s, total)
+        score_clean(seed, POLICY, missing, skew_s, 30, total)
+    assert total.in_two_days >= 0.9 * total.thefts
+    assert total.in_first_three >= 0.9 * total.thefts
+    assert total.false_alarms <= max(1, total.clean_months / 100)
+
+
+@pytest.mark.slow
+def test_wires() -> None:
+    total = LossScore()
+    for seed in range(30_000, 30_000 + quick_or_soak(2, 20)):
+        score_wires(seed, POLICY, 0.05, total)
+    assert total.wires_found >= 0.9 * total.wrong_wires
+    assert total.wires_accused <= 0.01 * total.right_wires
