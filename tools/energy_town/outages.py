@@ -11,6 +11,7 @@ INTERVAL_MS = 1_800_000
 FEEDERS, TRANSFORMERS = 4, 8  # of each feeder
 _GASPS, _DELIVERED = 0.9, 0.75  # devices that can gasp, gasps that come through
 _UNREAD, _LATE = 0.01, 0.03  # readings never taken, gasps that come minutes later
+_POWER_DOWN = 128
 _KEEPALIVE_MS = 60_000
 START_MS = 1_795_305_600_000
 
@@ -45,6 +46,7 @@ class Heard(NamedTuple):
     row: int
     kind: FactKind
     time_ms: int
+    status: int = 0  # AMR status byte of a reading
 
 
 class Town:
@@ -127,20 +129,27 @@ class Town:
         for time_ms in range(START_MS - 2 * interval, until_ms, interval):
             at = time_ms - int(self.lag_ms[row]) + int(self.rng.integers(0, 5000))
             out = next((f for f in faults if f.begin_ms <= at < f.end_ms), None)
-            if out and out.kind == "phase" and self.topology.role[row] == Role.INSTRUMENT:
-                out = None  # it lives on the phases that are left
+            if out and self._lives(row, out):
+                out = None
             if out is None and self.rng.random() > _UNREAD:
-                heard.append(Heard(at, row, FactKind.READING, time_ms))
+                dark = [f for f in faults if f.is_power and not self._lives(row, f)]
+                was_out = any(at - interval < f.end_ms <= at for f in dark)
+                status = _POWER_DOWN if was_out else 0
+                heard.append(Heard(at, row, FactKind.READING, time_ms, status))
             elif out is not None and not out.is_power:
                 heard.append(Heard(out.end_ms + 9000, row, FactKind.READING, time_ms))
         for fault in faults:
             heard += self._of_fault(row, fault)
         return heard
 
+    def _lives(self, row: int, fault: Fault) -> bool:
+        """Return whether a three-phase device lives on the phases that are left."""
+        return fault.kind == "phase" and self.topology.role[row] == Role.INSTRUMENT
+
     def _of_fault(self, row: int, fault: Fault) -> list[Heard]:
         rng, begin, end = self.rng, fault.begin_ms, fault.end_ms
         heard: list[Heard] = []
-        if fault.kind == "phase" and self.topology.role[row] == Role.INSTRUMENT:
+        if self._lives(row, fault):
             heard.append(Heard(begin + 3000, row, FactKind.PHASE_OUT, begin + 200))
             heard.append(Heard(end + 3000, row, FactKind.PHASE_BACK, end + 200))
             return heard
@@ -168,5 +177,6 @@ def as_facts(heard: list[Heard]) -> Facts:
         np.array([getattr(one, name) for one in heard], np.int64)
         for name in ("row", "kind", "time_ms")
     )
-    blank = np.zeros(len(heard), np.int64)
-    return Facts(row, kind, time_ms, np.full(len(heard), np.nan), blank, blank != 0)
+    status = np.array([one.status for one in heard], np.int64)
+    live = np.zeros(len(heard), np.bool_)
+    return Facts(row, kind, time_ms, np.full(len(heard), np.nan), status, live)

@@ -68,8 +68,8 @@ def suspects(  # a case file
     """Return who may hide what is missing at one transformer.
 
     Args:
-        residual_wh: loss beyond the technical one, (slots,), whole days since the loss began;
-            NaN slots are left out.
+        residual_wh: loss beyond the technical one, (slots,), whole days after the one on which
+            the loss began (that is partly honest); NaN slots are left out.
         meters: of the transformer, (meters, slots).
         usual_wh: from before, (meters, slots of a day).
         memory: of ``noise_memory``.

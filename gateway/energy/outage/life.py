@@ -30,6 +30,7 @@ class Sign(IntFlag):
 _WORD = int(Sign.GASP | Sign.FAILED | Sign.DOWN | Sign.PHASE | Sign.RETURNED)
 _EXACT = int(Sign.GASP | Sign.FAILED | Sign.PHASE)
 _ENDS = {int(FactKind.LAST_GASP): Sign.GASP, int(FactKind.POWER_FAILED): Sign.FAILED}
+_BACKS = frozenset({int(FactKind.POWER_RETURNED), int(FactKind.ONLINE)})
 _NO_SPAN = (-NEVER_MS, -NEVER_MS)
 
 
@@ -73,7 +74,7 @@ class Life:
         self._gaps(allowed_ms, now_ms)
         for time_ms, kind in self._marks:
             if kind == DOWN:
-                self._down(time_ms)
+                self._down(time_ms, policy.skew_s * 1000)
             elif kind == FactKind.POWER_RETURNED:
                 self._mark(time_ms - 1, time_ms, Sign.RETURNED)
         return sorted(self._found + phases, key=lambda e: (e.high_ms, e.signs))
@@ -154,8 +155,12 @@ class Life:
                     self._found.append(Episode(self._row, reached, high_ms, first, int(Sign.GAP)))
             reached = max(reached, last)
 
-    def _down(self, time_ms: int) -> None:
+    def _down(self, time_ms: int, skew_ms: int) -> None:
         begin_ms = time_ms - self._interval_ms
-        if not self._mark(begin_ms + 1, time_ms, Sign.DOWN):
-            low_ms = max(self.last_proof(time_ms - 1), begin_ms)
-            self._found.append(Episode(self._row, low_ms, time_ms, time_ms, int(Sign.DOWN)))
+        # the slot has the device's clock, what it explains may have that of the broker
+        for early_ms in (0, skew_ms):
+            if self._mark(begin_ms + 1 - early_ms, time_ms - 1, Sign.DOWN):
+                return
+        backs = [t for t, kind in self._marks if kind in _BACKS and begin_ms < t <= time_ms]
+        end_ms = min(backs, default=time_ms)
+        self._found.append(Episode(self._row, begin_ms, end_ms, end_ms, int(Sign.DOWN)))
