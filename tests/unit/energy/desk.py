@@ -57,18 +57,19 @@ class Utility:
             Stats(),
         )
 
-    def send(self, marks: Sequence[int], meters: Sequence[int] | None = None) -> None:
-        """Store the registers of meters at marks; those more than an hour old are late."""
+    def send(
+        self, marks: Sequence[int], meters: Sequence[int] | None = None, *, late: bool = False
+    ) -> None:
+        """Store the registers of meters at marks, all meters if not said otherwise."""
         rows = [(k, m) for m in marks for k in (range(self.meters) if meters is None else meters)]
         device, mark = (np.array(column, np.int64) for column in zip(*rows, strict=True))
         values = np.zeros((len(rows), 6))
         values[:, 0] = [register(k, m) for k, m in rows]
         values[:, 2], values[:, 3], values[:, 4], values[:, 5] = 230, 2300, 100, 1000
         time_ms = MONDAY_MS + mark * HALF_HOUR_MS
-        is_late = self.now_ms - time_ms > 2 * HALF_HOUR_MS
         zero = np.zeros(len(rows), np.int64)
-        quality = np.where(is_late, int(Quality.RECOVERED), int(Quality.VALID))
-        reasons = np.where(is_late, int(Reason.LATE), 0)
+        quality = np.full(len(rows), int(Quality.RECOVERED if late else Quality.VALID))
+        reasons = np.full(len(rows), int(Reason.LATE) if late else 0)
         record = self._record + 1 + np.arange(len(rows))
         batch = ReadingBatch(
             "em1", device, zero, mark, time_ms, time_ms + 200, values, zero, quality, reasons,

@@ -83,7 +83,7 @@ def test_a_gap_is_estimated_and_late_readings_take_its_place(utility: Utility) -
     assert sum(body["import_wh"][19:22]) == pytest.approx(used, abs=0.01)
     assert body["method"] == [["measured", 19], ["flat_scaled", 3], ["measured", 26]]
     assert utility.lineage(1, 20) == [(None, "flat_scaled")]
-    utility.send([20, 21], [1])
+    utility.send([20, 21], [1], late=True)
     utility.go(ALL)
     assert utility.body("intervals", 1)["import_wh"] == [use(1, m) for m in range(SLOTS)]
     assert utility.lineage(1, 19) == [(None, "flat_scaled"), ("flat_scaled", "backlog")]
@@ -104,7 +104,7 @@ def test_a_gap_over_midnight_is_closed_by_the_register_at_its_end(utility: Utili
     at_gap = register(0, SLOTS + 6) - register(0, SLOTS - 6)
     assert sum(first[-6:]) + sum(second[:6]) == pytest.approx(at_gap, abs=0.05)
     assert utility.body("intervals", 0, 0)["open_slots"] == 0
-    utility.send(sorted(gap), [0])
+    utility.send(sorted(gap), [0], late=True)
     utility.go(3 * ALL)
     assert utility.body("intervals", 0)["import_wh"] == [use(0, m) for m in range(SLOTS)]
     assert utility.body("days", 0)["is_billing_ready"]
