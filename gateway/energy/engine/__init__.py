@@ -30,7 +30,7 @@ from gateway.energy.engine.publish import DOMAIN, Publisher
 from gateway.energy.engine.roster import Roster, is_meter
 from gateway.energy.outage import Facts
 from gateway.model import Event, ReadingBatch
-from gateway.ports import Changes, Findings, Memo, Result
+from gateway.ports import Alarm, Changes, Findings, Memo, Result
 from gateway.profiles import Profile
 from gateway.registry import Registry
 from gateway.stats import Stats
@@ -119,7 +119,7 @@ class EnergyEngine:
         self._restored = kept
         self._outages: Outages | None = None
         self._interruptions = Interruptions(self._roster)
-        self._to_read: list[tuple[str, int, int]] = []  # profile and time, for the watch
+        self._to_read: list[tuple[int, int]] = []  # times, for the watch; oldest first
         self._saved_ms = 0
         self._is_changed = True
 
@@ -128,9 +128,15 @@ class EnergyEngine:
         began_s = self._stopwatch()
         facts = self._take_in(changes, now_ms)
         outages = self._watch(now_ms)
-        alarms = outages.feed(now_ms, Facts.joined([NOTHING, *facts]))
-        told, touched = self._interruptions.update(outages.interruptions(), now_ms)
-        self._note(touched, now_ms)
+        all_facts = Facts.joined([NOTHING, *facts])
+        alarms: list[Alarm] = []
+        told: list[Result] = []
+        if self._to_read:  # who is not read yet is not silent
+            outages.learn(self._to_read[0][0], all_facts)
+        else:
+            alarms = outages.feed(now_ms, all_facts)
+            told, touched = self._interruptions.update(outages.interruptions(), now_ms)
+            self._note(touched, now_ms)
         self._turn_of_day(now_ms)
         results, memos = self._work_on(began_s, now_ms)
         self._is_changed |= bool(facts or alarms or results)
@@ -193,12 +199,8 @@ class EnergyEngine:
                 days = range(int(edges[0]), int(edges[1]) + 1)
                 pieces = [Piece(day, profile, group) for day in days for group in groups]
                 self._pieces.add(pieces, now_ms, at_once=True)
-            first_ms = max(min(low for low, _ in spans[profile]), now_ms - horizon_ms)
-            last_ms = max(high for _, high in spans[profile]) + 1
-            self._to_read += [
-                (profile, at, min(at + CATCH_UP_MS, last_ms))
-                for at in range(first_ms, last_ms, CATCH_UP_MS)
-            ]
+        begins = range(now_ms - horizon_ms, now_ms, CATCH_UP_MS)
+        self._to_read = [(at, min(at + CATCH_UP_MS, now_ms + 1)) for at in begins]
 
     def _take_batch(self, batch: ReadingBatch, now_ms: int) -> None:
         calendar = self._policies.calendar
@@ -220,10 +222,14 @@ class EnergyEngine:
     def _catch_up(self) -> list[Facts]:
         if not self._to_read:
             return []
-        profile, from_ms, to_ms = self._to_read.pop(0)
-        everybody = (0, _FOREVER_MS)
-        pages = self._house.reader.rows_of(profile, everybody, from_ms, to_ms)
-        return [self._facts(page) for page in pages if len(page)]
+        span, everybody = self._to_read.pop(0), (0, _FOREVER_MS)
+        rows_of = self._house.reader.rows_of
+        return [
+            self._facts(page)
+            for profile in sorted(self._meters)
+            for page in rows_of(profile, everybody, *span)
+            if len(page)
+        ]
 
     def _facts(self, batch: ReadingBatch) -> Facts:
         nominal_v = self._policies.vee_at(int(batch.time_ms[0])).meter.nominal_v

@@ -7,7 +7,8 @@ import numpy as np
 
 from gateway.energy.engine.roster import Roster
 from gateway.energy.outage import EVENT_FACTS, FactKind, Facts
-from gateway.model import Event, FloatArray, ReadingBatch, Reason
+from gateway.model import BoolArray, Event, FloatArray, IntArray, ReadingBatch, Reason
+from gateway.policies import MS_PER_MIN
 from gateway.profiles import Profile
 from gateway.units import UNITS
 from gateway.views.engineering import engineer
@@ -60,18 +61,34 @@ def facts_of_readings(
     batch: ReadingBatch, profile: Profile, roster: Roster, nominal_v: float
 ) -> Facts:
     """Return readings as facts; those of unknown devices are left out."""
-    row = np.array([roster.row_of.get(index, -1) for index in batch.device_index.tolist()])
-    known = row >= 0
-    batch = batch.take(known)
+    distinct, inverse = np.unique(batch.device_index, return_inverse=True)
+    rows = np.array([roster.row_of.get(index, -1) for index in distinct.tolist()], np.int64)
+    row = rows[inverse]
+    volts = _lowest_v(batch, profile)
+    chosen = (row >= 0) & ~_is_repeated(row, batch, volts)
+    batch = batch.take(chosen)
     count = len(batch)
     return Facts(
-        row[known].astype(np.int64),
+        row[chosen],
         np.full(count, int(FactKind.READING)),
         batch.time_ms,
-        _lowest_v(batch, profile) / nominal_v,
+        volts[chosen] / nominal_v,
         batch.status,
         (batch.reasons & int(Reason.LATE)) != 0,
     )
+
+
+def _is_repeated(row: IntArray, batch: ReadingBatch, volts: FloatArray) -> BoolArray:
+    """Return which readings say no more than another of the same minute and status.
+
+    Most of a fast meter do. Of each minute the one with the lowest voltage stays.
+    """
+    minute = batch.time_ms // MS_PER_MIN
+    order = np.lexsort((batch.time_ms, volts, batch.status, minute, row))
+    is_repeated = np.zeros(len(batch), np.bool_)
+    alike = (row[order][1:] == row[order][:-1]) & (minute[order][1:] == minute[order][:-1])
+    is_repeated[order[1:]] = alike & (batch.status[order][1:] == batch.status[order][:-1])
+    return is_repeated
 
 
 def _lowest_v(batch: ReadingBatch, profile: Profile) -> FloatArray:

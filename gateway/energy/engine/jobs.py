@@ -111,6 +111,8 @@ class Jobs:
         self, piece: Piece, batches: Sequence[ReadingBatch], past: dict[int, DayMemo]
     ) -> IntArray:
         """Return the meters of the piece: who sent, and who did the day before."""
+        for batch in batches:
+            self._roster.sends(batch.device_index, piece.profile)
         # whose only reading is at the midnight that ends the day has begun with the next one
         end_ms = self._policies.calendar.start_ms(piece.day + 1)
         seen = [batch.device_index[batch.time_ms < end_ms] for batch in batches]

@@ -81,6 +81,10 @@ class Outages:
         """Return whose power was gone, as far as the horizon goes."""
         return self._watch.interruptions()
 
+    def learn(self, now_ms: int, facts: Facts) -> None:
+        """Take facts in of a past that is still being read, and say nothing yet."""
+        self._watch.feed(now_ms, facts)
+
     def feed(self, now_ms: int, facts: Facts) -> list[Alarm]:
         """Take facts in; return the alarms that are new or have changed."""
         self._watch.feed(now_ms, facts)

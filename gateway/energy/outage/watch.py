@@ -47,7 +47,8 @@ class OutageWatch:
         interval_ms = int(topology.interval_ms.max(initial=0))
         around_s = policy.skew_s + 2 * policy.window_s + policy.silence_grace_s
         self._reach_ms = 4 * interval_ms + 1000 * (around_s + policy.will_delay_s)
-        self._due_ms = NEVER_MS  # time alone may change something then
+        # time alone may change something then; whoever goes on does not know and looks at once
+        self._due_ms = NEVER_MS if state is None else 0
         self._weighed: dict[Group, Group] = {}  # evidence that no new fact can change
 
     @property
