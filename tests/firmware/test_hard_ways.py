@@ -114,7 +114,7 @@ def test_a_wrong_server_gets_nothing(
     node = Node(tmp_path, image, "meter-1", house.port, host="localhost", tls="cert")
     house.enrol(node, valid_days=365)
     with running(tmp_path, house.section, data_dir=house.data) as gateway, node:
-        wait_until(lambda: says in node.console, what="the reason on the console")
+        wait_until(lambda: says in node.console, 40, "the reason on the console")
         time.sleep(1)
         assert gateway.accounting()["messages"]["received"] == 0
         assert node.ring().rows.done == 0

@@ -66,8 +66,14 @@ class House:
         return truth
 
     def counted(self, event: str) -> float:
-        """How often something has happened at the listener, a second ago at the latest."""
-        time.sleep(1.5)
+        """How often something has happened at the listener, once the snapshots rest."""
+        seen, now = -1.0, self._count(event)
+        while now != seen:
+            time.sleep(1.5)
+            seen, now = now, self._count(event)
+        return now
+
+    def _count(self, event: str) -> float:
         lines = self.gateway.get("/metrics").decode().splitlines()
         wanted = ("infragate_listener_events_total{", f'event="{event}"')
         return sum(

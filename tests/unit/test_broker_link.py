@@ -12,7 +12,14 @@ from typing_extensions import override
 from gateway.config.sections import BrokerSource
 from gateway.model import RecordFlag
 from gateway.mqtt import FLAG_QOS2, Ack, Code, ConnAck, Disconnect, PacketType, Prop
-from gateway.sources.backoff import FIRST_S, LAST_S, REFUSED_FIRST_S, STABLE_S, Backoff
+from gateway.sources.backoff import (
+    FIRST_S,
+    LAST_S,
+    REFUSED_FIRST_S,
+    STABLE_S,
+    UP_LAST_S,
+    Backoff,
+)
 from gateway.sources.broker import BrokerClient
 from gateway.sources.reconnect import Surroundings
 from gateway.stats import Stats
@@ -195,17 +202,27 @@ async def test_what_is_not_mqtt_ends_the_connection_and_not_the_source(
     assert "broke the protocol" in caplog.text
 
 
-def test_the_wait_doubles_to_its_bound_and_only_a_lasting_connection_resets_it() -> None:
-    class Longest(random.Random):
-        @override
-        def uniform(self, a: float, b: float) -> float:
-            return b
+class Longest(random.Random):
+    """Jitter that always waits to its bound."""
 
+    @override
+    def uniform(self, a: float, b: float) -> float:
+        return b
+
+
+def test_the_wait_doubles_to_its_bound_and_only_a_lasting_connection_resets_it() -> None:
     backoff = Backoff(Longest())
     assert [backoff.wait_s(0) for _ in range(4)] == [0.1, 0.2, 0.4, 0.8]
     assert backoff.wait_s(STABLE_S - 1) == 1.6
     assert backoff.wait_s(STABLE_S) == FIRST_S
     assert max(backoff.wait_s(0) for _ in range(20)) == LAST_S
+
+
+def test_a_broker_that_is_there_is_asked_again_soon() -> None:
+    backoff = Backoff(Longest())
+    assert max(backoff.wait_s(1.0) for _ in range(20)) == UP_LAST_S
+    assert max(backoff.wait_s(0) for _ in range(20)) == LAST_S
+    assert backoff.wait_s(1.0) == UP_LAST_S
 
 
 def test_the_wait_is_anywhere_below_its_bound() -> None:
