@@ -27,7 +27,7 @@ from gateway.energy.engine.outages import Outages, Told
 from gateway.energy.engine.pieces import GROUP, Piece, Pieces
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN, Publisher
-from gateway.energy.engine.roster import Roster, is_meter
+from gateway.energy.engine.roster import SECTOR, Roster, is_meter
 from gateway.energy.outage import Facts
 from gateway.model import Event, ReadingBatch
 from gateway.ports import Alarm, Changes, Findings, Memo, Result
@@ -90,6 +90,11 @@ class EnergyEngine:
         self._house, self._policies, self._stats = house, policies, stats
         self._stopwatch = stopwatch
         self._meters = {name for name, one in house.profiles.items() if is_meter(one)}
+        self._heard = {
+            name
+            for name, one in house.profiles.items()
+            if one.sector == SECTOR and one.shape == "series"
+        }
         self.restore(b"")
 
     def restore(self, state: bytes) -> None:
@@ -169,7 +174,7 @@ class EnergyEngine:
         return facts + self._catch_up()
 
     def _is_ours(self, batch: ReadingBatch) -> bool:
-        return batch.profile in self._meters
+        return batch.profile in self._heard
 
     def _meet(self, changes: Changes, now_ms: int) -> bool:
         """Learn who there is; return whether anything is new."""
@@ -182,7 +187,7 @@ class EnergyEngine:
             self._top = max((row.device_index for row in rows), default=-1)
         if changes.readings is None:
             for row in house.reader.latest():
-                if row.profile in self._meters:
+                if row.profile in self._heard:
                     is_new |= self._roster.sends(np.array([row.device_index]), row.profile)
                     self._hear(row.device_index, row.time_ms)
         return is_new
@@ -203,6 +208,8 @@ class EnergyEngine:
         self._to_read = [(at, min(at + CATCH_UP_MS, now_ms + 1)) for at in begins]
 
     def _take_batch(self, batch: ReadingBatch, now_ms: int) -> None:
+        if batch.profile not in self._meters:
+            return
         calendar = self._policies.calendar
         group = batch.device_index // GROUP
         # a reading at midnight ends one day and begins the next
@@ -226,7 +233,7 @@ class EnergyEngine:
         rows_of = self._house.reader.rows_of
         return [
             self._facts(page)
-            for profile in sorted(self._meters)
+            for profile in sorted(self._heard)
             for page in rows_of(profile, everybody, *span)
             if len(page)
         ]
@@ -257,7 +264,7 @@ class EnergyEngine:
         calendar = self._policies.calendar
         for index, begin_ms, end_ms in touched:
             profile = self._roster.profile_of.get(index)
-            if profile is not None:
+            if profile in self._meters:
                 first, last = calendar.day(np.array([begin_ms, min(end_ms, now_ms)])).tolist()
                 days = range(first, last + 1)
                 self._pieces.add([Piece(day, profile, index // GROUP) for day in days], now_ms)
@@ -266,7 +273,8 @@ class EnergyEngine:
         """At midnight every group's day is closed, also of those that are silent."""
         today = int(self._policies.calendar.day(np.array([now_ms]))[0])
         if self._day and today != self._day:
-            groups = {(name, index // GROUP) for index, name in self._roster.profile_of.items()}
+            sends = self._roster.profile_of.items()
+            groups = {(name, index // GROUP) for index, name in sends if name in self._meters}
             self._pieces.add([Piece(self._day, *group) for group in groups], now_ms)
         self._day = today
 
