@@ -7,7 +7,7 @@ RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
 .PHONY: demo test test-firmware firmware bench bench-city bench-firmware bench-store lint soak
-.PHONY: servers clean lock
+.PHONY: servers clean lock score-energy
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -54,6 +54,11 @@ bench-firmware: $(DEV) ## The node under MicroPython: messages/s, draining of a 
 bench-store: $(DEV) ## 50 million readings: times to write, merge and query them (four minutes)
 	folder=$$(mktemp -d) && $(BIN)/python -m tools.fill_store $$folder --days 30 --per-day 167; \
 	  rm -rf $$folder
+
+score-energy: $(DEV) servers ## Alarms of energy against the truth, on seeds unseen by the tuning
+	$(BIN)/python -m tools.score_energy
+	if [ -n "$(INFRAGATE_SOAK)" ]; then $(BIN)/python -m pytest -q --timeout=400 \
+	  tests/integration/test_energy_city.py; fi
 
 bench-city: $(DEV) ## What a simulated city costs: 10,000 meters and 500 lanes, and a month
 	$(BIN)/python -m tools.bench_city
