@@ -11,7 +11,7 @@ from gateway.energy.outage import Alarm, WatchState
 from gateway.energy.outage.life import Mark, Span
 from gateway.energy.outage.timeline import TimelineState
 
-_VERSION = 1
+_VERSION = 2
 
 
 class Kept(NamedTuple):
@@ -22,6 +22,7 @@ class Kept(NamedTuple):
     gasping: Sequence[str]
     heard_ms: dict[int, int]
     waiting: Sequence[tuple[Piece, int]]
+    unbalanced: Sequence[tuple[int, int]]  # days and when their balance is due
     day: int  # the local day of the last step
     watch: WatchState
 
@@ -33,6 +34,7 @@ class _Saved(NamedTuple):
     gasping: list[str]
     heard_ms: dict[int, int]
     waiting: list[tuple[Piece, int]]
+    unbalanced: list[tuple[int, int]]
     day: int
     now_ms: int
     columns: tuple[bytes, bytes, bytes]
@@ -57,6 +59,7 @@ def to_bytes(kept: Kept) -> bytes:
             list(kept.gasping),
             kept.heard_ms,
             list(kept.waiting),
+            list(kept.unbalanced),
             kept.day,
             timeline.now_ms,
             (first, last, alive),
@@ -85,6 +88,7 @@ def from_bytes(state: bytes) -> Kept | None:
         saved.gasping,
         saved.heard_ms,
         saved.waiting,
+        saved.unbalanced,
         saved.day,
         WatchState(timeline, saved.alarms),
     )

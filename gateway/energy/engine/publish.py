@@ -70,10 +70,13 @@ class Publisher:
         per_day = DAY_MS // found.interval_ms
         energy = np.zeros((len(found.device_index), per_day), np.float32)
         energy[:, : found.slots] = np.nan_to_num(found.import_wh)
+        export = np.zeros_like(energy)
+        export[:, : found.slots] = np.nan_to_num(found.export_wh)
+        method = np.full(energy.shape, int(vee.Method.UNKNOWN), np.int8)
+        method[:, : found.slots] = found.method
         is_good = found.is_good_day[:, 0] if found.is_good_day.shape[1] else energy[:, 0] < 0
-        return DayMemo(
-            piece.day, found.device_index, is_complete, energy, is_good, found.carry, figures
-        )
+        made = (energy, export, method, is_good, found.carry, figures)
+        return DayMemo(piece.day, found.device_index, is_complete, *made)
 
     def intervals(self, found: vee.Intervals, now_ms: int) -> list[Result]:
         """Return the slots of each meter as far as they can be told, and what became of them."""
