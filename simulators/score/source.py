@@ -38,6 +38,7 @@ ALARMS: Mapping[str, tuple[str, ...]] = {
     "feeder_outage": ("feeder_outage",),
     "substation_outage": ("substation_outage", "feeder_outage"),
     "comms_outage": ("comms_outage",),
+    "loss": ("theft", "bypass", "reversed_ct", "meter_stopped"),
 }
 SECTORS = ("energy",)
 _NOT_ALARMS = frozenset({"event", "state", "reply", "gap"})

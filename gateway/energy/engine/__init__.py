@@ -32,15 +32,11 @@ from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN, Publisher
 from gateway.energy.engine.roster import Roster
 from gateway.energy.outage import Facts
-from gateway.model import Event, ReadingBatch
 from gateway.ports import Alarm, Changes, Findings, Memo, Result
-from gateway.profiles import Profile
-from gateway.registry import Registry
 from gateway.stats import Stats
-from gateway.store import StoreReader
-from gateway.store.derived import AlarmQuery, DerivedReader
+from gateway.store.derived import AlarmQuery
 
-__all__ = ["DerivedReader", "EnergyEngine", "EnergyPolicies", "Event", "House", "Profile", "ReadingBatch", "Registry", "StoreReader"]
+__all__ = ["EnergyEngine", "EnergyPolicies", "House"]
 
 BUDGET_S = 0.4  # of a step; the piece in hand is finished
 SAVE_EVERY_MS = 30_000

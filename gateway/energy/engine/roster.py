@@ -24,6 +24,8 @@ DEFAULT_INTERVAL_MS = 1_800_000
 _THREE_PHASE_COLUMN = "u_l1"
 INSTRUMENTS = frozenset({"dtm", "pq3"})  # of the grid itself, not of a customer
 
+_INSTRUMENT_A = 100_000.0  # beyond any low-voltage busbar
+
 
 def is_meter(profile: Profile) -> bool:
     """Return whether rows of this profile carry a register of energy."""
@@ -146,7 +148,7 @@ class Roster:
         if profile.column_index(_THREE_PHASE_COLUMN) is not None:
             made.phase_count[:] = 3
         if profile.name in INSTRUMENTS:
-            made.max_current_a[:] = np.inf  # a transformer is overloaded, not incapable
+            made.max_current_a[:] = _INSTRUMENT_A  # a transformer is overloaded, not incapable
         for place, index in enumerate(device_index.tolist()):
             one = self.watched[self.row_of[index]]
             made.transformer[place] = one.transformer
