@@ -1,6 +1,8 @@
 """Energy through a real gateway: readings in over MQTT, intervals and alarms out over HTTP."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +12,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.support.running import Gateway, free_port, listener, running, wait_until
+from gateway.views.engineering import time_text
+from tests.support.running import ROOT, Gateway, free_port, listener, running, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
 
@@ -115,6 +118,11 @@ def test_a_day_is_worked_out_and_late_readings_change_it_across_a_kill(
         day = line(gateway, "days", 2, start_ms)()
         assert day["import_wh"] == register(2, 48) - register(2, 0)
         assert day["open_slots"] == 0
+        at = time_text(start_ms + 7 * HALF_HOUR_MS)
+        correct(gateway, "meter-2", at, "--wh", "42", "--why", "seen", "--who", "an")
+        wait_until(lambda: intervals()["import_wh"][7] == 42, 20, "a person's word")
+        (edit,) = line(gateway, "lineage", 2, start_ms + 7 * HALF_HOUR_MS)()["changes"]
+        assert (edit["rule"], edit["who"], edit["why"]) == ("edited", "an", "seen")
         street.close()
 
 
@@ -163,6 +171,12 @@ def estimated(body: Any) -> list[int]:
     """Return the slots that were not measured."""
     methods = [name for name, count in body["method"] for _ in range(count)]
     return [k for k, name in enumerate(methods) if name not in {"measured", "backlog"}]
+
+
+def correct(gateway: Gateway, *words: str) -> None:
+    """Run ``infragate energy edit``."""
+    command = [sys.executable, "-m", "gateway", "energy", "edit", *words]
+    subprocess.run([*command, "-c", str(gateway.config)], cwd=ROOT, check=True, timeout=30)
 
 
 def alarms(gateway: Gateway) -> list[Any]:

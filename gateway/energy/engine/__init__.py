@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from gateway.energy.edits import EditBook
 from gateway.energy.engine.daywork import DayWork
 from gateway.energy.engine.hearing import NOTHING
 from gateway.energy.engine.interruptions import Interruptions
@@ -80,13 +81,16 @@ class EnergyEngine:
             for index, profile in kept.profile_of.items():
                 self._roster.sends(np.array([index]), profile)
         self._pieces = Pieces(kept.waiting if kept else ())
-        publisher = Publisher(house.derived, self._roster, self._policies)
+        self._edits = EditBook(house.data_dir)
+        self._edits_seen = kept.edits if kept else 0
+        publisher = Publisher(house.derived, self._roster, self._policies, self._edits)
         jobs = Jobs(
             house.reader,
             house.derived,
             house.profiles.__getitem__,
             self._roster,
             self._policies,
+            self._edits,
         )
         self._work = DayWork(jobs, publisher, house.derived, self._policies)
         newest_ms = self._work.heard_ms
@@ -118,6 +122,7 @@ class EnergyEngine:
             told, touched = self._interruptions.update(outages.interruptions(), now_ms)
             self._note(touched, now_ms)
         self._turn_of_day(now_ms)
+        self._note_edits(now_ms)
         results, memos = self._work_on(began_s, now_ms)
         found = LossOutcome() if memos else self._balance(now_ms)
         alarms += found.alarms
@@ -153,6 +158,17 @@ class EnergyEngine:
                 first, last = calendar.day(np.array([begin_ms, min(end_ms, now_ms)])).tolist()
                 days = range(first, last + 1)
                 self._pieces.add([Piece(day, profile, index // GROUP) for day in days], now_ms)
+
+    def _note_edits(self, now_ms: int) -> None:
+        """Note the days of what people said since this life, or the one before it, last looked."""
+        known = {one.name: one.device_index for one in self._roster.watched}
+        for at, line in self._edits.news():
+            profile = self._roster.profile_of.get(known.get(line.device, -1))
+            if at >= self._edits_seen and profile in self._news.meters:
+                day = int(self._policies.calendar.day(np.array([line.slot_ms]))[0])
+                piece = Piece(day, profile, known[line.device] // GROUP)
+                self._pieces.add([piece], now_ms, at_once=True)
+                self._is_changed = True
 
     def _turn_of_day(self, now_ms: int) -> None:
         """At midnight every group's day is closed, also of those that are silent."""
@@ -212,6 +228,7 @@ class EnergyEngine:
             self._pieces.waiting(),
             sorted(self._unbalanced.items()),
             self._day,
+            self._edits.offset,
             self._outages.state(),
         )
         return to_bytes(kept)

@@ -11,7 +11,7 @@ from gateway.energy.outage import Alarm, WatchState
 from gateway.energy.outage.life import Mark, Span
 from gateway.energy.outage.timeline import TimelineState
 
-_VERSION = 2
+_VERSION = 3
 
 
 class Kept(NamedTuple):
@@ -24,6 +24,7 @@ class Kept(NamedTuple):
     waiting: Sequence[tuple[Piece, int]]
     unbalanced: Sequence[tuple[int, int]]  # days and when their balance is due
     day: int  # the local day of the last step
+    edits: int  # bytes of the file of edits that have been seen
     watch: WatchState
 
 
@@ -36,6 +37,7 @@ class _Saved(NamedTuple):
     waiting: list[tuple[Piece, int]]
     unbalanced: list[tuple[int, int]]
     day: int
+    edits: int
     now_ms: int
     columns: tuple[bytes, bytes, bytes]
     older: dict[int, list[Span]]
@@ -61,6 +63,7 @@ def to_bytes(kept: Kept) -> bytes:
             list(kept.waiting),
             list(kept.unbalanced),
             kept.day,
+            kept.edits,
             timeline.now_ms,
             (first, last, alive),
             timeline.older,
@@ -90,5 +93,6 @@ def from_bytes(state: bytes) -> Kept | None:
         saved.waiting,
         saved.unbalanced,
         saved.day,
+        saved.edits,
         WatchState(timeline, saved.alarms),
     )

@@ -1,6 +1,7 @@
 """What is new in the store: facts for the outage watch, and days that must be worked out."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ class House(NamedTuple):
     derived: DerivedReader
     profiles: Mapping[str, Profile]
     registry: Registry | None
+    data_dir: Path
 
 
 class Unmet(NamedTuple):

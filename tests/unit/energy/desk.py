@@ -46,7 +46,7 @@ class Utility:
     def start(self) -> None:
         """Begin a life of the analyst; the one before it ends wherever it was."""
         reader = StoreReader(self.folder, PROFILES)
-        house = House(reader, DerivedReader(self.folder), PROFILES, self.registry)
+        house = House(reader, DerivedReader(self.folder), PROFILES, self.registry, self.folder)
         self.engine = EnergyEngine(house, POLICIES, Stats(), stopwatch=lambda: 0.0)
         desk = Desk(self.engine, ChangeReader(self.folder))
         self._analyst = Analyst(
