@@ -55,7 +55,7 @@ bench-store: $(DEV) ## 50 million readings: times to write, merge and query them
 	folder=$$(mktemp -d) && $(BIN)/python -m tools.fill_store $$folder --days 30 --per-day 167; \
 	  rm -rf $$folder
 
-score-energy: $(DEV) servers ## Alarms of energy against the truth, on seeds unseen by the tuning
+score-energy: $(DEV) servers ## Alarms of energy against the truth, on unseen seeds (five minutes)
 	$(BIN)/python -m tools.score_energy
 	if [ -n "$(INFRAGATE_SOAK)" ]; then $(BIN)/python -m pytest -q --timeout=400 \
 	  tests/integration/test_energy_city.py; fi

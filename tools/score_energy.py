@@ -17,6 +17,7 @@ from tools.energy_town.outage_score import OutageScore, score
 from tools.energy_town.outages import START_MS
 
 _CLEAN_DAYS = 30
+_QUICK_S = 60
 
 
 def main() -> None:
@@ -46,6 +47,8 @@ def _outages(seeds: range) -> None:
     )
     _line("power alarms with no outage", total.false_power, total.power, "")
     p50, p95 = np.percentile(total.delays_s, [50, 95])
+    quick = sum(delay <= _QUICK_S for delay in total.delays_s)
+    _line("outages alarmed within 60 s", quick, total.power, ">= 95 %")
     print(f"{'outage to alarm, p50 and p95':<58} {p50:.0f} s, {p95:.0f} s  <= 60 s")
 
 
