@@ -36,7 +36,7 @@ def test_no_receipted_reading_is_lost_by_kills_of_the_broker(tmp_path: Path) -> 
         Load(port) as load,
         watched(gateway),
     ):
-        wait_until(lambda: "keeper" in gateway.roles(), what="all processes")
+        wait_until(lambda: "analyst" in gateway.roles(), what="all processes")
         pids = gateway.roles()
         for _ in range(quick_or_soak(4, 20)):
             time.sleep(rng.uniform(0.1, 1.0))
