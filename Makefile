@@ -6,8 +6,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo score-grid test test-firmware firmware bench bench-city bench-firmware bench-store lint soak
-.PHONY: servers clean lock
+.PHONY: demo test test-firmware firmware bench bench-city bench-firmware bench-store lint soak
+.PHONY: servers clean lock score-energy
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -44,9 +44,6 @@ soak: $(DEV) servers ## The same tests with the full counts of the acceptance li
 firmware: $(DEV) ## Images for every board, with their sizes (build/firmware)
 	$(BIN)/python -m firmware.tools.build
 
-score-grid: $(DEV) ## Outages, thefts and wrong wires of made-up towns: what was found (five minutes)
-	$(BIN)/python -m tools.score_energy
-
 bench: $(DEV) servers ## One table: messages/s, CPU per message, latencies, memory, bytes
 	$(BIN)/infragate bench
 
@@ -57,6 +54,11 @@ bench-firmware: $(DEV) ## The node under MicroPython: messages/s, draining of a 
 bench-store: $(DEV) ## 50 million readings: times to write, merge and query them (four minutes)
 	folder=$$(mktemp -d) && $(BIN)/python -m tools.fill_store $$folder --days 30 --per-day 167; \
 	  rm -rf $$folder
+
+score-energy: $(DEV) servers ## Alarms of energy against the truth, on unseen seeds (five minutes)
+	$(BIN)/python -m tools.score_energy
+	if [ -n "$(INFRAGATE_SOAK)" ]; then $(BIN)/python -m pytest -q --timeout=400 \
+	  tests/integration/test_energy_city.py; fi
 
 bench-city: $(DEV) ## What a simulated city costs: 10,000 meters and 500 lanes, and a month
 	$(BIN)/python -m tools.bench_city

@@ -22,6 +22,7 @@ MODULES = {
     "look": ("status", "tap", "journal"),
     "quarantine": ("quarantine",),
     "device": ("device",),
+    "energy": ("energy",),
     "export": ("export",),
     "backfill": ("backfill",),
     "replay": ("replay",),

@@ -34,7 +34,7 @@ def run(settings: Settings, _heritage: Heritage) -> int:
     profiles = load_all_profiles(settings)
     reader = StoreReader(data_dir, profiles)
     derived = _open(settings)
-    house = House(reader, DerivedReader(data_dir), profiles, load_registry(settings))
+    house = House(reader, DerivedReader(data_dir), profiles, load_registry(settings), data_dir)
     engine = EnergyEngine(house, EnergyPolicies.load(settings.energy.tariff), stats)
     desks = [Desk(engine, ChangeReader(data_dir))]
     analyst = Analyst(desks, derived, lambda: reader.position().number - 1, now_ms, stats)

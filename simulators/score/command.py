@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simulators.city.times import rfc3339
 from simulators.score.match import score
-from simulators.score.source import OF_DEVICES, Api, read_claims, read_truth
+from simulators.score.source import OF_ALARMS, OF_DEVICES, Api, read_claims, read_truth
 
 # the readings of meters are half an hour apart, and the gateway needs two to say anything
 USUAL_SLACK_S = 3600.0
@@ -24,6 +24,9 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--slack-s", type=float, default=USUAL_SLACK_S, help="around a truth, still of it"
     )
+    parser.add_argument(
+        "--at", choices=("found", "raised"), default="found", help="which time of an alarm counts"
+    )
     parser.add_argument("--json", action="store_true", help="report as JSON in the last line")
 
 
@@ -37,10 +40,10 @@ def run_score(options: argparse.Namespace) -> int:
     facts, from_ms, to_ms = read_truth(options.truth)
     slack_ms = round(options.slack_s * 1000)
     api = Api(options.api)
-    claims = read_claims(api, rfc3339(from_ms), rfc3339(to_ms + slack_ms))
+    claims = read_claims(api, rfc3339(from_ms), rfc3339(to_ms + slack_ms), at=options.at)
     api.close()
     # an alarm that has come shows that somebody looks for it
-    reported = OF_DEVICES | {kind for claim in claims for kind in claim.kinds}
+    reported = OF_DEVICES | OF_ALARMS | {kind for claim in claims for kind in claim.kinds}
     report = score(facts, claims, reported, slack_ms)
     print(json.dumps(report) if options.json else in_words(report), flush=True)
     return 0

@@ -1,8 +1,8 @@
 """What the truth file and the gateway's API say: the one place that knows their shapes.
 
-Today the gateway reports what devices report of themselves: event codes of meters. Alarms of its
-sectors come on the same list with a kind of their own (``/api/v1/events``); their detail may
-name a node in ``where`` and estimates as numbers.
+Devices report events of their own (``/api/v1/events``); the gateway's alarms of a sector are at
+``/api/v1/<sector>/alarms`` (docs/energy.md names their kinds), each with a place and with estimates
+as numbers in its evidence.
 """
 
 import http.client
@@ -30,8 +30,20 @@ CODES: Mapping[int, tuple[str, ...]] = {
     4: ("clock_drift",),
     6: ("clock_drift",),
 }
+# docs/energy.md: which truths an alarm may be of; the first is what it counts as where it is wrong
+ALARMS: Mapping[str, tuple[str, ...]] = {
+    "service_outage": ("service_outage", *_OUTAGES, "phase_loss"),
+    "partial_outage": ("phase_loss", *_OUTAGES),
+    "transformer_outage": _OUTAGES,
+    "feeder_outage": ("feeder_outage",),
+    "substation_outage": ("substation_outage", "feeder_outage"),
+    "comms_outage": ("comms_outage",),
+    "loss": ("theft", "bypass", "reversed_ct", "meter_stopped"),
+}
+SECTORS = ("energy",)
 _NOT_ALARMS = frozenset({"event", "state", "reply", "gap"})
 OF_DEVICES = frozenset(kind for kinds in CODES.values() for kind in kinds)
+OF_ALARMS = frozenset(kind for kinds in ALARMS.values() for kind in kinds)
 
 
 def read_truth(file: Path) -> tuple[list[Fact], int, int]:
@@ -88,25 +100,47 @@ class Api:
         self._connection.close()
 
 
-def read_claims(api: Api, begin: str, end: str) -> list[Claim]:
+def read_claims(api: Api, begin: str, end: str, *, at: str = "found") -> list[Claim]:
     """Return what the gateway says of a time, its own alarms and what devices report.
+
+    Args:
+        api: of the gateway.
+        begin: RFC 3339.
+        end: RFC 3339.
+        at: which time of an alarm counts: ``found``, or ``raised`` where the city ran faster
+            than the gateway's clock.
 
     Raises:
         OSError: the API does not answer.
     """
-    claims: list[Claim] = []
+    claims = [c for event in _pages(api, "events", begin, end) for c in claims_of(event)]
+    for sector in SECTORS:
+        told = _pages(api, f"{sector}/alarms", begin, end)
+        claims += [claim_of_alarm(alarm, at) for alarm in told]
+    return claims
+
+
+def _pages(api: Api, path: str, begin: str, end: str) -> Iterator[Mapping[str, object]]:
     after: object = None
-    while len(claims) < MOST_CLAIMS:
+    for _ in range(MOST_CLAIMS // PAGE):
         query = {"from": begin, "to": end, "limit": PAGE, "after": after}
-        answer = api.get("events", **query)
-        events = answer["events"]
-        if not isinstance(events, list):
-            raise OSError("events: not a list")
-        claims += [claim for event in events for claim in claims_of(event)]
+        answer = api.get(path, **query)
+        entries = answer[path.rpartition("/")[2]]
+        if not isinstance(entries, list):
+            raise OSError(f"{path}: not a list")
+        yield from entries
         after = answer["next"]
         if after is None:
-            break
-    return claims
+            return
+
+
+def claim_of_alarm(alarm: Mapping[str, object], at: str) -> Claim:
+    """Return what an alarm of a sector claims."""
+    kind, evidence = str(alarm["kind"]), alarm.get("evidence")
+    known = evidence if isinstance(evidence, dict) else {}
+    estimate = {k: float(v) for k, v in known.items() if isinstance(v, int | float)}
+    place = str(alarm["place"]).partition(":")[2]
+    return Claim(ALARMS.get(kind, (kind,)), place, parse_ms(str(alarm[at])), estimate)
 
 
 def claims_of(event: Mapping[str, object]) -> Iterator[Claim]:

@@ -67,7 +67,7 @@ def test_hours_of_a_city_arrive_whole_and_its_outage_is_scored(demo: Demo, tmp_p
     assert 0 < outage["delay_p50_s"] <= 2
     assert outage["reported"]
     assert scored["comms_outage"]["false_negative"] == 1
-    assert not scored["comms_outage"]["reported"]
+    assert scored["comms_outage"]["reported"]
 
 
 def test_at_full_speed_nothing_is_overrun(demo: Demo, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_full_disk_stops_acknowledging_and_nothing_else(
     plant: tuple[Gateway, Ballast, int],
 ) -> None:
     gateway, ballast, _ = plant
-    wait_until(lambda: "keeper" in gateway.roles(), what="all processes")
+    wait_until(lambda: "analyst" in gateway.roles(), what="all processes")
     roles = gateway.roles()
     with Load(plant[2]) as load, watched(gateway):
         wait_until(lambda: load.acked_count > 100, what="a load")

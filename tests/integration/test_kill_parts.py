@@ -36,7 +36,7 @@ def test_no_receipted_reading_is_lost_by_kills_of_the_broker(tmp_path: Path) -> 
         Load(port) as load,
         watched(gateway),
     ):
-        wait_until(lambda: "keeper" in gateway.roles(), what="all processes")
+        wait_until(lambda: "analyst" in gateway.roles(), what="all processes")
         pids = gateway.roles()
         for _ in range(quick_or_soak(4, 20)):
             time.sleep(rng.uniform(0.1, 1.0))
@@ -58,7 +58,7 @@ def test_each_process_may_be_killed_alone(tmp_path: Path) -> None:
         intake = gateway.process
         assert intake is not None
         for _ in range(quick_or_soak(2, 7)):  # each comes back a little later
-            for role in ("processor", "keeper", "web"):
+            for role in ("processor", "keeper", "analyst", "web"):
                 time.sleep(rng.uniform(0.1, 0.8))
                 killed = gateway.kill_role(role)
                 # the intake goes on meanwhile: its PUBACKs wait for no other process

@@ -63,6 +63,7 @@ class Gateway:
         limits: further lines of ``[gateway]``.
         http: whether there is a web process.
         data_dir: where the data shall be.
+        registry: a registry file.
         under: a command that runs it (strace).
     """
 
@@ -75,6 +76,7 @@ class Gateway:
         limits: str = "",
         http: bool = True,
         data_dir: Path | None = None,
+        registry: Path | None = None,
         under: Sequence[str] = (),
     ) -> None:
         self.folder = folder
@@ -83,9 +85,10 @@ class Gateway:
         self.http_port = free_port()
         self.config = folder / "infragate.toml"
         web = f'[http]\nlisten = "127.0.0.1:{self.http_port}"\nboard = false\n' if http else ""
+        known = "" if registry is None else f'file = "{registry}"\n'
         self.config.write_text(
             f'[gateway]\ndata_dir = "{self.data_dir}"\nreceipt_ms = 100\n{limits}{sources}\n'
-            f"[registry]\nauto_enrol = true\n{web}{extra}"
+            f"[registry]\nauto_enrol = true\n{known}{web}{extra}"
         )
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "gateway.log"

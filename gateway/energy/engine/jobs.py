@@ -7,9 +7,10 @@ import numpy as np
 
 from gateway.energy import vee
 from gateway.energy.calendar import DAY_MS
+from gateway.energy.edits import EditBook
 from gateway.energy.engine.pieces import GROUP, Piece, interval_of, month_of, name_of
 from gateway.energy.engine.policies import EnergyPolicies
-from gateway.energy.engine.publish import DOMAIN, INTERRUPTIONS
+from gateway.energy.engine.publish import DOMAIN, INTERRUPTIONS, edits_of
 from gateway.energy.engine.remembered import DayMemo, carry_of, history_of, unpack
 from gateway.energy.engine.roster import Roster
 from gateway.energy.placing import Grid, place
@@ -60,6 +61,7 @@ class Jobs:
         profile_of: a profile by its name.
         roster: which meters there are.
         policies: what they are judged by.
+        edits: what people said of slots.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Jobs:
         profile_of: Callable[[str], Profile],
         roster: Roster,
         policies: EnergyPolicies,
+        edits: EditBook,
     ) -> None:
+        self._edits = edits
         self._reader, self._recall, self._profile = reader, recall, profile_of
         self._roster, self._policies = roster, policies
 
@@ -152,9 +156,13 @@ class Jobs:
             policies.calendar,
             history_of(before, meters, DAY_MS // interval_ms),
             carry_of(past.get(day - 1), meters),
-            vee.Extra(is_outage=self._dark(placed.window)),
+            vee.Extra(is_outage=self._dark(placed.window), edits=tuple(self._said(placed.window))),
         )
         return Run(placed.window, vee.run(job), len(placed.conflicts))
+
+    def _said(self, window: Window) -> list[vee.Edit]:
+        names = [self._roster.name(index) for index in window.device_index.tolist()]
+        return edits_of(self._edits, names, window.start_ms, window.end_ms)
 
     def _dark(self, window: Window) -> BoolArray | None:
         """Return which slots lie wholly within an interruption, None where none does."""

@@ -11,7 +11,7 @@ from gateway.energy.outage import Alarm, WatchState
 from gateway.energy.outage.life import Mark, Span
 from gateway.energy.outage.timeline import TimelineState
 
-_VERSION = 1
+_VERSION = 3
 
 
 class Kept(NamedTuple):
@@ -22,7 +22,9 @@ class Kept(NamedTuple):
     gasping: Sequence[str]
     heard_ms: dict[int, int]
     waiting: Sequence[tuple[Piece, int]]
+    unbalanced: Sequence[tuple[int, int]]  # days and when their balance is due
     day: int  # the local day of the last step
+    edits: int  # bytes of the file of edits that have been seen
     watch: WatchState
 
 
@@ -33,7 +35,9 @@ class _Saved(NamedTuple):
     gasping: list[str]
     heard_ms: dict[int, int]
     waiting: list[tuple[Piece, int]]
+    unbalanced: list[tuple[int, int]]
     day: int
+    edits: int
     now_ms: int
     columns: tuple[bytes, bytes, bytes]
     older: dict[int, list[Span]]
@@ -57,7 +61,9 @@ def to_bytes(kept: Kept) -> bytes:
             list(kept.gasping),
             kept.heard_ms,
             list(kept.waiting),
+            list(kept.unbalanced),
             kept.day,
+            kept.edits,
             timeline.now_ms,
             (first, last, alive),
             timeline.older,
@@ -85,6 +91,8 @@ def from_bytes(state: bytes) -> Kept | None:
         saved.gasping,
         saved.heard_ms,
         saved.waiting,
+        saved.unbalanced,
         saved.day,
+        saved.edits,
         WatchState(timeline, saved.alarms),
     )

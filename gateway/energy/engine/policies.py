@@ -6,6 +6,7 @@ import numpy as np
 
 from gateway.energy.billing import BILLING_DOMAIN, BillingPolicy
 from gateway.energy.calendar import CALENDAR_DOMAIN, Calendar, HolidayYear
+from gateway.energy.loss import LossPolicy
 from gateway.energy.outage import OutagePolicy
 from gateway.energy.tariff import TARIFF_DOMAIN, RateShares, Tariff, rate_shares
 from gateway.energy.vee.policy import VEE_DOMAIN, VEE_POLICY, VeePolicy
@@ -15,6 +16,8 @@ from gateway.policies import Policies, Policy, load_policies
 HOLIDAYS = "vn-public-holidays"
 OUTAGE_DOMAIN = "outage"
 OUTAGE_POLICY = "vn"
+LOSS_DOMAIN = "loss"
+LOSS_POLICY = "vn"
 BILLING_POLICY = "vn-billing"
 
 AnyPolicy = TypeVar("AnyPolicy", bound=Policy)
@@ -26,6 +29,7 @@ class EnergyPolicies(NamedTuple):
     vee: Policies[VeePolicy]
     outage: Policies[OutagePolicy]
     billing: Policies[BillingPolicy]
+    loss: Policies[LossPolicy]
     tariffs: Policies[Tariff]
     calendar: Calendar
     tariff: str  # the name of the one that holds
@@ -43,6 +47,7 @@ class EnergyPolicies(NamedTuple):
             load_policies(VEE_DOMAIN, VeePolicy),
             load_policies(OUTAGE_DOMAIN, OutagePolicy),
             load_policies(BILLING_DOMAIN, BillingPolicy),
+            load_policies(LOSS_DOMAIN, LossPolicy),
             tariffs,
             Calendar.of(load_policies(CALENDAR_DOMAIN, HolidayYear), HOLIDAYS),
             tariff,
@@ -62,6 +67,10 @@ class EnergyPolicies(NamedTuple):
     def outage_at(self, time_ms: int) -> OutagePolicy:
         """Return the edition for a moment."""
         return edition(self.outage, OUTAGE_POLICY, time_ms)
+
+    def loss_at(self, time_ms: int) -> LossPolicy:
+        """Return the edition for a moment."""
+        return edition(self.loss, LOSS_POLICY, time_ms)
 
     def billing_at(self, time_ms: int) -> BillingPolicy:
         """Return the edition for a moment."""

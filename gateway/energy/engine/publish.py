@@ -9,6 +9,7 @@ import numpy as np
 from gateway.energy import vee
 from gateway.energy.billing import DayFigures, close, of_day
 from gateway.energy.calendar import DAY_MS
+from gateway.energy.edits import EditBook
 from gateway.energy.engine.pieces import Piece, month_of
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.remembered import DayMemo, figures_of
@@ -46,9 +47,13 @@ class Publisher:
         recall: what was told before.
         roster: names of devices.
         policies: tariffs and cycles.
+        edits: what people said of slots.
     """
 
-    def __init__(self, recall: Recalling, roster: Roster, policies: EnergyPolicies) -> None:
+    def __init__(
+        self, recall: Recalling, roster: Roster, policies: EnergyPolicies, edits: EditBook
+    ) -> None:
+        self._edits = edits
         self._recall, self._roster, self._policies = recall, roster, policies
 
     def places(self, device_index: IntArray) -> list[str]:
@@ -70,10 +75,13 @@ class Publisher:
         per_day = DAY_MS // found.interval_ms
         energy = np.zeros((len(found.device_index), per_day), np.float32)
         energy[:, : found.slots] = np.nan_to_num(found.import_wh)
+        export = np.zeros_like(energy)
+        export[:, : found.slots] = np.nan_to_num(found.export_wh)
+        method = np.full(energy.shape, int(vee.Method.UNKNOWN), np.int8)
+        method[:, : found.slots] = found.method
         is_good = found.is_good_day[:, 0] if found.is_good_day.shape[1] else energy[:, 0] < 0
-        return DayMemo(
-            piece.day, found.device_index, is_complete, energy, is_good, found.carry, figures
-        )
+        made = (energy, export, method, is_good, found.carry, figures)
+        return DayMemo(piece.day, found.device_index, is_complete, *made)
 
     def intervals(self, found: vee.Intervals, now_ms: int) -> list[Result]:
         """Return the slots of each meter as far as they can be told, and what became of them."""
@@ -114,7 +122,10 @@ class Publisher:
             for index, row in zip(part.device_index.tolist(), rows.tolist(), strict=True)
         }
         by_slot: dict[tuple[int, int], list[Change]] = {}
-        for change in changes(old, part, (), now_ms):
+        end_ms = part.start_ms + part.slots * part.interval_ms
+        names = [self._roster.name(index) for index in part.device_index.tolist()]
+        said = edits_of(self._edits, names, part.start_ms, end_ms)
+        for change in changes(old, part, said, now_ms):
             if change.slot_ms < until_ms[change.device_index]:
                 by_slot.setdefault((change.slot_ms, change.device_index), []).append(change)
         results = []
@@ -149,6 +160,14 @@ class Publisher:
             Result(series, name, begin_ms, end_ms, determinants_body(found, row))
             for row, name in enumerate(self.places(memo.device_index))
         ]
+
+
+def edits_of(book: EditBook, names: Sequence[str], from_ms: int, to_ms: int) -> list[vee.Edit]:
+    """Return what people said of slots, row by row of ``names``."""
+    return [
+        vee.Edit(row, line.slot_ms, line.value_wh, line.who, line.when_ms, line.why)
+        for row, line in book.of(names, from_ms, to_ms)
+    ]
 
 
 def _shown(found: vee.Intervals, now_ms: int) -> IntArray:

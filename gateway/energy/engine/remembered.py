@@ -6,15 +6,15 @@ History and carry for VEE, figures for the bill: all else of a day can be read a
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.energy import vee
 from gateway.energy.billing import DayFigures
+from gateway.energy.engine.columns import pack_columns, unpack_columns
 from gateway.model import BoolArray, IntArray
 
-_VERSION = 1
+_VERSION = 2
 Columns = dict[str, NDArray[np.generic]]
 
 
@@ -25,6 +25,8 @@ class DayMemo(NamedTuple):
     device_index: IntArray  # ascending
     is_complete: bool  # the day is over; else it is no history yet
     energy_wh: NDArray[np.float32]  # (meters, slots of a day)
+    export_wh: NDArray[np.float32]  # 0 where unknown
+    method: NDArray[np.int8]  # vee.Method; UNKNOWN for slots that are not over
     is_good: BoolArray  # (meters,)
     carry: vee.Carry  # at its end
     figures: DayFigures
@@ -35,6 +37,8 @@ def pack(memo: DayMemo) -> bytes:
     columns: Columns = {
         "device_index": memo.device_index,
         "energy_wh": memo.energy_wh,
+        "export_wh": memo.export_wh,
+        "method": memo.method,
         "is_good": memo.is_good,
     }
     columns |= {f"carry.{name}": column for name, column in memo.carry._asdict().items()}
@@ -42,28 +46,15 @@ def pack(memo: DayMemo) -> bytes:
     figures.pop("day")
     rates = figures.pop("rates")
     columns |= {f"figures.{name}": column for name, column in figures.items()}
-    body = {
-        "version": _VERSION,
-        "day": memo.day,
-        "is_complete": memo.is_complete,
-        "rates": rates,
-        "columns": {
-            name: (column.dtype.str, column.shape, column.tobytes())
-            for name, column in columns.items()
-        },
-    }
-    return msgspec.msgpack.encode(body)
+    more = {"day": memo.day, "is_complete": memo.is_complete, "rates": rates}
+    return pack_columns(columns, version=_VERSION, **more)
 
 
 def unpack(data: bytes) -> DayMemo | None:
     """Return a memo, None where an other version of the program wrote it."""
-    body = msgspec.msgpack.decode(data)
+    columns, body = unpack_columns(data)
     if body["version"] != _VERSION:
         return None
-    columns = {
-        name: np.frombuffer(raw, np.dtype(kind)).reshape(shape)
-        for name, (kind, shape, raw) in body["columns"].items()
-    }
     figures = {
         name.removeprefix("figures."): column
         for name, column in columns.items()
@@ -75,6 +66,8 @@ def unpack(data: bytes) -> DayMemo | None:
         columns["device_index"],
         body["is_complete"],
         columns["energy_wh"],
+        columns["export_wh"],
+        columns["method"],
         columns["is_good"],
         vee.Carry._make(carry),
         DayFigures(day=body["day"], rates=tuple(body["rates"]), **figures),

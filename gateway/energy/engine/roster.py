@@ -22,7 +22,9 @@ SECTOR = "energy"
 REGISTER = "ea_imp"
 DEFAULT_INTERVAL_MS = 1_800_000
 _THREE_PHASE_COLUMN = "u_l1"
-INSTRUMENTS = frozenset({"dtm"})  # meters of the grid itself, not of a customer
+INSTRUMENTS = frozenset({"dtm", "pq3"})  # of the grid itself, not of a customer
+
+_INSTRUMENT_A = 100_000.0  # beyond any low-voltage busbar
 
 
 def is_meter(profile: Profile) -> bool:
@@ -69,7 +71,7 @@ class Roster:
         self._registry, self._profiles = registry, profiles
         self.watched: list[Watched] = []
         self.row_of: dict[int, int] = {}  # by device index
-        self.profile_of: dict[int, str] = {}  # device index → what it sends; the first stays
+        self.profile_of: dict[int, str] = {}  # device index → what it sends; of registers the first
         self.gasping: set[str] = set()  # profiles of which a device has had a last word
         self.transformers, self.feeders = Names(), Names()
         self.substations, self.uplinks = Names(), Names()
@@ -94,11 +96,16 @@ class Roster:
         return len(self.watched) > before
 
     def sends(self, device_index: IntArray, profile: str) -> bool:
-        """Note what devices send; return whether that was not known."""
+        """Note what devices send; return whether that was not known. A register goes first."""
         fresh = {index for index in np.unique(device_index).tolist() if index in self.row_of}
-        fresh -= self.profile_of.keys()
+        is_register = is_meter(self._profiles[profile])
+        known = self.profile_of
+        fresh -= {k for k in fresh & known.keys() if not is_register or self._is_meter(known[k])}
         self.profile_of.update(dict.fromkeys(fresh, profile))
         return bool(fresh)
+
+    def _is_meter(self, profile: str) -> bool:
+        return is_meter(self._profiles[profile])
 
     def has_gasped(self, device_index: int) -> bool:
         """Note a last gasp: devices of this kind can. Return whether that was not known."""
@@ -141,7 +148,7 @@ class Roster:
         if profile.column_index(_THREE_PHASE_COLUMN) is not None:
             made.phase_count[:] = 3
         if profile.name in INSTRUMENTS:
-            made.max_current_a[:] = np.inf  # a transformer is overloaded, not incapable
+            made.max_current_a[:] = _INSTRUMENT_A  # a transformer is overloaded, not incapable
         for place, index in enumerate(device_index.tolist()):
             one = self.watched[self.row_of[index]]
             made.transformer[place] = one.transformer

@@ -9,7 +9,7 @@ import numpy as np
 
 from gateway.analyst import Analyst, Desk
 from gateway.energy.engine import EnergyEngine, EnergyPolicies, House
-from gateway.model import Event, Position, Quality, ReadingBatch, Reason
+from gateway.model import Event, IntArray, Position, Quality, ReadingBatch, Reason
 from gateway.ports import Alarm, Checkpoint, DeviceRow, LatestRow, Result, Totals
 from gateway.profiles import load_profiles
 from gateway.registry import Registry
@@ -46,7 +46,7 @@ class Utility:
     def start(self) -> None:
         """Begin a life of the analyst; the one before it ends wherever it was."""
         reader = StoreReader(self.folder, PROFILES)
-        house = House(reader, DerivedReader(self.folder), PROFILES, self.registry)
+        house = House(reader, DerivedReader(self.folder), PROFILES, self.registry, self.folder)
         self.engine = EnergyEngine(house, POLICIES, Stats(), stopwatch=lambda: 0.0)
         desk = Desk(self.engine, ChangeReader(self.folder))
         self._analyst = Analyst(
@@ -78,6 +78,16 @@ class Utility:
         self._record += len(rows)
         for k, m in rows:
             self._latest[k] = max(self._latest.get(k, 0), MONDAY_MS + m * HALF_HOUR_MS)
+        self.store.write([batch], [])
+        self._checkpoint()
+
+    def next_records(self, count: int) -> IntArray:
+        """Return numbers for records of one's own."""
+        self._record += count
+        return self._record - count + 1 + np.arange(count)
+
+    def put(self, batch: ReadingBatch) -> None:
+        """Store readings of one's own making."""
         self.store.write([batch], [])
         self._checkpoint()
 

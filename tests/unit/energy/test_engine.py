@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.energy.edits import FILE_NAME, EditBook, EditLine, append
 from gateway.energy.engine.kept import from_bytes
 from gateway.energy.engine.pieces import SETTLE_MS, Piece, Pieces
 from gateway.registry import Registry
@@ -175,6 +176,41 @@ def test_off_the_marks_nothing_is_made_up(utility: Utility) -> None:
     utility.go(ALL)
     assert utility.lines("intervals") == before
     assert len(before) == 3
+
+
+# -- what people say --
+
+
+def test_a_person_corrects_a_slot_and_the_story_is_told(utility: Utility) -> None:
+    utility.at(SLOTS)
+    utility.send(range(SLOTS + 1))
+    utility.go(ALL)
+    slot_ms = MONDAY_MS + 9 * HALF_HOUR_MS
+    said = EditLine("m-001", slot_ms, 77.0, "an", utility.now_ms, "wrong multiplier")
+    append(utility.folder, said)
+    utility.go(3, lives=True)
+    body = utility.body("intervals", 1)
+    assert body["import_wh"][9] == 77
+    assert body["method"][1] == ["edited", 1]
+    assert utility.lineage(1, 9) == [("measured", "edited")]
+    assert utility.body("intervals", 0)["method"] == [["measured", SLOTS]]
+    append(utility.folder, EditLine("m-001", slot_ms + HALF_HOUR_MS, None, "bo", 1, "looked at it"))
+    utility.go(3)
+    assert utility.body("intervals", 1)["quality"][1:3] == [["edited", 1], ["verified", 1]]
+
+
+def test_edits_behind_a_torn_line_hold(tmp_path: Path) -> None:
+    line = EditLine("m-1", 5, 1.5, "an", 6, "why")
+    append(tmp_path, line)
+    with (tmp_path / FILE_NAME).open("ab") as out:
+        out.write(b'{"device":"m-2","slot_')
+    book = EditBook(tmp_path)
+    assert [one for _, one in book.news()] == [line]
+    append(tmp_path, line)
+    assert [one for _, one in book.news()] == [line]
+    assert book.of(["m-0", "m-1"], 5, 6) == [(1, line), (1, line)]
+    assert not book.of(["m-1"], 6, 7)
+    assert not book.news()
 
 
 # -- outages --
