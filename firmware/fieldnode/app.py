@@ -8,16 +8,15 @@ helps itself step by step, slower each time: network down and up, soft reset, ha
 import asyncio
 import json
 
-from fieldnode import drivers, syncing
+from fieldnode import drivers, rooms, syncing
 from fieldnode.connecting import Connector
-from fieldnode.core import config as schema
 from fieldnode.core.block import CLOCK_NONE, read_header
 from fieldnode.core.clock import Clock, restamped
 from fieldnode.core.health import CRASH, WATCHDOG, Health, Progress
 from fieldnode.core.ring import Ring
 from fieldnode.core.uplink import COMMAND, DESIRED, Uplink
 from fieldnode.ladder import Ladder
-from fieldnode.recorder import Recorder
+from fieldnode.recorder import BLOCK_BYTES, Recorder
 from fieldnode.sensing import Sensor
 
 if False:  # for the type checker
@@ -57,7 +56,7 @@ class Node:
         self.config = config
         self.health = Health()
         self.progress = Progress()
-        self.ring = Ring(hal.flash, hal.random_u32())
+        self.ring = Ring(hal.flash, hal.random_u32(), BLOCK_BYTES)
         self.clock = self._clock()
         reason = hal.reset_reason()
         self.boot = self.ring.note_boot(reason)
@@ -254,16 +253,19 @@ class Node:
         try:
             document = dict(json.loads(payload))
             reply = self._desired(document) if kind == DESIRED else self._command(document)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             reply = {"ok": 0, "error": str(error)}
         self.uplink.reply(DESIRED if kind == DESIRED else name, json.dumps(reply).encode())
 
     def _command(self, document: "dict[str, Any]") -> "dict[str, Any]":
-        command = self.commands.get(document["do"])
+        command = self.commands.get(document["do"].partition("/")[0])  # ota/begin is one of ota
         return command(document) if command else {"ok": 0, "error": "unknown"}
 
     def _desired(self, document: "dict[str, Any]") -> "dict[str, Any]":
+        schema = rooms.enter("core.config")
         new, refused = schema.apply(self.config, document)
+        shown = schema.reported(new)
+        rooms.leave("core.config")
         changed = [key for key in new if new[key] != self.config[key]]
         if changed:
             self.hal.kv_put("config", json.dumps(new).encode())
@@ -274,7 +276,7 @@ class Node:
             self._reset_ms = now_ms + 2 * TICK_MS  # when the reply is out
         elif [key for key in changed if key in RECONNECT]:
             self.connector.drop("configuration")
-        return {"ok": 1, "refused": refused, "config": schema.reported(self.config)}
+        return {"ok": 1, "refused": refused, "config": shown}
 
     def _ping(self, _document: "dict[str, Any]") -> "dict[str, Any]":
         return {

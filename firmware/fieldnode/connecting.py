@@ -4,8 +4,8 @@ import asyncio
 import gc
 import json
 
+from fieldnode import rooms
 from fieldnode.core.backoff import Backoff
-from fieldnode.core.claim import Login
 from fieldnode.core.mqtt import MqttError, Session
 from fieldnode.core.uplink import UP
 from fieldnode.hal.link import Tls
@@ -62,7 +62,7 @@ class Connector:
         self._ended = asyncio.Event()
         self._wire: "Wire | None" = None
         self._pumped_ms = 0
-        self._login: "Login | None" = None
+        self._login: "Any" = None  # core/claim.py, while there is a claim
         self.is_up = False
         self.since_ms = 0  # uptime when the last connection ended, or began if it stands
         self.moved: "Callable[[], None]" = self._wake.set
@@ -140,9 +140,10 @@ class Connector:
         self._ended.clear()
         self._pumped_ms = now_ms = self._uptime_ms()
         base = "tg/1/%s/%s/%s/" % (config["org"], config["sector"], config["device"])
-        if self._login is None:  # only now: an ESP32 draws true noise while its radio is on
-            self._login = Login(config, self._save, self._hal.random_u32)
-        password = self._login.password()
+        if config["claim"] and self._login is None:  # only now: with its radio on, an ESP32
+            room = rooms.enter("core.claim")  # draws true noise
+            self._login = room.Login(config, self._save, self._hal.random_u32)
+        password = self._login.password() if self._login else config["password"] or None
         session = Session(
             config["device"],
             config["keepalive_s"],
@@ -200,6 +201,8 @@ class Connector:
     def _connected(self) -> None:
         if self._login:
             self._login.accepted()
+            self._login = None
+            rooms.leave("core.claim")
         now_ms = self.since_ms = self._uptime_ms()
         self.is_up = True
         self._health.count("connects")

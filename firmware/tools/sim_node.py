@@ -8,8 +8,8 @@ import asyncio
 import gc
 import sys
 
+from fieldnode import start
 from fieldnode.app import Node
-from fieldnode.core import config as schema
 from fieldnode.drivers import SAMPLE, Driver
 from fieldnode.hal.simboard import SimBoard
 
@@ -46,7 +46,7 @@ async def tell(node):
 
 async def live(folder, sectors):
     hal = SimBoard(folder, sectors)
-    config = schema.load((hal.kv_get("config") or b"{}").decode())
+    config = start.configured(hal, {})
     driver = Numbers(config["sample_ms"])
     node = Node(hal, config, driver)
     driver.recorder = node.recorder

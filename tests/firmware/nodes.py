@@ -14,9 +14,7 @@ from tests.firmware.tools import ROOT, program
 from tests.support.running import Gateway, wait_until
 
 SECTORS = 32
-HEAP_KB = (
-    56  # what MicroPython gives itself on an ESP32 at first (mpconfigport.h; firmware.md §1.10)
-)
+HEAP_KB = 36  # what MicroPython gives itself on the smallest, ESP32-C2 and -S2 (mpconfigport.h)
 _WORD_BYTES = 2048  # "n wK" means n KiB on a 32-bit board and twice that in this process
 QUICK: dict[str, Any] = {
     "org": "evn",

@@ -20,6 +20,9 @@ _BROKER = (
     "max_queued_messages 0\nmax_queued_bytes 0\n"
 )
 _GROWTH_BYTES = 2048  # between before and after, on the scale of a 32-bit board
+# In use after a collection, while connected. Issue B asks for 24 KB: 3.5 KB of these 30 are the
+# simulated board, 2.8 KB asyncio and its loop.
+_HEAP_BYTES = 30 * 1024
 logger = logging.getLogger(__name__)
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -67,6 +70,7 @@ def judge(gateway: Gateway, nodes: list[Node], before: int) -> None:
     assert readings["quarantined"] == 0
     assert readings["stored"] == rows > quick_or_soak(200, 5000)
     assert share <= 0.02
+    assert after <= _HEAP_BYTES
     assert abs(after - before) <= _GROWTH_BYTES, (before, after)
     deaths = [line for node in nodes for line in node.console.splitlines() if "Error" in line]
     assert [line for line in deaths if "connection: " not in line] == []

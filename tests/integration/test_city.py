@@ -35,7 +35,9 @@ def events(demo: Demo, kind: str) -> list[Any]:
     return found
 
 
-def test_half_a_working_day_of_a_city_arrives_whole_and_its_outage_is_scored(demo: Demo, tmp_path: Path) -> None:
+def test_half_a_working_day_of_a_city_arrives_whole_and_its_outage_is_scored(
+    demo: Demo, tmp_path: Path
+) -> None:
     demo.start("--no-fleet")
     wait_until(lambda: b"alive" in demo.get("/healthz"), 20, "the gateway")
     out = tmp_path / "city"
