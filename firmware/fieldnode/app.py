@@ -1,11 +1,11 @@
 """The running node: sample → block → ring → uplink, watched over by a supervisor.
 
-``Node(hal, config).run()`` is all that a board's start does. Every task may die: it is logged,
-counted and started again; one that hangs starves the watchdog. Without a connection the node
-helps itself step by step, slower each time: network down and up, soft reset, hard reset.
+Every task may die: it is logged, counted and started again; one that hangs starves the watchdog.
+Without a connection the node helps itself step by step (ladder.py).
 """
 
 import asyncio
+import gc
 import json
 
 from fieldnode import drivers, rooms, syncing
@@ -32,6 +32,7 @@ SYNC_MS, SYNC_RETRY_MS = 3_600_000, 60_000
 REGISTERS_MS = 60_000  # how often registers are stored: 24,000 erases a year on LittleFS
 RESTART = ("profile", "driver", "input", "options")  # keys that take effect by a soft reset
 RECONNECT = ("host", "port", "user", "password", "psk", "keepalive_s", "window", "retry_max_s")
+RESERVE_BYTES = 3072  # the TLS context is one piece of 3,048 (unix port): taken first, then kept
 LAST_GASP = 99  # event code (docs/protocol.md §7)
 
 
@@ -52,6 +53,8 @@ class Node:
         driver: "Any" = None,
         commands: "dict[str, Callable[[dict[str, Any]], dict[str, Any]]] | None" = None,
     ) -> None:
+        gc.collect()  # what the imports have left
+        reserve = [bytearray(RESERVE_BYTES)] if config["tls"] != "none" else []
         self.hal = hal
         self.config = config
         self.health = Health()
@@ -83,6 +86,7 @@ class Node:
         self.commands = {"ping": self._ping, "sync": self._sync_now, "reset": self._reset}
         self.commands.update(commands or {})
         self.connector = Connector(hal, config, self.uplink, self.health, self.uptime_ms, self._do)
+        self.connector.reserve = reserve
         self._ladder = Ladder(hal, self.health, self.reset)
         self._configure()
 
@@ -121,14 +125,18 @@ class Node:
 
     async def run(self) -> None:
         """Run for ever."""
-        tasks = [("uplink", self._connect), ("sync", self._keep_time), ("gasp", self._last_gasp)]
-        if not self.is_safe:
-            tasks.append(("sense", self._sense))
-        running = [asyncio.create_task(self._keep(name, work)) for name, work in tasks]
+        tasks = [
+            ("uplink", self.connector.run),
+            ("sync", self._keep_time),
+            ("gasp", self._last_gasp),
+        ]
         now_ms = self.uptime_ms()
         self.progress.watch("uplink", 120_000, now_ms)
+        self.connector.moved = self._moved("uplink")
         if not self.is_safe:
+            tasks.append(("sense", self._sense))
             self.progress.watch("sense", 60_000 + 2 * self.config["sample_ms"], now_ms)
+        running = [asyncio.create_task(self._keep(name, work)) for name, work in tasks]
         try:
             while True:
                 self.tick()
@@ -147,10 +155,6 @@ class Node:
                 self.health.count("crashes")
                 self.hal.log(name + " died: " + repr(error))
                 await self.hal.sleep_ms(TICK_MS)
-
-    async def _connect(self) -> None:
-        self.connector.moved = self._moved("uplink")
-        await self.connector.run()
 
     async def _sense(self) -> None:
         config = self.config
@@ -201,7 +205,9 @@ class Node:
         """Store an event and everything measured before it, and send both."""
         self.recorder.commit()
         unix_ms = self.clock.unix_ms(self.hal.ticks_ms()) if self.clock.quality() else 0
-        if self.ring.event(b'{"c":%d,"t":%d}' % (code, unix_ms)) is None:
+        keep = self.ring.keep
+        text = b'{"c":%d,"t":%d,"log":%d,"en":%d}' % (code, unix_ms, keep.log, keep.next)
+        if self.ring.event(text) is None:
             self.health.count("events_lost")
         self.connector.wake()
 
@@ -233,16 +239,14 @@ class Node:
             self.hal.kv_put("app.regs", json.dumps(list(registers)).encode())
 
     async def _cycle(self) -> None:
-        await self.hal.network(False)
-        await self.hal.network(True)
+        for is_up in (False, True):
+            await self.hal.network(is_up)
 
     def reset(self, is_hard: bool) -> None:
         """Store everything and start again."""
         self.recorder.commit()
         self._store_registers(self.uptime_ms())
         self.hal.reset(is_hard)
-
-    # What the server wants. ------------------------------------------------------------------
 
     def _do(self, kind: bytes, name: bytes, payload: bytes) -> None:
         if kind not in {COMMAND, DESIRED}:  # a copy of another memory: its numbers are taken
@@ -258,7 +262,7 @@ class Node:
         self.uplink.reply(DESIRED if kind == DESIRED else name, json.dumps(reply).encode())
 
     def _command(self, document: "dict[str, Any]") -> "dict[str, Any]":
-        command = self.commands.get(document["do"].partition("/")[0])  # ota/begin is one of ota
+        command = self.commands.get(document["do"].partition("/")[0])  # ota/begin: ota
         return command(document) if command else {"ok": 0, "error": "unknown"}
 
     def _desired(self, document: "dict[str, Any]") -> "dict[str, Any]":
@@ -275,6 +279,7 @@ class Node:
         if [key for key in changed if key in RESTART]:
             self._reset_ms = now_ms + 2 * TICK_MS  # when the reply is out
         elif [key for key in changed if key in RECONNECT]:
+            self.connector.reset()
             self.connector.drop("configuration")
         return {"ok": 1, "refused": refused, "config": shown}
 

@@ -1,7 +1,7 @@
 """A node in a folder, under MicroPython or CPython: ``sim_node.py FOLDER [SECTORS]``.
 
 What its sensor measures follows from the number of the row, so that the store can be checked.
-Once a second it says how much of its heap is in use after a collection.
+Once a second it has an event, and says how much of its heap is in use after a collection.
 """
 
 import asyncio
@@ -40,6 +40,7 @@ class Numbers(Driver):
 async def tell(node):
     while True:
         await node.hal.sleep_ms(1000)
+        node.event(77)
         gc.collect()
         print("heap", gc.mem_alloc(), "of", gc.mem_alloc() + gc.mem_free(), node.recorder.next)
 

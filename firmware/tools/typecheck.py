@@ -16,7 +16,14 @@ from typing import Any
 
 HERE = Path(__file__).parents[1]
 # CPython only: mypy has them. The stubs know nothing of the unix port, on which sim boards run.
-OTHERS = ("hal/pi.py", "hal/pi_gpio.py", "hal/link_py.py", "hal/sim.py", "hal/simboard.py")
+OTHERS = (
+    "__main__.py",
+    "hal/pi.py",
+    "hal/pi_gpio.py",
+    "hal/link_py.py",
+    "hal/sim.py",
+    "hal/simboard.py",
+)
 CHECKED = ("boot.py", "rom.py", "esp32", "fieldnode")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import IS_SOAK, quick_or_soak
-from tests.firmware.nodes import Node, check, finish
+from tests.firmware.nodes import Node, check, check_events, finish
 from tests.servers import Server, free_port, mosquitto
 from tests.support.running import Gateway, broker, listener, running
 
@@ -64,6 +64,7 @@ def judge(gateway: Gateway, nodes: list[Node], before: int) -> None:
     finish(nodes)
     gateway.settle()
     rows = sum(check(gateway, node) for node in nodes)
+    assert sum(check_events(gateway, node) for node in nodes) > len(nodes)
     readings = gateway.accounting()["readings"]
     share = readings["duplicate"] / readings["received"]
     logger.warning("%d rows, %.2f %% twice on the wire, heap %d", rows, 100 * share, after)

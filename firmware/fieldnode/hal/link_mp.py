@@ -10,6 +10,9 @@ import socket
 
 import tls
 
+if False:  # for the type checker
+    from typing import Any
+
 CONNECT_MS = 10_000
 _POLL_MS = 20  # while a connection is made
 _IPPROTO_TCP, _TCP_NODELAY = 6, 1  # the unix port lacks the names
@@ -25,14 +28,14 @@ class Wire:
     async def read(self, limit):
         data = None
         while data is None:  # TLS has taken bytes that were none of ours
-            await _until(asyncio.core._io_queue.queue_read, self._socket)  # noqa: SLF001
+            await _until("queue_read", self._socket)  # pyright: ignore[reportGeneralTypeIssues]
             data = self._socket.read(limit)
         return data
 
     async def write(self, data):
         rest = memoryview(data)
         while rest:
-            await _until(asyncio.core._io_queue.queue_write, self._socket)  # noqa: SLF001
+            await _until("queue_write", self._socket)  # pyright: ignore[reportGeneralTypeIssues]
             rest = rest[self._socket.write(rest) or 0 :]
 
     def close(self):
@@ -40,7 +43,8 @@ class Wire:
 
 
 def _until(queue, sock):
-    yield queue(sock)
+    core = asyncio.core  # pyright: ignore[reportAttributeAccessIssue]
+    yield getattr(core._io_queue, queue)(sock)  # noqa: SLF001 - as asyncio.stream does it
 
 
 async def _ready(sock, event, wait_ms, step_ms):
@@ -56,7 +60,7 @@ async def _ready(sock, event, wait_ms, step_ms):
 
 def context_of(way):
     """Return a context that proves the server, or a pre-shared key, or nothing."""
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    context: Any = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)  # the stubs know half of it
     if way.psk_key:
         context.verify_mode = tls.CERT_NONE  # who has the key is who we want
         context.psk_identity = way.psk_identity
@@ -105,10 +109,12 @@ async def _connect(sock, address):
 def _secured(sock, host, way):
     if way is None:
         return sock
-    way.reserve.clear()  # the largest object of all goes where the reserve was
-    gc.collect()
+    if way.context is None:
+        way.reserve.clear()  # the largest object of all goes where the reserve was
+        gc.collect()
+        way.context = context_of(way)
     # The handshake runs with the first bytes, and does not block the other tasks (mqtt_as#171).
-    secured = context_of(way).wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    secured = way.context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     secured.setblocking(False)
     return secured
 
