@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from fieldnode import start
 from fieldnode.app import CRASHES_MAX, Node
@@ -30,22 +31,24 @@ class Turns(Driver):
         super().__init__()
         self.turns = 41
 
+    @override
     def poll(self, uptime_ms: int) -> None:
         self.turns += 1
 
+    @override
     def registers(self) -> tuple[int, ...]:
         return (self.turns,)
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Iterator[SimBoard]:
+def board(tmp_path: Path) -> Iterator[Any]:
     hal = SimBoard(str(tmp_path), 16)
     hal.kv_put("config", json.dumps({**_CONFIG, "port": free_port()}).encode())
     yield hal
     hal.flash._image.close()
 
 
-def node_on(board: SimBoard) -> Node:
+def node_on(board: Any) -> Node:
     return Node(board, start.configured(board, {}), Turns())
 
 
@@ -60,10 +63,11 @@ async def run_for(node: Node, seconds: float) -> None:
         await asyncio.wait_for(node.run(), seconds)
 
 
-def test_without_a_connection_each_step_of_the_ladder_takes_longer(board: SimBoard) -> None:
+def test_without_a_connection_each_step_of_the_ladder_takes_longer(board: Any) -> None:
     resets: list[tuple[int, bool]] = []
     asked: list[bool] = []
-    health, now_ms = Health(), 0
+    health = Health()
+    ladder, now_ms = Ladder(board, health, asked.append), 0
     for _ in range(5):  # a boot each: what it knows of the one before is in the board's memory
         ladder = Ladder(board, health, asked.append)
         now_ms = 0
@@ -78,7 +82,8 @@ def test_without_a_connection_each_step_of_the_ladder_takes_longer(board: SimBoa
     assert board.kv_get("app.step") is None  # a connection begins the ladder anew
 
 
-async def test_a_node_that_keeps_crashing_starts_without_its_sensors(board: SimBoard) -> None:
+async def test_a_node_that_keeps_crashing_starts_without_its_sensors(board: Any) -> None:
+    node = node_on(board)
     for crashes in range(1, CRASHES_MAX + 2):
         board.kv_put("reason", bytes([CRASH]))
         node = node_on(board)
@@ -91,7 +96,7 @@ async def test_a_node_that_keeps_crashing_starts_without_its_sensors(board: SimB
     assert not node_on(board).is_safe
 
 
-async def test_when_the_power_goes_the_last_things_are_stored(board: SimBoard) -> None:
+async def test_when_the_power_goes_the_last_things_are_stored(board: Any) -> None:
     board.inputs["power"] = power = asyncio.Event()
     node = node_on(board)
     node.recorder.add(1000, (5, 0, 1, 2300, 1, 1000), 0)
@@ -106,7 +111,7 @@ async def test_when_the_power_goes_the_last_things_are_stored(board: SimBoard) -
     assert stored[0] > 41
 
 
-def test_what_is_desired_is_applied_key_by_key(board: SimBoard) -> None:
+def test_what_is_desired_is_applied_key_by_key(board: Any) -> None:
     node = node_on(board)
     desired = {"heartbeat_s": 60, "port": 70_000, "password": "hush", "org": "others"}
     answer = told(node, DESIRED, desired)
@@ -118,10 +123,11 @@ def test_what_is_desired_is_applied_key_by_key(board: SimBoard) -> None:
     assert told(node, DESIRED, ["nothing"])["ok"] == 0
 
 
-async def test_commands(board: SimBoard) -> None:
+async def test_commands(board: Any) -> None:
     node = node_on(board)
     assert told(node, COMMAND, {"do": "ping"})["rows"] == 0
-    for wrong in ({"do": "explode"}, {}, {"do": 5}, []):
+    wrongs: list[object] = [{"do": "explode"}, {}, {"do": 5}, []]
+    for wrong in wrongs:
         assert told(node, COMMAND, wrong)["ok"] == 0
     assert told(node, COMMAND, {"do": "reset", "hard": 1}) == {"ok": 1}
     with pytest.raises(SystemExit):
