@@ -146,11 +146,10 @@ class Node:
                 task.cancel()
 
     async def _keep(self, name: str, work: "Callable[[], Any]") -> None:
-        is_done = False
-        while not is_done:
+        while True:
             try:
                 await work()
-                is_done = True
+                return
             except Exception as error:  # the one place: a node that is out there has to go on
                 self.health.count("crashes")
                 self.hal.log(name + " died: " + repr(error))
@@ -205,9 +204,8 @@ class Node:
         """Store an event and everything measured before it, and send both."""
         self.recorder.commit()
         unix_ms = self.clock.unix_ms(self.hal.ticks_ms()) if self.clock.quality() else 0
-        keep = self.ring.keep
-        text = b'{"c":%d,"t":%d,"log":%d,"en":%d}' % (code, unix_ms, keep.log, keep.next)
-        if self.ring.event(text) is None:
+        names = code, unix_ms, self.ring.keep.log, self.ring.keep.next
+        if self.ring.event(b'{"c":%d,"t":%d,"log":%d,"en":%d}' % names) is None:
             self.health.count("events_lost")
         self.connector.wake()
 
@@ -270,8 +268,7 @@ class Node:
         new, refused = schema.apply(self.config, document)
         shown = schema.reported(new)
         rooms.leave("core.config")
-        changed = [key for key in new if new[key] != self.config[key]]
-        if changed:
+        if changed := [key for key in new if new[key] != self.config[key]]:
             self.hal.kv_put("config", json.dumps(new).encode())
             self.config.update(new)
             self._configure()

@@ -41,13 +41,13 @@ class Ring:
     Args:
         device: block device of at least 5 sectors.
         log: the log id to use if the device has to be formatted, drawn at random (u32).
-        size: of the longest block in bytes; of what is longer than that nothing is read.
+        block: of the longest block in bytes; of what is longer than that nothing is read.
     """
 
-    def __init__(self, device: "BlockDevice", log: int, size: int = MAX_PAYLOAD) -> None:
+    def __init__(self, device: "BlockDevice", log: int, block: int = MAX_PAYLOAD) -> None:
         count = device.ioctl(4, 0)  # how many sectors
         keep = max(2, count >> 3)
-        buffers = bytearray(size), bytearray(size + 11)
+        buffers = bytearray(block), bytearray(block + 11)
         self._view = memoryview(buffers[0])
         self.rows = Lane(device, 0, count - keep, buffers)
         self.keep = Lane(device, count - keep, keep, buffers)
