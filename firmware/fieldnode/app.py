@@ -149,7 +149,7 @@ class Node:
         while True:
             try:
                 await work()
-                return
+                break
             except Exception as error:  # the one place: a node that is out there has to go on
                 self.health.count("crashes")
                 self.hal.log(name + " died: " + repr(error))
