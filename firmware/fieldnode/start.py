@@ -11,8 +11,8 @@ from fieldnode.core.trial import Trial
 if False:  # for the type checker
     from typing import Any
 
-    from fieldnode.core.ota import Slots, Update
-    from fieldnode.hal.base import Hal
+    from fieldnode.core.ota import Update
+    from fieldnode.hal.base import Hal, Slots
 
 TICK_MS = 1000
 

@@ -13,26 +13,9 @@ import struct
 from binascii import a2b_base64, crc32
 
 if False:  # for the type checker
-    from collections.abc import Callable, Sequence
-    from typing import Protocol
+    from collections.abc import Callable
 
-    from fieldnode.hal.base import BlockDevice
-
-    class Slots(Protocol):
-        """``firmware/boot.py``."""
-
-        slots: "Sequence[BlockDevice]"
-        size: int
-        running: int
-        active: int
-        floor: int
-        on_trial: int
-        is_safe: bool
-
-        def manifest(self, slot: int) -> "bytes | None": ...
-        def is_whole(self, slot: int, head: "bytes | None" = None) -> bool: ...
-        def arm(self) -> None: ...
-        def good(self, has_receipt: bool) -> None: ...
+    from fieldnode.hal.base import Slots
 
     Memory = tuple[Callable[[str], "bytes | None"], Callable[[str, "bytes | None"], None]]
 

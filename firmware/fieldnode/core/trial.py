@@ -1,7 +1,7 @@
 """Whether a boot was a good one, told to what chose the slot (firmware/boot.py)."""
 
 if False:  # for the type checker
-    from fieldnode.core.ota import Slots
+    from fieldnode.hal.base import Slots
 
 GOOD_MS = 120_000  # a boot that lasted this long was a good one
 TRIAL_MS = 900_000  # without a receipt for this long an image on trial has failed this boot

@@ -8,6 +8,7 @@ device or network are ``OSError``, a wrong argument is ``ValueError``.
 
 if False:  # MicroPython has no typing, and no trace of this in the .mpy
     from array import array
+    from collections.abc import Sequence
     from typing import Protocol
 
     Line = tuple[int, int, int | None, int]  # baud, data bits, parity (0 even, 1 odd), stop bits
@@ -25,6 +26,22 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
         def ioctl(self, operation: int, argument: int) -> int:
             """4: number of sectors; 5: bytes of one; 6: erase one."""
             ...
+
+    class Slots(Protocol):
+        """``firmware/boot.py``."""
+
+        slots: "Sequence[BlockDevice]"
+        size: int
+        running: int
+        active: int
+        floor: int
+        on_trial: int
+        is_safe: bool
+
+        def manifest(self, slot: int) -> "bytes | None": ...
+        def is_whole(self, slot: int, head: "bytes | None" = None) -> bool: ...
+        def arm(self) -> None: ...
+        def good(self, has_receipt: bool) -> None: ...
 
     class Wire(Protocol):
         """A byte stream: TCP or TLS connection, UART. One reader and one writer task at most."""

@@ -316,3 +316,15 @@ def test_a_finished_update_is_forgotten() -> None:
     started = board.boot()
     assert board.update(started).command("state", {})["size"] == 0
     assert board.memory == {}
+
+
+def test_an_update_whose_last_step_was_cut_is_finished_by_asking_again() -> None:
+    board = Board()
+    started = board.boot()
+    assert board.send(board.update(started), signed("v3"), image(3))["done"]
+    board.memory["ota_man"] = signed("v3")  # all chunks are there, the head of the slot perhaps
+    board.memory["ota_at"] = struct.pack("<I", len(image(3)))
+    update = board.update(started)
+    assert board.send(update, signed("v3"), b"")["done"]
+    assert board.memory == {}
+    assert board.version(board.boot()) == 3

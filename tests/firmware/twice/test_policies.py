@@ -6,6 +6,7 @@ from fieldnode.core import config, health, policy
 from fieldnode.core.backoff import BACKLOG_START_MS, LONGEST_MS, Backoff
 from fieldnode.core.policy import LAST, LEAST, MEAN, MOST, SUM, Aggregate, Hourly, Report
 from fieldnode.core.rounding import rounded
+from fieldnode.core.schema import schema_of
 from tests.firmware.twice.support import Draw, raises
 
 
@@ -170,3 +171,12 @@ def test_secrets_are_not_reported() -> None:
     shown = config.reported(dict(named(), psk="00ff"))
     assert (shown["psk"], shown["password"], shown["org"]) == (True, False, "site")
     assert sorted(shown) == sorted(config.SCHEMA)
+
+
+def test_profiles_are_found_by_their_whole_name() -> None:
+    number, how, joins = schema_of("em1")
+    assert (number, how, joins) == (1, (LAST, LAST, MEAN, MEAN, MEAN, MEAN), True)
+    assert schema_of("wtr1")[0] == 10
+    assert not schema_of("pv1")[2]
+    for wrong in ("", "em", "1", "+", "rrgggg", "em1 1", "em9"):
+        raises(ValueError, schema_of, wrong)
