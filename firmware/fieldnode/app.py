@@ -1,23 +1,22 @@
 """The running node: sample → block → ring → uplink, watched over by a supervisor.
 
-``Node(hal, config).run()`` is all that a board's start does. Every task may die: it is logged,
-counted and started again; one that hangs starves the watchdog. Without a connection the node
-helps itself step by step, slower each time: network down and up, soft reset, hard reset.
+Every task may die: it is logged, counted and started again; one that hangs starves the watchdog.
+Without a connection the node helps itself step by step (ladder.py).
 """
 
 import asyncio
+import gc
 import json
 
-from fieldnode import collect_early, drivers, syncing
+from fieldnode import drivers, rooms, syncing
 from fieldnode.connecting import Connector
-from fieldnode.core import config as schema
 from fieldnode.core.block import CLOCK_NONE, read_header
 from fieldnode.core.clock import Clock, restamped
 from fieldnode.core.health import CRASH, WATCHDOG, Health, Progress
 from fieldnode.core.ring import Ring
 from fieldnode.core.uplink import COMMAND, DESIRED, Uplink
 from fieldnode.ladder import Ladder
-from fieldnode.recorder import Recorder
+from fieldnode.recorder import BLOCK_BYTES, Recorder
 from fieldnode.sensing import Sensor
 
 if False:  # for the type checker
@@ -33,6 +32,7 @@ SYNC_MS, SYNC_RETRY_MS = 3_600_000, 60_000
 REGISTERS_MS = 60_000  # how often registers are stored: 24,000 erases a year on LittleFS
 RESTART = ("profile", "driver", "input", "options")  # keys that take effect by a soft reset
 RECONNECT = ("host", "port", "user", "password", "psk", "keepalive_s", "window", "retry_max_s")
+RESERVE_BYTES = 3072  # the TLS context is one piece of 3,048 (unix port): taken first, then kept
 LAST_GASP = 99  # event code (docs/protocol.md §7)
 
 
@@ -53,11 +53,13 @@ class Node:
         driver: "Any" = None,
         commands: "dict[str, Callable[[dict[str, Any]], dict[str, Any]]] | None" = None,
     ) -> None:
+        gc.collect()  # what the imports have left
+        reserve = [bytearray(RESERVE_BYTES)] if config["tls"] != "none" else []
         self.hal = hal
         self.config = config
         self.health = Health()
         self.progress = Progress()
-        self.ring = Ring(hal.flash, hal.random_u32())
+        self.ring = Ring(hal.flash, hal.random_u32(), BLOCK_BYTES)
         self.clock = self._clock()
         reason = hal.reset_reason()
         self.boot = self.ring.note_boot(reason)
@@ -84,6 +86,7 @@ class Node:
         self.commands = {"ping": self._ping, "sync": self._sync_now, "reset": self._reset}
         self.commands.update(commands or {})
         self.connector = Connector(hal, config, self.uplink, self.health, self.uptime_ms, self._do)
+        self.connector.reserve = reserve
         self._ladder = Ladder(hal, self.health, self.reset)
         self._configure()
 
@@ -122,15 +125,20 @@ class Node:
 
     async def run(self) -> None:
         """Run for ever."""
-        collect_early(False)
-        tasks = [("uplink", self._connect), ("sync", self._keep_time), ("gasp", self._last_gasp)]
-        if not self.is_safe:
-            tasks.append(("sense", self._sense))
-        running = [asyncio.create_task(self._keep(name, work)) for name, work in tasks]
+        if hasattr(gc, "threshold"):
+            gc.threshold(-1)
+        tasks = [
+            ("uplink", self.connector.run),
+            ("sync", self._keep_time),
+            ("gasp", self._last_gasp),
+        ]
         now_ms = self.uptime_ms()
         self.progress.watch("uplink", 120_000, now_ms)
+        self.connector.moved = self._moved("uplink")
         if not self.is_safe:
+            tasks.append(("sense", self._sense))
             self.progress.watch("sense", 60_000 + 2 * self.config["sample_ms"], now_ms)
+        running = [asyncio.create_task(self._keep(name, work)) for name, work in tasks]
         try:
             while True:
                 self.tick()
@@ -140,19 +148,14 @@ class Node:
                 task.cancel()
 
     async def _keep(self, name: str, work: "Callable[[], Any]") -> None:
-        is_done = False
-        while not is_done:
+        while True:
             try:
                 await work()
-                is_done = True
+                break
             except Exception as error:  # the one place: a node that is out there has to go on
                 self.health.count("crashes")
                 self.hal.log(name + " died: " + repr(error))
                 await self.hal.sleep_ms(TICK_MS)
-
-    async def _connect(self) -> None:
-        self.connector.moved = self._moved("uplink")
-        await self.connector.run()
 
     async def _sense(self) -> None:
         config = self.config
@@ -203,7 +206,8 @@ class Node:
         """Store an event and everything measured before it, and send both."""
         self.recorder.commit()
         unix_ms = self.clock.unix_ms(self.hal.ticks_ms()) if self.clock.quality() else 0
-        if self.ring.event(b'{"c":%d,"t":%d}' % (code, unix_ms)) is None:
+        names = code, unix_ms, self.ring.keep.log, self.ring.keep.next
+        if self.ring.event(b'{"c":%d,"t":%d,"log":%d,"en":%d}' % names) is None:
             self.health.count("events_lost")
         self.connector.wake()
 
@@ -235,16 +239,14 @@ class Node:
             self.hal.kv_put("app.regs", json.dumps(list(registers)).encode())
 
     async def _cycle(self) -> None:
-        await self.hal.network(False)
-        await self.hal.network(True)
+        for is_up in (False, True):
+            await self.hal.network(is_up)
 
     def reset(self, is_hard: bool) -> None:
         """Store everything and start again."""
         self.recorder.commit()
         self._store_registers(self.uptime_ms())
         self.hal.reset(is_hard)
-
-    # What the server wants. ------------------------------------------------------------------
 
     def _do(self, kind: bytes, name: bytes, payload: bytes) -> None:
         if kind not in {COMMAND, DESIRED}:  # a copy of another memory: its numbers are taken
@@ -255,18 +257,20 @@ class Node:
         try:
             document = dict(json.loads(payload))
             reply = self._desired(document) if kind == DESIRED else self._command(document)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             reply = {"ok": 0, "error": str(error)}
         self.uplink.reply(DESIRED if kind == DESIRED else name, json.dumps(reply).encode())
 
     def _command(self, document: "dict[str, Any]") -> "dict[str, Any]":
-        command = self.commands.get(document["do"])
+        command = self.commands.get(document["do"].partition("/")[0])  # ota/begin: ota
         return command(document) if command else {"ok": 0, "error": "unknown"}
 
     def _desired(self, document: "dict[str, Any]") -> "dict[str, Any]":
+        schema = rooms.enter("core.config")
         new, refused = schema.apply(self.config, document)
-        changed = [key for key in new if new[key] != self.config[key]]
-        if changed:
+        shown = schema.reported(new)
+        rooms.leave("core.config")
+        if changed := [key for key in new if new[key] != self.config[key]]:
             self.hal.kv_put("config", json.dumps(new).encode())
             self.config.update(new)
             self._configure()
@@ -274,8 +278,9 @@ class Node:
         if [key for key in changed if key in RESTART]:
             self._reset_ms = now_ms + 2 * TICK_MS  # when the reply is out
         elif [key for key in changed if key in RECONNECT]:
+            self.connector.reset()
             self.connector.drop("configuration")
-        return {"ok": 1, "refused": refused, "config": schema.reported(self.config)}
+        return {"ok": 1, "refused": refused, "config": shown}
 
     def _ping(self, _document: "dict[str, Any]") -> "dict[str, Any]":
         return {

@@ -1,11 +1,10 @@
 """Keeps a connection to the server and carries what the uplink says (core/uplink.py)."""
 
 import asyncio
-import gc
 import json
 
+from fieldnode import rooms
 from fieldnode.core.backoff import Backoff
-from fieldnode.core.claim import Login
 from fieldnode.core.mqtt import MqttError, Session
 from fieldnode.core.uplink import UP
 from fieldnode.hal.link import Tls
@@ -19,12 +18,11 @@ if False:  # for the type checker
     from fieldnode.hal.base import Hal, Wire
 
 READ_BYTES = 512
-# The TLS object of MicroPython is one piece (3,048 bytes in the unix port, less on 32 bits). After
-# days there may be no hole of that size any more, so one is kept: the only large allocation.
-RESERVE_BYTES = 3072
 _PAUSE_MS = 5000  # sleeps are cut into these, so that the watchdog sees progress
-# What a server or a network does wrong; anything else is a fault of ours and counts as a crash.
 UNKNOWN = (0x86, 0x87)  # CONNACK: bad user name or password, not authorised
+# The alert that says it is lost: the server has closed by the time our CONNECT is on its way.
+REFUSED = " before an answer: is our certificate expired or revoked, or our key wrong?"
+# What a server or a network does wrong; anything else is a fault of ours and counts as a crash.
 FAULTS = (OSError, MqttError, ValueError, IndexError)
 
 
@@ -38,6 +36,9 @@ class Connector:
         health: counters.
         uptime_ms: the node's.
         handle: does what the server wants: ``(kind, id, payload)`` of ``Uplink.feed``.
+
+    Attributes:
+        reserve: what was taken at boot for the context of TLS (``app.RESERVE_BYTES``).
     """
 
     def __init__(
@@ -62,13 +63,16 @@ class Connector:
         self._ended = asyncio.Event()
         self._wire: "Wire | None" = None
         self._pumped_ms = 0
-        self._login: "Login | None" = None
+        self._login: "Any" = None  # core/claim.py, while there is a claim
         self.is_up = False
         self.since_ms = 0  # uptime when the last connection ended, or began if it stands
         self.moved: "Callable[[], None]" = self._wake.set
+        self._is_secured = False  # a connection over TLS was opened
         self.why = ""
-        self._reserve: "list[bytearray]" = []
-        self._keep_reserve()
+        self.reserve: "list[bytearray]" = []
+        self._tls: "Tls | None" = (
+            None  # its context is made once: days later, no hole is that large
+        )
 
     def _draw(self, below: int) -> int:
         return self._hal.random_u32() % below
@@ -98,19 +102,30 @@ class Connector:
                 await self._carry()
             except FAULTS as error:
                 self.why = repr(error)
+            if self._is_secured and not self.is_up and "VERIFY" not in self.why:
+                self.why += REFUSED
+            self._is_secured = False
             if self.is_up:
                 self.is_up = False
                 self.since_ms = self._uptime_ms()
                 self._health.count("disconnects")
             self._hal.log("connection: " + self.why)
             await self._pause(self._backoff.failed(self._uptime_ms()))
-            self._keep_reserve()  # by now the tasks that held the old connection are gone
 
     async def _pause(self, duration_ms: int) -> None:
         while duration_ms > 0:
             self.moved()
             await self._hal.sleep_ms(min(duration_ms, _PAUSE_MS))
             duration_ms -= _PAUSE_MS
+
+    def _secure(self) -> "Tls | None":
+        if self._tls is None:
+            self._tls = self.tls()
+        return self._tls
+
+    def reset(self) -> None:
+        """Take certificate or key anew with the next connection."""
+        self._tls = None
 
     def tls(self) -> "Tls | None":
         """Return the material of this node.
@@ -126,23 +141,25 @@ class Connector:
                 raise ValueError("no psk")
             key = bytes.fromhex(config["psk"])
             name = config["device"].encode()
-            return Tls(psk_identity=name, psk_key=key, reserve=self._reserve)
+            return Tls(psk_identity=name, psk_key=key, reserve=self.reserve)
         ca = hal.kv_get("ca")
         if not ca:
             raise ValueError("no ca")
         cert, key = hal.kv_get("cert") or b"", hal.kv_get("key") or b""
-        return Tls(ca, cert, key, reserve=self._reserve)
+        return Tls(ca, cert, key, reserve=self.reserve)
 
     async def _carry(self) -> None:
         config = self._config
-        wire = await self._hal.connect(config["host"], config["port"], self.tls())
+        wire = await self._hal.connect(config["host"], config["port"], self._secure())
         self._wire = wire
+        self._is_secured = config["tls"] != "none"
         self._ended.clear()
         self._pumped_ms = now_ms = self._uptime_ms()
         base = "tg/1/%s/%s/%s/" % (config["org"], config["sector"], config["device"])
-        if self._login is None:  # only now: an ESP32 draws true noise while its radio is on
-            self._login = Login(config, self._save, self._hal.random_u32)
-        password = self._login.password()
+        if config["claim"] and self._login is None:  # only now: with its radio on, an ESP32
+            room = rooms.enter("core.claim")  # draws true noise
+            self._login = room.Login(config, self._save, self._hal.random_u32)
+        password = self._login.password() if self._login else config["password"] or None
         session = Session(
             config["device"],
             config["keepalive_s"],
@@ -162,14 +179,6 @@ class Connector:
             self._wire = None
             self._uplink.closed()
             wire.close()
-
-    def _keep_reserve(self) -> None:
-        if self._config["tls"] != "none" and not self._reserve:
-            gc.collect()
-            try:
-                self._reserve.append(bytearray(RESERVE_BYTES))
-            except MemoryError:
-                self._hal.log("no reserve for TLS")
 
     async def _end_with(self, work: "Coroutine[Any, Any, None]") -> None:
         try:
@@ -200,6 +209,8 @@ class Connector:
     def _connected(self) -> None:
         if self._login:
             self._login.accepted()
+            self._login = None
+            rooms.leave("core.claim")
         now_ms = self.since_ms = self._uptime_ms()
         self.is_up = True
         self._health.count("connects")

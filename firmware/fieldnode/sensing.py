@@ -45,7 +45,7 @@ class Sensor:
         self._uart: "Uart | None" = None
         self._line = None
         self._counters: "list[PulseCounter]" = []
-        self._edges = array("I", [0] * 64)
+        self._edges = array("I", [0] * (64 if driver.INPUT == "edge" else 0))
         # Uptime in µs, extended from ticks that wrap every 18 min; one origin with uptime_ms,
         # since drivers compare the two.
         self._us = uptime_ms() * 1000

@@ -3,14 +3,15 @@
 import asyncio
 import json
 
+from fieldnode import rooms
 from fieldnode.app import Node
-from fieldnode.core import config as schema
 from fieldnode.core.health import CRASH
-from fieldnode.core.ota import Update
+from fieldnode.core.trial import Trial
 
 if False:  # for the type checker
     from typing import Any
 
+    from fieldnode.core.ota import Update
     from fieldnode.hal.base import Hal, Slots
 
 TICK_MS = 1000
@@ -21,12 +22,17 @@ def configured(hal: "Hal", defaults: "dict[str, Any]") -> "dict[str, Any]":
     stored = hal.kv_get("config")
     document = dict(defaults)
     document.update(json.loads(stored) if stored else {})
-    return schema.load(json.dumps(document))
+    config: "dict[str, Any]" = rooms.enter("core.config").load(json.dumps(document))
+    rooms.leave("core.config")
+    return config
 
 
-def updating(hal: "Hal", boot: "Slots", board: str) -> Update:
+def updating(hal: "Hal", boot: "Slots", board: str) -> "Update":
     """Return the node's side of updates; without a key in its memory it refuses them all."""
-    return Update(boot, (hal.kv_get, hal.kv_put), hal.kv_get("ota_key") or b"", board)
+    room = rooms.enter("core.ota")
+    key = hal.kv_get("ota_key") or b""
+    update: "Update" = room.Update(boot, (hal.kv_get, hal.kv_put), key, board)
+    return update
 
 
 async def run(hal: "Hal", boot: "Slots | None", built: "Any") -> None:
@@ -41,27 +47,30 @@ async def run(hal: "Hal", boot: "Slots | None", built: "Any") -> None:
     if boot is None:
         await Node(hal, config).run()
         return
-    update = updating(hal, boot, built.BOARD)
+    updates: "list[Update]" = []  # one, from the first command on until the reset
 
     def ota(document: "dict[str, Any]") -> "dict[str, Any]":
-        reply = update.command(document["do"].split("/")[1], document)
+        if not updates:
+            updates.append(updating(hal, boot, built.BOARD))
+        update = updates[0]
+        reply = update.command(document["do"].partition("/")[2], document)
         if update.is_done:
             node.commands["reset"]({"hard": 1})  # when the reply is out
         return reply
 
-    node = Node(hal, config, None, {"ota/begin": ota, "ota/chunk": ota, "ota/state": ota})
+    node = Node(hal, config, None, {"ota": ota})
     node.is_safe = node.is_safe or boot.is_safe
-    watching = asyncio.create_task(_watch(node, update))
+    watching = asyncio.create_task(_watch(node, Trial(boot)))
     try:
         await node.run()
     finally:
         watching.cancel()
 
 
-async def _watch(node: Node, update: Update) -> None:
+async def _watch(node: Node, trial: Trial) -> None:
     while True:
         await node.hal.sleep_ms(TICK_MS)
-        if update.tick(node.uptime_ms(), node.health.get("receipts") > 0):
+        if trial.tick(node.uptime_ms(), node.health.get("receipts") > 0):
             node.hal.log("no receipt in the trial of an update: reset")
             node.reset(True)
 

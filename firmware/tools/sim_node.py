@@ -1,15 +1,15 @@
 """A node in a folder, under MicroPython or CPython: ``sim_node.py FOLDER [SECTORS]``.
 
 What its sensor measures follows from the number of the row, so that the store can be checked.
-Once a second it says how much of its heap is in use after a collection.
+Once a second it has an event, and says how much of its heap is in use after a collection.
 """
 
 import asyncio
 import gc
 import sys
 
+from fieldnode import start
 from fieldnode.app import Node
-from fieldnode.core import config as schema
 from fieldnode.drivers import SAMPLE, Driver
 from fieldnode.hal.simboard import SimBoard
 
@@ -40,13 +40,14 @@ class Numbers(Driver):
 async def tell(node):
     while True:
         await node.hal.sleep_ms(1000)
+        node.event(77)
         gc.collect()
         print("heap", gc.mem_alloc(), "of", gc.mem_alloc() + gc.mem_free(), node.recorder.next)
 
 
 async def live(folder, sectors):
     hal = SimBoard(folder, sectors)
-    config = schema.load((hal.kv_get("config") or b"{}").decode())
+    config = start.configured(hal, {})
     driver = Numbers(config["sample_ms"])
     node = Node(hal, config, driver)
     driver.recorder = node.recorder

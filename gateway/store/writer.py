@@ -33,6 +33,12 @@ _PAGE_ROWS = 16_384
 _CACHED_PAGES = 64
 _INSERT_EVENT = """INSERT INTO event
 (time_ms, received_ms, device_index, kind, code, detail, record) VALUES (?,?,?,?,?,?,?)"""
+# A device repeats an event that has a number until a receipt vouches for it (docs/protocol.md §7).
+_INSERT_NUMBERED = """INSERT INTO event
+(time_ms, received_ms, device_index, kind, code, detail, record) SELECT ?1,?2,?3,?4,?5,?6,?7
+WHERE NOT EXISTS (SELECT 1 FROM event
+WHERE time_ms = ?1 AND device_index = ?3 AND kind = ?4 AND detail = ?6)"""
+_NUMBER = '"en":'
 _NEWEST = """SELECT coalesce((SELECT max(record_hi) FROM page), 0),
 coalesce((SELECT max(record) FROM event), 0)"""
 _FIND_PAGES = """SELECT id FROM page
@@ -133,12 +139,14 @@ class Store:
             for batch in part.batches
             for piece in chunks(batch, _PAGE_ROWS)
         ]
-        events = [_event_row(event) for event in part.events]
+        numbered = [event for event in part.events if _is_numbered(event)]
+        events = [_event_row(event) for event in part.events if not _is_numbered(event)]
         try:
             with self._writing(day) as connection:
                 set_arrival_day(connection, part.arrival_day)
                 connection.executemany(INSERT_PAGE, rows)
                 connection.executemany(_INSERT_EVENT, events)
+                connection.executemany(_INSERT_NUMBERED, map(_event_row, numbered))
         except sqlite3.OperationalError:
             self._days.drop(day)  # a connection that saw the disk fail is not used again
             raise
@@ -228,6 +236,10 @@ def _by_day(batches: Sequence[ReadingBatch], events: Sequence[Event]) -> Mapping
     for event in events:
         parts.setdefault(event.time_ms // DAY_MS, _DayPart()).events.append(event)
     return parts
+
+
+def _is_numbered(event: Event) -> bool:
+    return event.kind == "event" and _NUMBER in event.detail
 
 
 def _event_row(event: Event) -> tuple[int, int, int, str, int, str, int]:

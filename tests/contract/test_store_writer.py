@@ -165,6 +165,18 @@ def test_text_that_is_not_unicode_is_kept_readable(tmp_path: Path, reader: Store
     assert reader.events(0, FOREVER)[0][0].detail == '"\\udcff\0é"'
 
 
+def test_an_event_with_a_number_is_kept_once(tmp_path: Path, reader: StoreReader) -> None:
+    store = Store.open(tmp_path)
+    numbered = '{"c":99,"log":7,"en":3}'
+    for record in (1, 2):  # a node repeats it; another node has one like it
+        again = Event(DAY0_MS, DAY0_MS + record, 1, "event", 99, numbered, 3 * record)
+        other = Event(DAY0_MS, DAY0_MS + record, 2, "event", 99, numbered, 3 * record + 1)
+        plain = Event(DAY0_MS, DAY0_MS + record, 1, "event", 99, '{"c":99}', 3 * record + 2)
+        store.write([], [again, other, plain] if record == 1 else [again, plain])
+    found = [(event.device_index, event.detail) for event in reader.events(0, FOREVER)[0]]
+    assert sorted(found) == [(1, numbered), *[(1, '{"c":99}')] * 2, (2, numbered)]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 3 MB."""

@@ -14,7 +14,7 @@ from fieldnode.recorder import BLOCK_BYTES
 from gateway.security.authority import Authority, write_private
 from tests.firmware.nodes import Node
 from tests.firmware.test_budgets import measured
-from tests.firmware.tools import ROOT, build_image, compile_all, program
+from tests.firmware.tools import ROOT, build_image, build_node, compile_all, program
 from tests.servers import free_port, mosquitto
 from tests.support.running import listener, running
 
@@ -87,7 +87,8 @@ def flood(image: Path, port: int, count: int, *more: str) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        image = build_image(folder)
+        (folder / "tests").mkdir()
+        image, node_image = build_image(folder / "tests"), build_node(folder)
         authority = Authority(folder / "ca", lambda: time.time_ns() // 1_000_000)
         pair = authority.issue("localhost", 2, server_names=["localhost"])
         (folder / "server.pem").write_bytes(pair.certificate_pem)
@@ -112,7 +113,7 @@ def main() -> None:
             timeout=10,
         )
         flood(image, port, 3000, str(der))
-        drain(folder, image)
+        drain(folder, node_image)
 
 
 if __name__ == "__main__":

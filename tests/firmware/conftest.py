@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware.tools import build_image, compile_all, write_vectors
+from tests.firmware.tools import build_image, build_node, compile_all, write_vectors
 
 
 @pytest.fixture(scope="session")
@@ -29,5 +29,11 @@ def _signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package and a node's program as a board has them in flash."""
-    return build_image(tmp_path_factory.mktemp("image"))
+    """A node's program as a board has it in flash."""
+    return build_node(tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="session")
+def image_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as it is written, and the tests that run under both interpreters."""
+    return build_image(tmp_path_factory.mktemp("tests"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import IS_SOAK, quick_or_soak
-from tests.firmware.nodes import Node, check, finish
+from tests.firmware.nodes import Node, check, check_events, finish
 from tests.servers import Server, free_port, mosquitto
 from tests.support.running import Gateway, broker, listener, running
 
@@ -20,6 +20,9 @@ _BROKER = (
     "max_queued_messages 0\nmax_queued_bytes 0\n"
 )
 _GROWTH_BYTES = 2048  # between before and after, on the scale of a 32-bit board
+# In use after a collection, while connected. Issue B asks for 24 KB: 3.5 KB of these 30 are the
+# simulated board, 2.8 KB asyncio and its loop.
+_HEAP_BYTES = 30 * 1024
 logger = logging.getLogger(__name__)
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -61,12 +64,14 @@ def judge(gateway: Gateway, nodes: list[Node], before: int) -> None:
     finish(nodes)
     gateway.settle()
     rows = sum(check(gateway, node) for node in nodes)
+    assert sum(check_events(gateway, node) for node in nodes) > len(nodes)
     readings = gateway.accounting()["readings"]
     share = readings["duplicate"] / readings["received"]
     logger.warning("%d rows, %.2f %% twice on the wire, heap %d", rows, 100 * share, after)
     assert readings["quarantined"] == 0
     assert readings["stored"] == rows > quick_or_soak(200, 5000)
     assert share <= 0.02
+    assert after <= _HEAP_BYTES
     assert abs(after - before) <= _GROWTH_BYTES, (before, after)
     deaths = [line for node in nodes for line in node.console.splitlines() if "Error" in line]
     assert [line for line in deaths if "connection: " not in line] == []

@@ -72,7 +72,7 @@ _MODULES = [
 
 
 # They compile, and run on a Pi …
-_OF_CPYTHON = {"fieldnode.__main__", *(f"fieldnode.hal.{n}" for n in ("link_py", "pi", "pi_gpio"))}
+_OF_CPYTHON = {f"fieldnode.{name}" for name in ("__main__", "hal.link_py", "hal.pi", "hal.pi_gpio")}
 # … or on a chip, whose modules this interpreter lacks: pyright checks it (test_types.py).
 _OF_CHIP = {"fieldnode.hal.esp32"}
 
@@ -80,10 +80,10 @@ _OF_CHIP = {"fieldnode.hal.esp32"}
 # Each in an interpreter of its own: a board carries one driver or two, and the whole of a node is
 # run by test_chaos. What comes with it must be enough for it.
 @pytest.mark.parametrize("module", sorted({*_MODULES} - _OF_CPYTHON - _OF_CHIP))
-def test_every_module_imports_under_micropython(module: str, image: Path) -> None:
-    heap = 36 * 2048 + image.stat().st_size  # 36wK and the image (run_rom.py)
+def test_every_module_imports_under_micropython(module: str, image_of_tests: Path) -> None:
+    heap = 36 * 2048 + image_of_tests.stat().st_size  # 36wK and the image (run_rom.py)
     command = [program("micropython"), "-X", f"heapsize={heap}"]
-    command += [str(ROOT / "firmware/tools/run_rom.py"), str(image), module]
+    command += [str(ROOT / "firmware/tools/run_rom.py"), str(image_of_tests), module]
     out = subprocess.run(command, capture_output=True, timeout=20, check=False)
     assert out.returncode == 0, (module, out.stdout + out.stderr)
 

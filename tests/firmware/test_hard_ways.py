@@ -126,6 +126,7 @@ def test_an_expired_device_is_turned_away(tmp_path: Path, image: Path) -> None:
     house.enrol(node, valid_days=30)
     with running(tmp_path, house.section, data_dir=house.data) as gateway, node:
         wait_until(lambda: node.console.count("connection: ") >= 2, what="it to be refused")
+        assert "is our certificate expired or revoked" in node.console
         assert gateway.accounting()["messages"]["received"] == 0
         assert node.ring().rows.done == 0
 

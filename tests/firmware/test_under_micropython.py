@@ -16,10 +16,10 @@ _HEAP_BYTES = 36 * 2048
 
 
 @pytest.mark.parametrize("module", _TWICE)
-def test_module(module: str, image: Path, tmp_path: Path) -> None:
-    heap = _HEAP_BYTES + image.stat().st_size
+def test_module(module: str, image_of_tests: Path, tmp_path: Path) -> None:
+    heap = _HEAP_BYTES + image_of_tests.stat().st_size
     command = [program("micropython"), "-X", f"heapsize={heap}"]
-    command += [str(_ROOT / "firmware/tools/run_rom.py"), str(image), "run_tests"]
+    command += [str(_ROOT / "firmware/tools/run_rom.py"), str(image_of_tests), "run_tests"]
     done = subprocess.run(
         [*command, f"tests.firmware.twice.{module}"],
         capture_output=True,

@@ -14,6 +14,8 @@ from tests.firmware.twice.support import image as body_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("firmware/fieldnode", "tests/firmware/twice")
+TOOLS = ROOT / "firmware/tools"
+DRIVERS = ROOT / "firmware/fieldnode/drivers"
 OUTSIDE = ("boot.py", "rom.py")  # what starts the package, and is not in it
 
 
@@ -63,13 +65,29 @@ def write_vectors(folder: Path) -> None:
 
 
 def build_image(folder: Path) -> Path:
-    """Return a ROMFS image of the package, the shared tests, and what runs them or a node."""
+    """Return a ROMFS image of the package, the shared tests, and what runs them."""
     root = folder / "rom"
     compile_all(root)
-    tools = ROOT / "firmware/tools"
-    for name in ("sim_node", "run_tests", "flood"):
-        _compile(program("mpy-cross"), tools / f"{name}.py", root / f"{name}.mpy")
+    for name in ("run_tests", "flood"):
+        _compile(program("mpy-cross"), TOOLS / f"{name}.py", root / f"{name}.mpy")
+    return _packed(folder)
+
+
+def build_node(folder: Path) -> Path:
+    """Return a ROMFS image of a node on a simulated board, made small as those of boards are."""
+    build, shrink = tool("build"), tool("shrink")
+    drivers = [f"fieldnode.drivers.{path.stem}" for path in DRIVERS.glob("[a-z]*.py")]
+    apart = (*build.APART, *drivers)
+    sources = {name: build.text_of(name) for name in build.closure(("tools.sim_node", *apart))}
+    sources["sim_node"] = sources.pop("tools.sim_node")
+    users = [(TOOLS / "run_rom.py").read_text()]
+    small = shrink.shrink(sources, "sim_node", frozenset(apart), users)
+    build.compile_program(small, folder / "rom")
+    return _packed(folder)
+
+
+def _packed(folder: Path) -> Path:
     made = folder / "rom.img"
-    packer = [sys.executable, str(tools / "romfs.py"), str(root), str(made)]
+    packer = [sys.executable, str(TOOLS / "romfs.py"), str(folder / "rom"), str(made)]
     subprocess.run(packer, check=True, timeout=20)
     return made

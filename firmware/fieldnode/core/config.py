@@ -7,8 +7,7 @@ wrong is refused with its reason and reported, the rest holds; a node never stop
 import json
 
 VERSION = 1
-INT, TEXT, NAME, CHOICE, SECRET = "int", "text", "name", "choice", "secret"
-INTS, MAP = "ints", "map"
+INT, TEXT, NAME, CHOICE, SECRET, INTS, MAP = 1, 2, 3, 4, 5, 6, 7
 SECTORS = ("energy", "transport", "water", "env", "urban")
 
 # key: (kind, default, lowest or shortest, highest or longest); a choice has its words instead.
@@ -63,10 +62,10 @@ def why_wrong(key: str, value: object) -> str:
     return _why_wrong_text(value, low, high, kind == NAME)
 
 
-def _why_wrong_many(kind: str, value: object, low: object, high: object) -> str:
+def _why_wrong_many(kind: int, value: object, low: object, high: object) -> str:
     wanted = list if kind == INTS else dict
     if not isinstance(value, wanted) or len(value) > 19:  # columns: pq3 has the most
-        return "no " + kind + " of at most 19"
+        return "no " + ("list" if kind == INTS else "object") + " of at most 19"
     reasons = [_why_wrong_int(item, low, high) for item in value] if kind == INTS else []
     return max(reasons) if reasons else ""
 

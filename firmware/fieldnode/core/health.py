@@ -1,5 +1,7 @@
 """What a node knows of itself: why it started, what it counted, whether every task moves."""
 
+from array import array
+
 # Why the node booted, u8 in a BOOT record. A brown-out of an ESP32 is reported as power-on
 # (firmware.md §1.10), so a power-on without a clean shutdown before it may be either.
 POWER_ON, RESET, WATCHDOG, DEEP_SLEEP, SOFT, CRASH, UPDATE, UNKNOWN = 1, 2, 3, 4, 5, 6, 7, 255
@@ -28,27 +30,28 @@ class Health:
     """Counters since boot."""
 
     def __init__(self) -> None:
-        self._counts: "dict[str, int]" = dict.fromkeys(COUNTERS, 0)
-        self._reported = dict(self._counts)
+        self._counts = array("I", [0] * len(COUNTERS))
+        self._reported = array("I", self._counts)
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a counter of ``COUNTERS``.
 
         Raises:
-            KeyError: there is none of that name.
+            ValueError: there is none of that name.
         """
-        self._counts[name] = min(COUNTER_MAX, self._counts[name] + by)
+        index = COUNTERS.index(name)
+        self._counts[index] = min(COUNTER_MAX, self._counts[index] + by)
 
     def get(self, name: str) -> int:
         """Return a counter."""
-        return self._counts[name]
+        return self._counts[COUNTERS.index(name)]
 
     def changes(self) -> "dict[str, int]":
         """Return the counters that moved since the last call: what a heartbeat carries."""
         moved = {}
-        for name in COUNTERS:
-            if self._counts[name] != self._reported[name]:
-                moved[name] = self._reported[name] = self._counts[name]
+        for index, name in enumerate(COUNTERS):
+            if self._counts[index] != self._reported[index]:
+                moved[name] = self._reported[index] = self._counts[index]
         return moved
 
 

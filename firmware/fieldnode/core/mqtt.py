@@ -95,7 +95,7 @@ class Session:
 
     def subscribe(self, filters: "list[bytes]") -> bytes:
         """Return a SUBSCRIBE at QoS 0: receipts, commands and configuration repeat themselves."""
-        body = struct.pack(">HB", self._next_id(), 0)
+        body = struct.pack(">H", self._next_id()) + b"\0"
         for one in filters:
             body += _text(one) + b"\0"
         return self._packet(0x82, body)
@@ -128,7 +128,8 @@ class Session:
         at += 2
         out[at : at + len(topic)] = topic
         at += len(topic)
-        struct.pack_into(">HB", out, at, number, 0)
+        struct.pack_into(">H", out, at, number)
+        out[at + 2] = 0  # no properties
         at += 3
         out[at : at + len(payload)] = payload
         self._waiting[number] = token

@@ -24,8 +24,6 @@ CHUNK = 512  # bytes; as base64 in a command about 800 of the 2,048 that a packe
 KEY_BYTES = 384  # RSA-3072
 SIGNED_BYTES = 64
 MANIFEST_BYTES = SIGNED_BYTES + KEY_BYTES
-GOOD_MS = 120_000  # a boot that lasted this long was a good one
-TRIAL_MS = 900_000  # without a receipt for this long an image on trial has failed this boot
 
 _MAGIC = b"FNM1"
 _FORMAT = "<4s16sIII32s"
@@ -75,7 +73,6 @@ class Update:
         self._get, self._put = memory
         self._key = key
         self._board = board
-        self._is_noted = False
         self._manifest = self._get("ota_man") or b""
         at = self._get("ota_at")
         self._at = struct.unpack("<I", at)[0] if at else 0
@@ -165,17 +162,6 @@ class Update:
         self._at = self._size = 0
         self._put("ota_man", None)  # first: an offset alone means nothing
         self._put("ota_at", None)
-
-    def tick(self, uptime_ms: int, has_receipt: bool) -> bool:
-        """Say how it goes, every second or so; True asks for a reset: the trial fails so far.
-
-        ``has_receipt``: the gateway has receipted something in this boot.
-        """
-        on_trial = self._boot.running != self._boot.active
-        if uptime_ms >= GOOD_MS and (has_receipt or not on_trial) and not self._is_noted:
-            self._is_noted = True
-            self._boot.good(has_receipt)
-        return on_trial and not self._is_noted and uptime_ms >= TRIAL_MS
 
 
 def _bytes_of(arguments: "dict[str, object]", name: str) -> bytes:

@@ -5,6 +5,8 @@ was measured. Registers (cumulative counts) are never averaged or summed: their 
 all, so a total stays exact whatever rows are lost.
 """
 
+from fieldnode.core.rounding import rounded
+
 LAST, MEAN, LEAST, MOST, SUM = "last", "mean", "min", "max", "sum"
 HOUR_MS = 3_600_000
 
@@ -49,12 +51,6 @@ class Aggregate:
             self._counts[column] = 0
         status, self._status = self._status, 0
         return tuple(row), status
-
-
-def rounded(total: int, count: int) -> int:
-    """Return the quotient, rounded half away from zero, without a float."""
-    half = count // 2
-    return (total + half) // count if total >= 0 else -((half - total) // count)
 
 
 class Report:

@@ -41,12 +41,13 @@ class Ring:
     Args:
         device: block device of at least 5 sectors.
         log: the log id to use if the device has to be formatted, drawn at random (u32).
+        block: of the longest block in bytes; of what is longer than that nothing is read.
     """
 
-    def __init__(self, device: "BlockDevice", log: int) -> None:
+    def __init__(self, device: "BlockDevice", log: int, block: int = MAX_PAYLOAD) -> None:
         count = device.ioctl(4, 0)  # how many sectors
         keep = max(2, count >> 3)
-        buffers = bytearray(MAX_PAYLOAD), bytearray(MAX_PAYLOAD + 11)
+        buffers = bytearray(block), bytearray(block + 11)
         self._view = memoryview(buffers[0])
         self.rows = Lane(device, 0, count - keep, buffers)
         self.keep = Lane(device, count - keep, keep, buffers)
@@ -94,7 +95,7 @@ class Ring:
 
     def append(self, block: bytes, is_snapshot: bool = False) -> None:
         """Store a block whose first row is ``next_seq``; it is durable on return."""
-        if unpack_from("<9xI", block)[0] != self.rows.next:
+        if unpack_from("<9xIB", block)[0] != self.rows.next:
             raise ValueError("seq")
         self._write(self.rows, SNAP if is_snapshot else DATA, block)
         self._count_block(block)

@@ -6,18 +6,19 @@ _HOW = {"r": LAST, "g": MEAN, "c": SUM, "k": LAST}  # register, gauge, count, co
 
 # Name: number, kind of each column, whether samples join to one row a report. Those of traffic
 # come as whole intervals or single events: joined they would mean something else.
-_PROFILES = {
-    "em1": (1, "rrgggg", True),
-    "em3": (2, "rrrrgggggggggggg", True),
-    "dtm": (3, "rrrrgggggggggggg", True),
-    "pq3": (4, "gggggggggggrrrrrrrr", True),
-    "tl1": (5, "crgggccccc", False),
-    "pv1": (6, "ggkkggk", False),
-    "etc1": (7, "kgkkck", False),
-    "wim1": (8, "gcggggggggk", False),
-    "env1": (9, "rggggggggggg", True),
-    "wtr1": (10, "rrgggg", True),
-}
+# One text, since a table of tuples would lie in the heap.
+_PROFILES = (
+    " em1 1 rrgggg +"
+    " em3 2 rrrrgggggggggggg +"
+    " dtm 3 rrrrgggggggggggg +"
+    " pq3 4 gggggggggggrrrrrrrr +"
+    " tl1 5 crgggccccc -"
+    " pv1 6 ggkkggk -"
+    " etc1 7 kgkkck -"
+    " wim1 8 gcggggggggk -"
+    " env1 9 rggggggggggg +"
+    " wtr1 10 rrgggg +"
+)
 
 
 def schema_of(profile: str) -> "tuple[int, tuple[str, ...], bool]":
@@ -26,7 +27,8 @@ def schema_of(profile: str) -> "tuple[int, tuple[str, ...], bool]":
     Raises:
         ValueError: there is no such profile.
     """
-    if profile not in _PROFILES:
+    _, found, rest = _PROFILES.partition(" " + profile + " ")
+    if not found or not profile[:1].isalpha() or len(profile) < 3:
         raise ValueError("profile")
-    number, kinds, joins = _PROFILES[profile]
-    return number, tuple([_HOW[kind] for kind in kinds]), joins
+    number, kinds, joins = rest.split(" ", 3)[:3]
+    return int(number), tuple([_HOW[kind] for kind in kinds]), joins == "+"

@@ -1,8 +1,8 @@
 """The ring on its way to the gateway: what goes out next, and what an answer means.
 
 Theory of operation. A row leaves the ring by the gateway's receipt alone (docs/protocol.md §3); a
-PUBACK only makes room in the window. Rows stored since the connection stands go out at once
-(lane t); what was there before is backlog (lane b): later, slower, and after everything else.
+PUBACK only makes room in the window (events: vouch.py). Rows stored since the connection stands
+go out at once (lane t); what was there before is backlog (lane b): later, and slower.
 
 What was sent without a receipt is in the gateway, under way, or lost. So the node asks: a birth
 that names its oldest row makes the gateway send a receipt, which names what is missing, and only
@@ -15,6 +15,7 @@ import json
 from fieldnode.core.cursor import Cursor, rows_of
 from fieldnode.core.mqtt import CONNECTED, DELIVERED, MESSAGE, REFUSED, Session
 from fieldnode.core.question import AGAIN, SETTLED, Question
+from fieldnode.core.vouch import Vouch
 
 if False:  # for the type checker
     from collections.abc import Callable
@@ -27,7 +28,7 @@ UP, COMMAND, DESIRED, COPY = b"up", b"c", b"k", b"copy"
 
 BURST_MS = 1000  # what the rate of the backlog may catch up with
 MAX_REPLIES = 4
-_STATE, _REPLY = -1, -2  # tokens; an event has its number, rows have none
+_STATE, _REPLY = -1, -2  # tokens; rows and events have none
 
 
 class Uplink:
@@ -63,13 +64,14 @@ class Uplink:
         self._replies: "list[tuple[bytes, bytes]]" = []
         self._buffer = bytearray(704)  # a block and its topic; one a packet wears out the heap
         self._question = Question()
+        self._vouch = Vouch()
         self._refusals = 0
         self._begin(0)
 
     def _begin(self, now_ms: int) -> None:
         self._is_subscribed = self._is_replying = False
         self._hold_ms = self._stuck_ms = self._back_due_ms = now_ms
-        self._event = self._ring.keep.done - 1  # the last that was sent
+        self._vouch.seek(self._ring.keep.done - 1)
         self._live.seek(self._ring.rows.next)
         self._refusals = 0
         self._question.forgive()
@@ -134,8 +136,6 @@ class Uplink:
             if self._is_replying:
                 self._replies.pop(0)
             self._is_replying = False
-        elif token is not None:
-            self._ring.ack_event(token)  # type: ignore[arg-type]
 
     def _refused(self, now_ms: int) -> None:
         """Nobody has subscribed (0x10), or an error: it did not arrive. Wait, then ask."""
@@ -143,7 +143,7 @@ class Uplink:
         if now_ms >= self._hold_ms:
             self._hold_ms = now_ms + min(60_000, 500 << min(self._refusals, 8))
             self._refusals += 1
-        self._event = self._ring.keep.done - 1
+        self._vouch.seek(self._ring.keep.done - 1)
         self._is_replying = False
         self._ask(self._hold_ms)
 
@@ -165,6 +165,7 @@ class Uplink:
             self._stuck_ms = now_ms
             self._question.forgive()
         self._question.receipt(ring.rows.done, missing, is_retained, now_ms)
+        ring.ack_event(self._vouch.receipt(ring.rows.done, self._sent))
         return True
 
     def next(self, now_ms: int) -> "bytes | memoryview | None":
@@ -244,12 +245,11 @@ class Uplink:
         return self._publish(b"r/" + command, payload, _REPLY)
 
     def _next_event(self) -> "memoryview | None":
-        keep = self._ring.keep
-        if self._event >= keep.done or self._event + 1 >= keep.next:
-            return None  # one at a time, so that none is noted as delivered before another
-        for number, payload in self._ring.events():
-            self._event = number
-            return self._publish(b"e", payload, number)
+        if self._vouch.last + 1 < self._ring.keep.next:
+            for number, payload in self._ring.events():
+                if number > self._vouch.last:
+                    self._vouch.sent(number, self._sent)
+                    return self._publish(b"e", payload, None)
         return None
 
     def _next_live(self, now_ms: int) -> "memoryview | None":

@@ -5,7 +5,7 @@ Speeds are in 0.1 km/h and lengths in 0.1 m throughout, as in the profiles.
 
 from array import array
 
-from fieldnode.core.policy import rounded
+from fieldnode.core.rounding import rounded
 from fieldnode.drivers import STATUS_INVALID, number
 
 UNKNOWN, MOTO, CAR, BUS, TRUCK, LONG = 0, 1, 2, 3, 4, 5

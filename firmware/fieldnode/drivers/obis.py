@@ -4,7 +4,7 @@ A code A-B:C.D.E is one integer here. Values are a mantissa and a power of ten i
 varh, V, A, Hz, so that every sum is exact before it is rounded once.
 """
 
-from fieldnode.core.policy import rounded
+from fieldnode.core.rounding import rounded
 
 if False:  # for the type checker
     Number = tuple[int, int]  # mantissa, power of ten

@@ -104,7 +104,8 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
         key: bytes
         psk_identity: bytes
         psk_key: bytes
-        reserve: list[bytearray]  # cleared when the TLS object is about to be made
+        reserve: list[bytearray]  # cleared when the context is about to be made
+        context: object  # of the TLS library: made once, then kept
 
     class Hal(Protocol):
         """A board."""

@@ -28,3 +28,4 @@ class Tls:
         self.psk_identity = psk_identity
         self.psk_key = psk_key
         self.reserve = reserve if reserve is not None else []
+        self.context: object = None  # MicroPython's, kept from one connection to the next

@@ -5,45 +5,71 @@
 import asyncio
 import errno
 import gc
+import select
 import socket
-import ssl
+
+import tls
+
+if False:  # for the type checker
+    from typing import Any
 
 CONNECT_MS = 10_000
+_POLL_MS = 20  # while a connection is made
 _IPPROTO_TCP, _TCP_NODELAY = 6, 1  # the unix port lacks the names
 _UNDER_WAY = (errno.EINPROGRESS, errno.EAGAIN)
 
 
 class Wire:
-    """A connection (hal/base.py)."""
+    """A connection (hal/base.py): what asyncio.StreamReader does, in a tenth of its heap."""
 
     def __init__(self, sock):
         self._socket = sock
-        self._stream = asyncio.StreamReader(sock)  # writes, too: one class, whatever the stubs say
 
     async def read(self, limit):
-        return await self._stream.read(limit)
+        data = None
+        while data is None:  # TLS has taken bytes that were none of ours
+            await _until("queue_read", self._socket)  # pyright: ignore[reportGeneralTypeIssues]
+            data = self._socket.read(limit)
+        return data
 
     async def write(self, data):
-        self._stream.write(data)  # pyright: ignore[reportAttributeAccessIssue]
-        await self._stream.drain()  # pyright: ignore[reportAttributeAccessIssue]
+        rest = memoryview(data)
+        while rest:
+            await _until("queue_write", self._socket)  # pyright: ignore[reportGeneralTypeIssues]
+            rest = rest[self._socket.write(rest) or 0 :]
 
     def close(self):
         self._socket.close()
 
 
-def context_of(tls):
+def _until(queue, sock):
+    core = asyncio.core  # pyright: ignore[reportAttributeAccessIssue]
+    yield getattr(core._io_queue, queue)(sock)  # noqa: SLF001 - as asyncio.stream does it
+
+
+async def _ready(sock, event, wait_ms, step_ms):
+    """Wait for an event of a socket."""
+    poller = select.poll()
+    poller.register(sock, event)
+    while not poller.poll(0):
+        if wait_ms <= 0:
+            raise OSError(errno.ETIMEDOUT)
+        await asyncio.sleep_ms(step_ms)
+        wait_ms -= step_ms
+
+
+def context_of(way):
     """Return a context that proves the server, or a pre-shared key, or nothing."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if tls.psk_key:
-        context.verify_mode = ssl.CERT_NONE  # who has the key is who we want
-        inner = context._context  # noqa: SLF001 # pyright: ignore[reportAttributeAccessIssue]
-        inner.psk_identity = tls.psk_identity  # ssl has no name for it
-        inner.psk_key = tls.psk_key
+    context: Any = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)  # the stubs know half of it
+    if way.psk_key:
+        context.verify_mode = tls.CERT_NONE  # who has the key is who we want
+        context.psk_identity = way.psk_identity
+        context.psk_key = way.psk_key
         return context
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(cadata=tls.ca)
-    if tls.cert:
-        context.load_cert_chain(tls.cert, tls.key)
+    context.verify_mode = tls.CERT_REQUIRED
+    context.load_verify_locations(way.ca)
+    if way.cert:
+        context.load_cert_chain(way.cert, way.key)
     return context
 
 
@@ -53,17 +79,15 @@ def addresses(host, port, kind):
     return sorted(found, key=lambda info: info[0] != socket.AF_INET6)
 
 
-async def connect(host, port, tls):
+async def connect(host, port, way):
     reason = OSError(errno.EHOSTUNREACH)
     for info in addresses(host, port, socket.SOCK_STREAM):
         sock = socket.socket(info[0], info[1], info[2])
         try:
-            await asyncio.wait_for_ms(_connect(sock, info[-1]), CONNECT_MS)
-            return Wire(_secured(sock, host, tls))
+            await _connect(sock, info[-1])
+            return Wire(_secured(sock, host, way))
         except OSError as error:
             reason = error
-        except asyncio.TimeoutError:  # pyright: ignore[reportUnusedExcept] - here no OSError
-            reason = OSError(errno.ETIMEDOUT)
         except ValueError as error:  # a certificate that is none
             reason = OSError(errno.EINVAL, str(error))
         sock.close()
@@ -77,23 +101,20 @@ async def _connect(sock, address):
     except OSError as error:
         if error.errno not in _UNDER_WAY:
             raise
-    await _writable(sock)  # pyright: ignore[reportGeneralTypeIssues]
+    await _ready(sock, select.POLLOUT, CONNECT_MS, _POLL_MS)
     sock.send(b"")  # raises what became of the connection
     sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
 
 
-def _writable(sock):
-    core = asyncio.core  # pyright: ignore[reportAttributeAccessIssue]
-    yield core._io_queue.queue_write(sock)  # noqa: SLF001 - as asyncio.stream does it
-
-
-def _secured(sock, host, tls):
-    if tls is None:
+def _secured(sock, host, way):
+    if way is None:
         return sock
-    tls.reserve.clear()  # the largest object of all goes where the reserve was
-    gc.collect()
+    if way.context is None:
+        way.reserve.clear()  # the largest object of all goes where the reserve was
+        gc.collect()
+        way.context = context_of(way)
     # The handshake runs with the first bytes, and does not block the other tasks (mqtt_as#171).
-    secured = context_of(tls).wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    secured = way.context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     secured.setblocking(False)
     return secured
 
@@ -105,8 +126,7 @@ async def exchange_udp(host, port, data, wait_ms):
         sock.setblocking(False)
         sock.connect(info[-1])
         sock.send(data)
-        return await asyncio.wait_for_ms(asyncio.StreamReader(sock).read(512), wait_ms)
-    except asyncio.TimeoutError:
-        raise OSError(errno.ETIMEDOUT)  # noqa: B904 - MicroPython has no "from"
+        await _ready(sock, select.POLLIN, wait_ms, 1)  # a late look would be an error of the time
+        return sock.recv(512)
     finally:
         sock.close()

@@ -135,10 +135,13 @@ class SimBoard:
         """Loopback is always there."""
 
     async def connect(self, host: str, port: int, tls: "Tls | None") -> "Any":
-        return await link.connect(host, port, tls)
+        open_wire: "Any" = link.connect  # of MicroPython it has no types
+        return await open_wire(host, port, tls)
 
     async def exchange_udp(self, host: str, port: int, data: bytes, wait_ms: int) -> bytes:
-        return await link.exchange_udp(host, port, data, wait_ms)
+        exchange: "Any" = link.exchange_udp
+        answer: bytes = await exchange(host, port, data, wait_ms)
+        return answer
 
     def feed(self) -> None:
         self.fed += 1

@@ -7,7 +7,8 @@ from binascii import b2a_base64, crc32
 import boot as booting
 from boot import Boot
 from fieldnode.core import ota
-from fieldnode.core.ota import CHUNK, GOOD_MS, TRIAL_MS, OtaError, Update, is_signed
+from fieldnode.core.ota import CHUNK, OtaError, Update, is_signed
+from fieldnode.core.trial import GOOD_MS, TRIAL_MS, Trial
 from fieldnode.hal.sim import PowerCut
 from rom import Part
 from tests.firmware.twice.support import Draw, count_of, flash_of, image, is_micropython, raises
@@ -96,11 +97,12 @@ def test_an_update_runs_its_trial_and_stays() -> None:
     update = board.update(started)
     assert update.command("state", {})["trial"]
     assert update.command("state", {})["fw"] == "0.0.3"
-    assert not update.tick(GOOD_MS - 1, has_receipt=True)
+    trial = Trial(started)
+    assert not trial.tick(GOOD_MS - 1, has_receipt=True)
     assert (started.active, started.floor) == (0, 0)
-    assert not update.tick(GOOD_MS, has_receipt=True)
+    assert not trial.tick(GOOD_MS, has_receipt=True)
     assert (started.active, started.floor) == (1, 3)
-    assert not update.tick(TRIAL_MS, has_receipt=True)
+    assert not trial.tick(TRIAL_MS, has_receipt=True)
     for _ in range(booting.TRIES + 1):
         started = board.boot()
         assert (board.version(started), started.on_trial) == (3, 0)
@@ -186,9 +188,10 @@ def test_a_slot_that_crashes_or_hears_nothing_goes_back() -> None:
         assert board.version(started) == 3
         update = board.update(started)
         assert board.send(update, signed("v4"), image(4))["error"] == "trial"
-        assert not update.tick(GOOD_MS, has_receipt=False)
-        assert not update.tick(TRIAL_MS - 1, has_receipt=False)
-        assert update.tick(TRIAL_MS, has_receipt=False)
+        trial = Trial(started)
+        assert not trial.tick(GOOD_MS, has_receipt=False)
+        assert not trial.tick(TRIAL_MS - 1, has_receipt=False)
+        assert trial.tick(TRIAL_MS, has_receipt=False)
     started = board.boot()
     assert (board.version(started), started.on_trial, started.manifest(1)) == (2, 0, None)
     assert board.send(board.update(started), signed("v4"), image(4))["done"]
@@ -209,7 +212,7 @@ def live(board: Board) -> None:
         started = board.boot()
         update = board.update(started)
         if board.version(started) == 3:
-            assert not update.tick(GOOD_MS, has_receipt=True)
+            assert not Trial(started).tick(GOOD_MS, has_receipt=True)
             return
         assert board.send(update, signed("v3"), image(3))["done"]
     raise AssertionError("the update did not get through")
@@ -313,3 +316,15 @@ def test_a_finished_update_is_forgotten() -> None:
     started = board.boot()
     assert board.update(started).command("state", {})["size"] == 0
     assert board.memory == {}
+
+
+def test_an_update_whose_last_step_was_cut_is_finished_by_asking_again() -> None:
+    board = Board()
+    started = board.boot()
+    assert board.send(board.update(started), signed("v3"), image(3))["done"]
+    board.memory["ota_man"] = signed("v3")  # all chunks are there, the head of the slot perhaps
+    board.memory["ota_at"] = struct.pack("<I", len(image(3)))
+    update = board.update(started)
+    assert board.send(update, signed("v3"), b"")["done"]
+    assert board.memory == {}
+    assert board.version(board.boot()) == 3

@@ -4,7 +4,8 @@ import json
 
 from fieldnode.core import config, health, policy
 from fieldnode.core.backoff import BACKLOG_START_MS, LONGEST_MS, Backoff
-from fieldnode.core.policy import LAST, LEAST, MEAN, MOST, SUM, Aggregate, Hourly, Report, rounded
+from fieldnode.core.policy import LAST, LEAST, MEAN, MOST, SUM, Aggregate, Hourly, Report
+from fieldnode.core.rounding import rounded
 from fieldnode.core.schema import schema_of
 from tests.firmware.twice.support import Draw, raises
 
@@ -98,7 +99,7 @@ def test_counters_report_what_moved_and_never_wrap() -> None:
     assert state.get("rows") == 33
     state.count("rows", health.COUNTER_MAX)
     assert state.get("rows") == health.COUNTER_MAX
-    raises(KeyError, state.count, "row")
+    raises(ValueError, state.count, "row")
 
 
 def test_the_watchdog_is_fed_only_while_all_tasks_move() -> None:
@@ -172,6 +173,10 @@ def test_secrets_are_not_reported() -> None:
     assert sorted(shown) == sorted(config.SCHEMA)
 
 
-def test_a_profile_that_is_not_there_is_named() -> None:
-    assert raises(ValueError, schema_of, "em9") == "profile"
-    assert schema_of("em1")[0] == 1
+def test_profiles_are_found_by_their_whole_name() -> None:
+    number, how, joins = schema_of("em1")
+    assert (number, how, joins) == (1, (LAST, LAST, MEAN, MEAN, MEAN, MEAN), True)
+    assert schema_of("wtr1")[0] == 10
+    assert not schema_of("pv1")[2]
+    for wrong in ("", "em", "1", "+", "rrgggg", "em1 1", "em9"):
+        raises(ValueError, schema_of, wrong)

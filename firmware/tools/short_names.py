@@ -1,0 +1,187 @@
+"""Short names for what only a program itself reads (shrink.py).
+
+Attributes, globals and arguments never meet, so each kind takes its names from the same few:
+attributes and arguments are letters, globals are named like some attribute.
+"""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from firmware.tools.program import Module
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_ATTRIBUTES = [f"_{letter}" for letter in _LETTERS + _LETTERS.upper()]
+_ARGUMENTS = _ATTRIBUTES[:26]
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+def rename(sources: "dict[str, str]", users: "list[str]") -> dict[str, str]:
+    """Rename what is reached only by ``self``, globals that nobody imports, and arguments.
+
+    ``users`` are sources outside of the program that use some of its names.
+    """
+    modules = [Module(name, source) for name, source in sources.items()]
+    outside = [node for user in users for node in ast.walk(ast.parse(user))]
+    everything = [node for module in modules for node in module.nodes] + outside
+    _rename_attributes(modules, _foreign(everything))
+    keywords = {node.arg or "" for node in everything if isinstance(node, ast.keyword)}
+    for module in modules:
+        for function in _outermost(module.tree):
+            _rename_arguments(module, function, keywords)
+    modules = [Module(module.name, module.text()) for module in modules]
+    everything = [node for module in modules for node in module.nodes] + outside
+    read = {node.attr for node in everything if isinstance(node, ast.Attribute)}
+    imports = [node for node in everything if isinstance(node, ast.ImportFrom)]
+    read |= {alias.name for node in imports for alias in node.names} | _strings(everything)
+    for module in modules:
+        _rename_globals(module, read)
+    return {module.name: module.text() for module in modules}
+
+
+def _strings(nodes: "list[ast.AST]") -> "set[str]":
+    """Return texts: a name in one may be asked for by it."""
+    values = [node.value for node in nodes if isinstance(node, ast.Constant)]
+    return {value for value in values if isinstance(value, str)}
+
+
+# Attributes. ---------------------------------------------------------------------------------
+
+
+def _is_own(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "self"
+
+
+def _foreign(nodes: "list[ast.AST]") -> "set[str]":
+    """Return the names that are reached in another way than by ``self``."""
+    found = {node.attr for node in nodes if isinstance(node, ast.Attribute) and not _is_own(node)}
+    return found | _strings(nodes)
+
+
+def _base_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _families(modules: "list[Module]") -> Iterator[list[tuple[Module, ast.ClassDef]]]:
+    """Yield the classes that inherit from each other, together."""
+    family: dict[str, str] = {}
+
+    def head(name: str) -> str:
+        while family.setdefault(name, name) != name:
+            name = family[name]
+        return name
+
+    found = [
+        (module, node)
+        for module in modules
+        for node in module.nodes
+        if isinstance(node, ast.ClassDef)
+    ]
+    for _, node in found:
+        for base in node.bases:
+            family[head(_base_name(base))] = head(node.name)
+    for name in sorted({head(node.name) for _, node in found}):
+        yield [(module, node) for module, node in found if head(node.name) == name]
+
+
+def _rename_attributes(modules: "list[Module]", foreign: "set[str]") -> None:
+    for family in _families(modules):
+        names = {node.name for _, node in family}
+        bases = {_base_name(base) for _, node in family for base in node.bases}
+        uses = [use for module, top in family for use in _own_uses(module, top)]
+        counts = Counter(
+            name
+            for _, _, _, name in uses
+            if name not in foreign
+            and not name.startswith("__")
+            # a base of somebody else may read what is public
+            and (name.startswith("_") or bases <= names)
+        )
+        short = dict(zip([name for name, _ in counts.most_common()], _ATTRIBUTES, strict=False))
+        for module, line, start, name in uses:
+            if name in short:
+                module.rename(line, start, name, short[name])
+
+
+def _own_uses(module: Module, top: ast.ClassDef) -> Iterator[tuple[Module, int, int, str]]:
+    """Yield where a class names attributes and methods of its own."""
+    for node in ast.walk(top):
+        if isinstance(node, ast.Attribute) and _is_own(node):
+            end: Any = node.end_col_offset
+            yield module, node.end_lineno or 0, end - len(node.attr), node.attr
+    for statement in top.body:
+        if isinstance(statement, Definition):
+            yield module, statement.lineno, _name_at(statement), statement.name
+    targets = [one for node in top.body if isinstance(node, ast.Assign) for one in node.targets]
+    for target in targets:
+        if isinstance(target, ast.Name):
+            yield module, target.lineno, target.col_offset, target.id
+
+
+def _name_at(node: Definition) -> int:
+    words = {ast.FunctionDef: "def ", ast.AsyncFunctionDef: "async def ", ast.ClassDef: "class "}
+    return node.col_offset + len(words[type(node)])
+
+
+# Globals. ------------------------------------------------------------------------------------
+
+
+def _rename_globals(module: Module, read: "set[str]") -> None:
+    """Name globals like attributes that no variable of the module is named like."""
+    used = {node.id for node in module.nodes if isinstance(node, ast.Name)}
+    used |= {node.arg for node in module.nodes if isinstance(node, ast.arg)}
+    defined = {node.name: node for node in module.tree.body if isinstance(node, Definition)}
+    used |= defined.keys()
+    variables = [
+        target.id
+        for node in module.tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in ast.walk(node)
+        if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store)
+    ]
+    free = Counter(node.attr for node in module.nodes if isinstance(node, ast.Attribute))
+    for name in used | {name for name in free if name.startswith("__")}:
+        del free[name]
+    names = [name for name in [*defined, *variables] if name not in read]
+    pool = [name for name, _ in free.most_common()]
+    pool += [name for name in _ATTRIBUTES if name not in used and name not in free]
+    short = dict(zip(names, pool, strict=False))
+    for name, node in defined.items():
+        if name in short:
+            module.rename(node.lineno, _name_at(node), name, short[name])
+    for node in module.nodes:
+        if isinstance(node, ast.Name) and node.id in short:
+            module.rename(node.lineno, node.col_offset, node.id, short[node.id])
+
+
+# Arguments. ----------------------------------------------------------------------------------
+
+
+def _outermost(tree: ast.AST) -> Iterator[Function]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, Function):
+            yield node
+        else:
+            yield from _outermost(node)
+
+
+def _rename_arguments(module: Module, function: Function, keywords: "set[str]") -> None:
+    nodes = list(ast.walk(function))
+    taken = {"self"} | keywords
+    taken |= {getattr(node, "name", "") for node in module.tree.body}
+    for one in nodes:
+        if isinstance(one, Function):  # defaults are of the world outside
+            outside = [*one.args.defaults, *filter(None, one.args.kw_defaults)]
+            inside = [name for value in outside for name in ast.walk(value)]
+            taken |= {name.id for name in inside if isinstance(name, ast.Name)}
+    arguments = [node.arg for node in nodes if isinstance(node, ast.arg)]
+    names = [name for name in dict.fromkeys(arguments) if name not in taken]
+    short = dict(zip(names, _ARGUMENTS, strict=False))
+    for node in nodes:
+        if isinstance(node, ast.Name) and node.id in short:
+            module.rename(node.lineno, node.col_offset, node.id, short[node.id])
+        elif isinstance(node, ast.arg) and node.arg in short:
+            module.rename(node.lineno, node.col_offset, node.arg, short[node.arg])

@@ -1,0 +1,135 @@
+"""The node as a whole on a simulated board, under CPython: by itself, and when it is told."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from fieldnode import start
+from fieldnode.app import CRASHES_MAX, Node
+from fieldnode.core.health import CRASH, SOFT, Health
+from fieldnode.core.uplink import COMMAND, DESIRED
+from fieldnode.drivers import EDGE, Driver
+from fieldnode.hal.simboard import SimBoard
+from fieldnode.ladder import CYCLE_MS, RESET_MS, Ladder
+from tests.servers import free_port
+
+_CONFIG: dict[str, Any] = {"org": "evn", "device": "meter-1", "host": "127.0.0.1", "tls": "none"}
+
+
+class Turns(Driver):
+    """Counts its own ticks: something to lose in a power cut."""
+
+    INPUT = EDGE
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = 41
+
+    @override
+    def poll(self, uptime_ms: int) -> None:
+        self.turns += 1
+
+    @override
+    def registers(self) -> tuple[int, ...]:
+        return (self.turns,)
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Any]:
+    hal = SimBoard(str(tmp_path), 16)
+    hal.kv_put("config", json.dumps({**_CONFIG, "port": free_port()}).encode())
+    yield hal
+    hal.flash._image.close()
+
+
+def node_on(board: Any) -> Node:
+    return Node(board, start.configured(board, {}), Turns())
+
+
+def told(node: Node, kind: bytes, document: object) -> Any:
+    """Return what a node answers to the server."""
+    node._do(kind, b"17", json.dumps(document).encode())
+    return json.loads(node.uplink._replies[-1][1])
+
+
+async def run_for(node: Node, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(node.run(), seconds)
+
+
+def test_without_a_connection_each_step_of_the_ladder_takes_longer(board: Any) -> None:
+    resets: list[tuple[int, bool]] = []
+    asked: list[bool] = []
+    health = Health()
+    ladder, now_ms = Ladder(board, health, asked.append), 0
+    for _ in range(5):  # a boot each: what it knows of the one before is in the board's memory
+        ladder = Ladder(board, health, asked.append)
+        now_ms = 0
+        while not asked:
+            now_ms += 1000
+            ladder.climb(now_ms, is_up=False, since_ms=0)
+        resets.append((now_ms, asked.pop()))
+    factors = [1, 2, 4, 8, 16]
+    assert resets == [(RESET_MS * n, step % 2 == 1) for step, n in enumerate(factors)]
+    assert health.get("net_cycles") == sum(factors) * RESET_MS // CYCLE_MS
+    assert not ladder.climb(now_ms, is_up=True, since_ms=now_ms)
+    assert board.kv_get("app.step") is None  # a connection begins the ladder anew
+
+
+async def test_a_node_that_keeps_crashing_starts_without_its_sensors(board: Any) -> None:
+    node = node_on(board)
+    for crashes in range(1, CRASHES_MAX + 2):
+        board.kv_put("reason", bytes([CRASH]))
+        node = node_on(board)
+        assert node.is_safe == (crashes > CRASHES_MAX)
+    await run_for(node, 1.2)
+    assert node._driver.turns == 41
+    assert board.fed >= 2
+    assert told(node, COMMAND, {"do": "ping"})["ok"] == 1  # but it can be reached
+    board.kv_put("reason", bytes([SOFT]))
+    assert not node_on(board).is_safe
+
+
+async def test_when_the_power_goes_the_last_things_are_stored(board: Any) -> None:
+    board.inputs["power"] = power = asyncio.Event()
+    node = node_on(board)
+    node.recorder.add(1000, (5, 0, 1, 2300, 1, 1000), 0)
+    asyncio.get_running_loop().call_later(0.3, power.set)
+    await run_for(node, 0.8)
+    ring = node_on(board).ring
+    number, payload = next(ring.events())
+    event = json.loads(payload)
+    assert (event["c"], event["log"], event["en"], number) == (99, ring.keep.log, 0, 0)
+    assert ring.rows.next == 1  # the open block was stored, too
+    stored = json.loads(board.kv_get("app.regs") or b"[0]")
+    assert stored[0] > 41
+
+
+def test_what_is_desired_is_applied_key_by_key(board: Any) -> None:
+    node = node_on(board)
+    desired = {"heartbeat_s": 60, "port": 70_000, "password": "hush", "org": "others"}
+    answer = told(node, DESIRED, desired)
+    assert answer["refused"] == {"port": "not in 1…65535", "org": "fixed"}
+    assert (answer["config"]["heartbeat_s"], answer["config"]["password"]) == (60, True)
+    assert node.uplink.heartbeat_ms == 60_000
+    again = start.configured(board, {})
+    assert (again["heartbeat_s"], again["password"]) == (60, "hush")
+    assert told(node, DESIRED, ["nothing"])["ok"] == 0
+
+
+async def test_commands(board: Any) -> None:
+    node = node_on(board)
+    assert told(node, COMMAND, {"do": "ping"})["rows"] == 0
+    wrongs: list[object] = [{"do": "explode"}, {}, {"do": 5}, []]
+    for wrong in wrongs:
+        assert told(node, COMMAND, wrong)["ok"] == 0
+    assert told(node, COMMAND, {"do": "reset", "hard": 1}) == {"ok": 1}
+    with pytest.raises(SystemExit):
+        await node.run()
+    assert board.reset_reason() != SOFT
