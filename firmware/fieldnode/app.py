@@ -125,8 +125,6 @@ class Node:
 
     async def run(self) -> None:
         """Run for ever."""
-        if hasattr(gc, "threshold"):
-            gc.threshold(-1)
         tasks = [
             ("uplink", self.connector.run),
             ("sync", self._keep_time),

@@ -1,6 +1,7 @@
 """Puts a node together on its board: configuration, claim, updates."""
 
 import asyncio
+import gc
 import json
 
 from fieldnode import rooms
@@ -44,6 +45,8 @@ async def run(hal: "Hal", boot: "Slots | None", built: "Any") -> None:
         built: fieldnode/built.py of the image.
     """
     config = configured(hal, built.CONFIG)
+    if hasattr(gc, "threshold"):
+        gc.threshold(-1)
     if boot is None:
         await Node(hal, config).run()
         return

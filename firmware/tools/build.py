@@ -136,9 +136,14 @@ def built_source(board: "dict[str, Any]", version: str, build_ms: int) -> str:
 
 
 def build_board(
-    name: str, version: str, build_ms: int, out: Path, entries: "tuple[str, ...]" = ENTRIES
+    name: str,
+    version: str,
+    build_ms: int,
+    out: Path,
+    entries: "tuple[str, ...]" = ENTRIES,
+    users: "tuple[str, ...]" = (),
 ) -> Built:
-    """Build one board."""
+    """Build one board; ``users`` are sources outside of the image that name what is in it."""
     board = tomllib.loads((BOARDS / f"{name}.toml").read_text("utf-8"))
     folder = out / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -152,7 +157,7 @@ def build_board(
     written = compile_program(sources, folder)
     shutil.rmtree(folder)
     apart = frozenset((*APART, *drivers, *entries[1:]))
-    small = shrink.shrink(sources, entries[0], apart, [text_of("esp32.main")])
+    small = shrink.shrink(sources, entries[0], apart, [text_of("esp32.main"), *users])
     sizes = compile_program(small, folder)
     image = out / f"{name}.romfs"
     image.write_bytes(romfs.image_of(folder))

@@ -80,7 +80,9 @@ class Site:
     def make(self, version: str, counter: int) -> tuple[str, ...]:
         """Build an image and return the options that name it as an update."""
         entries = ("fieldnode.start", "fieldnode.hal.simboard")
-        built = self._build.build_board("meter", version, 1_767_225_600_000, self.folder, entries)
+        built = self._build.build_board(
+            "meter", version, 1_767_225_600_000, self.folder, entries, (_NODE,)
+        )
         image = built.image.read_bytes()
         number = self.sign.version_of(version)
         manifest = self.sign.manifest_of(self.key, "meter", number, counter, image)
