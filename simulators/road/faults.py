@@ -1,5 +1,6 @@
 """Detector faults: the vehicles are there, what the loop says of them is wrong."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 
 import numpy as np
@@ -33,9 +34,9 @@ class Fault(Trouble):
         self.distort(spoken)
         self._counted += int(counts[self.loop].sum())
 
+    @abstractmethod
     def distort(self, spoken: Spoken) -> None:
         """Change the columns of the loop."""
-        raise NotImplementedError
 
     def say(self, spoken: Spoken, counts: Ints | int, occupancy: float) -> None:
         """Let the loop report these; without a count it has no speed."""

@@ -1,5 +1,6 @@
 """Scenarios that make queues: a stalled vehicle, a closed lane, a blocked exit, water."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 
 import numpy as np
@@ -31,9 +32,9 @@ class Jam(Trouble):
         self._reached = 1  # links with a queue
         self._ended = False
 
+    @abstractmethod
     def share(self) -> float:
         """Return the share of the capacity that is left."""
-        raise NotImplementedError
 
     @override
     def watch(self, window: Window) -> None:
