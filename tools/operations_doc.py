@@ -27,6 +27,7 @@ from gateway.config import (  # noqa: E402
     SinkSection,
     ValidationSection,
 )
+from tools.generated import with_parts  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "operations.md"
 
@@ -179,13 +180,7 @@ def _metric_lines() -> Iterator[str]:
 
 def render(text: str) -> str:
     """Return the document with its generated parts made anew."""
-    for name, made in (("settings", _settings()), ("metrics", _metrics())):
-        before, begin, rest = text.partition(f"<!-- begin {name} -->\n")
-        _, end, after = rest.partition(f"<!-- end {name} -->")
-        if not end:
-            raise SystemExit(f"{DOCUMENT.name} has no part {name!r}")
-        text = before + begin + made + end + after
-    return text
+    return with_parts(text, {"settings": _settings(), "metrics": _metrics()})
 
 
 if __name__ == "__main__":
