@@ -79,9 +79,10 @@ class Losses:
         energy = self.energies(day)
         if not names or energy is None or not energy.is_head.any():
             return LossOutcome()
+        today = self._balance(energy, day)  # a tree of another day may bring further names
         past = self._recall.memos(DOMAIN, BALANCE, day - MOST_DAYS, day + MOST_DAYS)
         days = {one.number: unpack_balance(one.data, names) for one in past}
-        days[day] = self._balance(energy, len(names))
+        days[day] = today
         policy = self._policies.loss_at(now_ms)
         models = self._models(days, policy)
         verdicts = {one: loss.day_loss(found, models.model, policy) for one, found in days.items()}
@@ -135,16 +136,14 @@ class Losses:
         )
         return found if only is None else found.take(np.isin(found.device_index, only))
 
-    def _transformers(self, device_index: IntArray) -> IntArray:
-        row_of, watched = self._roster.row_of, self._roster.watched
-        found = [
-            watched[row_of[index]].transformer if index in row_of else -1
-            for index in device_index.tolist()
-        ]
-        return np.array(found, np.int64)
+    def _transformers(self, device_index: IntArray, day: int) -> IntArray:
+        """Return under which transformer meters hung that day."""
+        noon_ms = self._policies.calendar.start_ms(day) + DAY_MS // 2
+        return self._roster.places_of(device_index, noon_ms).transformer
 
-    def _balance(self, energy: DayEnergy, nodes: int) -> loss.Balance:
-        node = self._transformers(energy.device_index)
+    def _balance(self, energy: DayEnergy, day: int) -> loss.Balance:
+        node = self._transformers(energy.device_index, day)
+        nodes = len(self._roster.transformers.names)
         in_wh = np.full((nodes, SLOTS), np.nan)
         heads = np.flatnonzero(energy.is_head & (node >= 0))
         shown = np.where(energy.is_known[heads], energy.energy_wh[heads], np.nan)
@@ -186,7 +185,7 @@ class Losses:
         after = [d for d in sorted(days) if d > since][: policy.suspect_days]
         stop = int(models.stop_day[node])
         before = [d for d in sorted(days) if d < stop][-policy.suspect_days :]
-        meters = self._meters_of(node)
+        meters = self._meters_of(node, since)
         parts = [self._placed(d, meters) for d in after]
         usual = [self._placed(d, meters).energy_wh for d in before]
         if not parts or not usual:
@@ -199,16 +198,17 @@ class Losses:
         )
         nobody = np.zeros(len(meters), np.bool_)
         usual_wh = np.nan_to_num(np.mean(np.stack(usual), axis=0))
-        # the registry does not say who may feed in: nobody is suspected of it
-        signs = loss.Signs(nobody, ~nobody)
+        noon_ms = self._policies.calendar.start_ms(since) + DAY_MS // 2
+        signs = loss.Signs(nobody, self._roster.places_of(meters, noon_ms).is_prosumer)
         memory = float(models.memory[node])
         return told(
             loss.suspects(residual, metered, usual_wh, memory, signs, policy), self._named(meters)
         )
 
-    def _meters_of(self, node: int) -> IntArray:
+    def _meters_of(self, node: int, day: int) -> IntArray:
         sends = self._roster.profile_of
-        here = (one.device_index for one in self._roster.watched if one.transformer == node)
+        known = np.array(self._roster.order(), np.int64)
+        here = known[self._transformers(known, day) == node].tolist()
         return np.array(sorted(k for k in here if k in sends and sends[k] not in HEADS), np.int64)
 
     def _named(self, meters: IntArray) -> list[str]:
