@@ -26,6 +26,7 @@ from gateway.energy.engine.kept import Kept, from_bytes, to_bytes
 from gateway.energy.engine.lossalarms import KIND as LOSS
 from gateway.energy.engine.lossalarms import LossAlarms
 from gateway.energy.engine.losses import Losses, LossOutcome
+from gateway.energy.engine.network import Network
 from gateway.energy.engine.news import House, News
 from gateway.energy.engine.outages import Outages, Told
 from gateway.energy.engine.pieces import GROUP, Piece, Pieces
@@ -98,6 +99,8 @@ class EnergyEngine:
         self._news = News(house, self._policies, self._roster, self._pieces, newest_ms)
         self._losses = Losses(house.derived, self._roster, self._policies, self._loss_alarms)
         self._unbalanced = dict(kept.unbalanced if kept else ())  # day → when it is due
+        due = kept.network if kept else ()
+        self._network = Network(house, self._roster, self._policies, due)
         self._day = kept.day if kept else 0
         self._restored = kept
         self._outages: Outages | None = None
@@ -125,10 +128,12 @@ class EnergyEngine:
         self._turn_of_day(now_ms)
         self._note_edits(now_ms)
         results, memos = self._work_on(began_s, now_ms)
-        found = LossOutcome() if memos else self._balance(now_ms)
-        alarms += found.alarms
-        results += found.results
-        memos += found.memos
+        if not memos:  # what looks at all groups reads what they have written
+            found = self._balance(now_ms)
+            seen = self._network.step(self._day, now_ms)
+            alarms += [*found.alarms, *seen.alarms]
+            results += [*found.results, *seen.results]
+            memos += found.memos
         self._is_changed |= bool(facts or alarms or results)
         self._stats.gauge("infragate_analysis_pending", len(self._pieces), domain=DOMAIN)
         self._stats.observe("infragate_analysis_step_seconds", self._stopwatch() - began_s)
@@ -176,7 +181,7 @@ class EnergyEngine:
         today = int(self._policies.calendar.day(np.array([now_ms]))[0])
         if self._day and today != self._day:
             sends = self._roster.profile_of.items()
-            groups = {(name, index // GROUP) for index, name in sends if name in self._news.meters}
+            groups = {(name, index // GROUP) for index, name in sends if name in self._news.worked}
             self._pieces.add([Piece(self._day, *group) for group in groups], now_ms)
         self._day = today
 
@@ -197,6 +202,8 @@ class EnergyEngine:
             done.add(piece[1:])
             results += outcome.results
             memos += outcome.memos
+            if outcome.memos:
+                self._network.note(piece.day, self._day, now_ms)
             if outcome.memos and piece.day < self._day and self._roster.transformers.names:
                 self._unbalanced[piece.day] = now_ms + BALANCE_AFTER_MS
         return results, memos
@@ -228,6 +235,7 @@ class EnergyEngine:
             self._work.heard_ms,
             self._pieces.waiting(),
             sorted(self._unbalanced.items()),
+            self._network.waiting(),
             self._day,
             self._edits.offset,
             self._outages.state(),

@@ -33,7 +33,7 @@ class Minded(NamedTuple):
 
     first: IntArray  # slot; −1 = none
     last: IntArray
-    count: IntArray
+    slots: IntArray  # how many
     energy_wh: FloatArray  # in those slots: used, or for V15 fed in
 
 
@@ -61,11 +61,16 @@ def grid_day(
     piece: Piece, window: Window, found: vee.Intervals | None, policy: VoltagePolicy
 ) -> GridDay:
     """Return the day of a window that begins with it; ``found`` is of the same meters."""
-    nominal_v = np.full(window.meters, policy.nominal_v)
-    measures = voltage.measures_of(_with_power(window, policy), nominal_v)
     course = load.course_of(window) if piece.profile in INSTRUMENTS else None
     nothing = np.zeros((window.meters, 2), np.int64)
-    return made(piece, window, measures, policy, (nothing, _minded(found, window), course))
+    more = (nothing, _minded(found, window), course)
+    return made(piece, window, measured(window, policy), policy, more)
+
+
+def measured(window: Window, policy: VoltagePolicy) -> Measures:
+    """Return what a norm judges of a window; a phase without power has no voltage."""
+    nominal_v = np.full(window.meters, policy.nominal_v)
+    return voltage.measures_of(_with_power(window, policy), nominal_v)
 
 
 def made(
@@ -128,8 +133,11 @@ def unpack_day(data: bytes) -> GridDay | None:
         return None
     course = None
     if "course.active_w" in columns:
-        parts = [columns[f"course.{name}"].astype(np.float64) for name in _COURSE]
-        course = load.Course(*parts, body["start_ms"], body["interval_ms"])
+        active, reactive, current = (
+            columns[f"course.{name}"].astype(np.float64) for name in _COURSE
+        )
+        times = (body["start_ms"], body["interval_ms"])
+        course = load.Course(active, reactive, current, *times)
     return GridDay(
         body["day"],
         body["interval_ms"],

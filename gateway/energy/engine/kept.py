@@ -11,7 +11,7 @@ from gateway.energy.outage import Alarm, WatchState
 from gateway.energy.outage.life import Mark, Span
 from gateway.energy.outage.timeline import TimelineState
 
-_VERSION = 3
+_VERSION = 5
 
 
 class Kept(NamedTuple):
@@ -23,6 +23,7 @@ class Kept(NamedTuple):
     heard_ms: dict[int, int]
     waiting: Sequence[tuple[Piece, int]]
     unbalanced: Sequence[tuple[int, int]]  # days and when their balance is due
+    network: Sequence[tuple[str, int, int]]  # what looks at all groups, and when it is due
     day: int  # the local day of the last step
     edits: int  # bytes of the file of edits that have been seen
     watch: WatchState
@@ -36,6 +37,7 @@ class _Saved(NamedTuple):
     heard_ms: dict[int, int]
     waiting: list[tuple[Piece, int]]
     unbalanced: list[tuple[int, int]]
+    network: list[tuple[str, int, int]]
     day: int
     edits: int
     now_ms: int
@@ -62,6 +64,7 @@ def to_bytes(kept: Kept) -> bytes:
             kept.heard_ms,
             list(kept.waiting),
             list(kept.unbalanced),
+            list(kept.network),
             kept.day,
             kept.edits,
             timeline.now_ms,
@@ -92,6 +95,7 @@ def from_bytes(state: bytes) -> Kept | None:
         saved.heard_ms,
         saved.waiting,
         saved.unbalanced,
+        saved.network,
         saved.day,
         saved.edits,
         WatchState(timeline, saved.alarms),

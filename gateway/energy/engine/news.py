@@ -9,6 +9,7 @@ import numpy as np
 from gateway.energy.engine.hearing import facts_of_events, facts_of_readings
 from gateway.energy.engine.pieces import GROUP, Piece, Pieces
 from gateway.energy.engine.policies import EnergyPolicies
+from gateway.energy.engine.recorders import is_recorder
 from gateway.energy.engine.roster import SECTOR, Roster, is_meter
 from gateway.energy.outage import Facts
 from gateway.model import Event, ReadingBatch
@@ -68,6 +69,7 @@ class News:
         self._pieces, self._newest_ms = pieces, newest_ms
         energy = [one for one in house.profiles.values() if one.sector == SECTOR]
         self.meters = {one.name for one in energy if is_meter(one)}
+        self.worked = self.meters | {one.name for one in energy if is_recorder(one)}
         self._heard = {one.name for one in energy if one.shape == "series"}
         self._top = -1  # highest device index that the store has told a name of
         self._unmet = Unmet()
@@ -122,7 +124,7 @@ class News:
         calendar = self._policies.calendar
         horizon_ms = self._policies.outage_at(now_ms).horizon_h * 3_600_000
         top = max((one.device_index for one in self._roster.watched), default=-1)
-        for profile in self.meters & spans.keys():
+        for profile in self.worked & spans.keys():
             groups = range(top // GROUP + 1)
             for low_ms, high_ms in spans[profile]:
                 edges = calendar.day(np.array([low_ms - 1, high_ms]))
@@ -133,7 +135,7 @@ class News:
         self.to_read = [(at, min(at + CATCH_UP_MS, now_ms + 1)) for at in begins]
 
     def _take_batch(self, batch: ReadingBatch, now_ms: int) -> None:
-        if batch.profile not in self.meters:
+        if batch.profile not in self.worked:
             return
         calendar = self._policies.calendar
         group = batch.device_index // GROUP

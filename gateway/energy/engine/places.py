@@ -8,7 +8,7 @@ same; the last few are kept.
 from bisect import bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -138,8 +138,11 @@ class Atlas:
         standing = registry.at(name, time_ms)
         rating, budget_kwh = standing.rating, standing.budget_kwh
         is_told = registry.names_prosumers
+        transformer, feeder, substation = self._above(standing)
         return Place(
-            *self._above(standing),
+            transformer,
+            feeder,
+            substation,
             self.tree.uplinks.number(standing.uplink),
             np.nan if rating is None or rating.amperes is None else rating.amperes,
             bool(standing.is_prosumer) or not is_told,
@@ -163,5 +166,5 @@ def taken(places: Places, rows: IntArray) -> Places:
 def _columns(rows: Sequence[Place]) -> Places:
     columns = zip(*rows, strict=True) if rows else [[] for _ in Place._fields]
     kinds = (np.int64, np.int64, np.int64, np.int64, np.float64, np.bool_, np.bool_, np.float64)
-    made = [np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+    made: list[Any] = [np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
     return Places._make(made)

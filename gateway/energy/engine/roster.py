@@ -80,11 +80,12 @@ class Roster:
         fresh = {index for index in np.unique(device_index).tolist() if index in self.row_of}
         is_register = is_meter(self._profiles[profile])
         known = self.profile_of
-        fresh -= {k for k in fresh & known.keys() if not is_register or self._is_meter(known[k])}
+        fresh -= {k for k in fresh & known.keys() if not is_register or self.is_meter(known[k])}
         self.profile_of.update(dict.fromkeys(fresh, profile))
         return bool(fresh)
 
-    def _is_meter(self, profile: str) -> bool:
+    def is_meter(self, profile: str) -> bool:
+        """Return whether rows of a profile carry a register of energy."""
         return is_meter(self._profiles[profile])
 
     def has_gasped(self, device_index: int) -> bool:
@@ -105,8 +106,12 @@ class Roster:
 
     def places_of(self, device_index: IntArray, time_ms: int) -> Places:
         """Return where some devices hung at a moment; nowhere, where they are not of energy."""
+        return taken(self.places(time_ms), self.rows_of(device_index))
+
+    def rows_of(self, device_index: IntArray) -> IntArray:
+        """Return the rows of devices, −1 of those that are not of energy."""
         rows = [self.row_of.get(index, -1) for index in device_index.tolist()]
-        return taken(self.places(time_ms), np.array(rows, np.int64))
+        return np.array(rows, np.int64)
 
     def rating_va(self, time_ms: int) -> tuple[FloatArray, FloatArray]:
         """Return what transformers and feeders could carry at a moment, NaN = unknown."""
