@@ -180,12 +180,19 @@ class Device(Part):
     sector: Literal["energy", "transport", "water", "env", "urban"]
     title: str = ""
     pilot: bool = False
+    head: bool = False  # its meter measures all that the node above it gives
     parent: Links = ()
     uplink: Links = ()
     meter: Meters = ()
     place: Places = ()
     rating: Ratings = ()
     lane: Lanes = ()
+
+    @model_validator(mode="after")
+    def _measures_a_node(self) -> "Device":
+        if self.head and (self.sector != "energy" or not self.parent):
+            raise ValueError("'head' is for a device of sector energy with a parent")
+        return self
 
 
 class RegistryFile(Part):

@@ -40,6 +40,7 @@ class Watched(NamedTuple):
     amperes: float | None
     transformer: int
     uplink: int
+    is_head: bool = False  # measures a node of the grid, not a customer
 
 
 class Names:
@@ -100,11 +101,12 @@ class Roster:
         fresh = {index for index in np.unique(device_index).tolist() if index in self.row_of}
         is_register = is_meter(self._profiles[profile])
         known = self.profile_of
-        fresh -= {k for k in fresh & known.keys() if not is_register or self._is_meter(known[k])}
+        fresh -= {k for k in fresh & known.keys() if not is_register or self.is_meter(known[k])}
         self.profile_of.update(dict.fromkeys(fresh, profile))
         return bool(fresh)
 
-    def _is_meter(self, profile: str) -> bool:
+    def is_meter(self, profile: str) -> bool:
+        """Return whether rows of a profile carry a register of energy."""
         return is_meter(self._profiles[profile])
 
     def has_gasped(self, device_index: int) -> bool:
@@ -113,6 +115,18 @@ class Roster:
         is_new = kind not in self.gasping
         self.gasping.add(kind)
         return is_new
+
+    def standing(self, device_index: int, time_ms: int) -> Standing | None:
+        """Return what the registry says of a device at a moment, None where it has no word."""
+        name = self.name(device_index)
+        if self._registry is None or self._registry.device(name) is None:
+            return None
+        return self._registry.at(name, time_ms)
+
+    @property
+    def has_grid(self) -> bool:
+        """Return whether anything is known above the meters."""
+        return bool(self.transformers.names or self.feeders.names or self.substations.names)
 
     def order(self) -> list[int]:
         """Return the device index of each row."""
@@ -125,7 +139,11 @@ class Roster:
     def topology(self) -> Topology:
         """Return the tree, row for row."""
         kinds = [self.profile_of.get(one.device_index, "") for one in self.watched]
-        roles = [Role.INSTRUMENT if kind in INSTRUMENTS else Role.CUSTOMER for kind in kinds]
+        is_instrument = [
+            one.is_head or kind in INSTRUMENTS
+            for one, kind in zip(self.watched, kinds, strict=True)
+        ]
+        roles = [Role.INSTRUMENT if own else Role.CUSTOMER for own in is_instrument]
         return Topology(
             np.array(self.order(), np.int64),
             np.array([int(role) for role in roles], np.int64),
@@ -152,12 +170,15 @@ class Roster:
         for place, index in enumerate(device_index.tolist()):
             one = self.watched[self.row_of[index]]
             made.transformer[place] = one.transformer
+            if one.is_head:
+                made.max_current_a[place] = _INSTRUMENT_A
             if one.amperes is not None:
                 made.max_current_a[place] = one.amperes
         return made
 
     def _watched(self, row: DeviceRow, now_ms: int) -> Watched:
-        if self._registry is None or self._registry.device(row.device) is None:
+        device = None if self._registry is None else self._registry.device(row.device)
+        if self._registry is None or device is None:
             return Watched(row.device_index, row.device, None, -1, -1)
         standing = self._registry.at(row.device, now_ms)
         rating = standing.rating
@@ -167,6 +188,7 @@ class Roster:
             None if rating is None else rating.amperes,
             self._climb(standing),
             self.uplinks.number(standing.uplink),
+            device.head,
         )
 
     def _climb(self, standing: Standing) -> int:
