@@ -20,6 +20,7 @@ from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN, INTERVALS, Publisher, Recalling
 from gateway.energy.engine.remembered import DayMemo, carry_of, is_same_past, pack
 from gateway.energy.engine.telling import is_same_use
+from gateway.energy.engine.volts import MOST_DAYS
 from gateway.model import IntArray
 from gateway.ports import Memo, Result
 
@@ -86,8 +87,10 @@ class DayWork:
             touched.add(piece._replace(day=piece.day + 1))
         results = self._publisher.intervals(found, now_ms)
         results += self._publisher.figures(memo, past)
-        name = name_of(piece)
-        return Outcome(results, [Memo(name, piece.day, pack(memo))], frozenset(touched - {piece}))
+        memos = [Memo(name_of(piece), piece.day, pack(memo))]
+        if memo.is_complete and now_ms - start_ms < MOST_DAYS * DAY_MS:
+            memos.append(self._jobs.volts(piece, meters, batches))
+        return Outcome(results, memos, frozenset(touched - {piece}))
 
     def _gaps(self, piece: Piece, found: vee.Intervals, carry: vee.Carry, now_ms: int) -> _Gaps:
         """Return the meters for which the day alone does not tell, though more is known."""

@@ -34,7 +34,7 @@ class LossDesk:
     """Balances and looks, one thing at a time.
 
     Args:
-        house: store, results, profiles.
+        house: store, results.
         roster: which meter hangs where.
         policies: thresholds.
         state: of an earlier life.
@@ -46,10 +46,7 @@ class LossDesk:
         self._house, self._roster, self._policies = house, roster, policies
         suspecting = Suspecting(house.derived, house.reader, roster, policies)
         self._losses = Losses(house.derived, roster, policies, suspecting, self._loss_alarms)
-        profile_of = house.profiles.__getitem__
-        self._wires = Wires(
-            house.derived, house.reader, profile_of, roster, policies, self._wire_alarms
-        )
+        self._wires = Wires(house.derived, roster, policies, self._wire_alarms)
         self._unbalanced = dict(state.unbalanced)  # day → when it is due
         self._looks = list(state.looks)
         self._looked_day = max((look.day for look in self._looks), default=0)

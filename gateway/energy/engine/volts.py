@@ -1,79 +1,121 @@
-"""Voltages of some devices at the half hours of days, as they are stored."""
+"""Voltages of meters at the half hours of a day: kept for the days in which wires are looked for.
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+They are at hand when a day of meters is worked out; to find them in the store again would mean to
+read every reading of a week for every feeder.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.energy.calendar import DAY_MS
-from gateway.energy.engine.halfhours import SLOTS
+from gateway.energy.engine.columns import pack_columns, unpack_columns
+from gateway.energy.engine.halfhours import Recalling
+from gateway.energy.engine.lossbooks import SLOTS
+from gateway.energy.engine.pieces import GROUP, Piece, name_of
+from gateway.energy.engine.publish import DOMAIN
+from gateway.energy.engine.remembered import matched
+from gateway.energy.engine.roster import Roster
 from gateway.model import FloatArray, IntArray, Quality, ReadingBatch
+from gateway.ports import Memo
 from gateway.profiles import Profile
 from gateway.units import UNITS
 from gateway.views.engineering import engineer
 
-MARK_MS = DAY_MS // SLOTS
-_PHASES = (("u_l1", "p_l1"), ("u_l2", "p_l2"), ("u_l3", "p_l3"))
-_SINGLE = ("u", "p")
-
-
-class Reading(Protocol):
-    """``store.StoreReader``."""
-
-    def rows_of(
-        self, profile: str, devices: tuple[int, int], from_ms: int, to_ms: int
-    ) -> Iterator[ReadingBatch]:
-        """Yield all rows of a range of devices."""
+MOST_DAYS = 16  # one memo takes the place of that of so many days before
+_NUMBER = 1 << 41  # numbers that are never too old
+_MARK_MS = DAY_MS // SLOTS
+_PHASES = (("u", "u_l1"), ("u_l2",), ("u_l3",))
+_POWER = ("p_l1", "p")  # of the first phase
+_STEP_V = 0.1
 
 
 class Marks(NamedTuple):
-    """When values are wanted."""
+    """A day, and how far a reading may be from a half hour."""
 
     start_ms: int
-    count: int
     tolerance_ms: int
 
-    @property
-    def stop_ms(self) -> int:
-        """Return the end of the last one's tolerance."""
-        return self.start_ms + (self.count - 1) * MARK_MS + self.tolerance_ms + 1
+
+class Volts(NamedTuple):
+    """Of some devices; NaN where not read."""
+
+    volts: FloatArray  # (phases, devices, SLOTS)
+    power_w: FloatArray  # (devices, SLOTS), of the first phase
+
+    @classmethod
+    def nothing(cls, devices: int) -> "Volts":
+        """Return what is known before anything is read."""
+        return cls(
+            np.full((len(_PHASES), devices, SLOTS), np.nan), np.full((devices, SLOTS), np.nan)
+        )
 
 
-def columns_at(
-    reader: Reading, profile: Profile, device_index: IntArray, names: Sequence[str], marks: Marks
-) -> FloatArray:
-    """Return columns of devices (ascending) at marks, (columns, devices, marks); NaN = not read."""
-    values = np.full((len(names), len(device_index), marks.count), np.nan)
-    if not len(device_index):
-        return values
-    numbers = [profile.column_index(name) for name in names]
-    devices = int(device_index[0]), int(device_index[-1])
-    span = marks.start_ms - marks.tolerance_ms, marks.stop_ms
-    for page in reader.rows_of(profile.name, devices, *span):
-        since_ms = page.time_ms - marks.start_ms + marks.tolerance_ms
-        mark, off_ms = since_ms // MARK_MS, since_ms % MARK_MS
-        row = np.searchsorted(device_index, page.device_index)
-        is_ours = device_index[np.minimum(row, len(device_index) - 1)] == page.device_index
-        # the grade is of the whole reading; what was refused is no measurement of a voltage
-        is_good = page.quality < int(Quality.FAILED)
-        use = is_ours & is_good & (off_ms <= 2 * marks.tolerance_ms) & (mark < marks.count)
-        for place, number in enumerate(numbers):
-            if number is not None:
-                column = profile.columns[number]
-                shown = engineer(column, page.values[use, number]) * UNITS[column.unit][1]
-                values[place, row[use], mark[use]] = shown
-    return values
-
-
-def phase_names(profile: Profile) -> Sequence[tuple[str, str]]:
-    """Return the names of voltage and power of each phase that a meter of a profile has."""
-    return [_SINGLE] if profile.column_index(_SINGLE[0]) is not None else _PHASES
-
-
-def by_profile(device_index: IntArray, sends: Mapping[int, str]) -> dict[str, IntArray]:
-    """Return devices by what they send, ascending."""
-    names = sorted({sends[index] for index in device_index.tolist()})
-    return {
-        name: np.array(sorted(k for k in device_index.tolist() if sends[k] == name), np.int64)
-        for name in names
+def volts_memo(
+    piece: Piece,
+    meters: IntArray,
+    readings: tuple[Profile, Iterable[ReadingBatch]],
+    marks: Marks,
+) -> Memo:
+    """Return the voltages of a day of a group of meters (ascending) as a memo."""
+    profile, batches = readings
+    found = Volts.nothing(len(meters))
+    for batch in batches:
+        since_ms = batch.time_ms - marks.start_ms + marks.tolerance_ms
+        mark, off_ms = since_ms // _MARK_MS, since_ms % _MARK_MS
+        row = np.minimum(np.searchsorted(meters, batch.device_index), len(meters) - 1)
+        use = (meters[row] == batch.device_index) & (off_ms <= 2 * marks.tolerance_ms)
+        use &= (mark >= 0) & (mark < SLOTS) & (batch.quality < int(Quality.FAILED))
+        at = (row[use], mark[use])
+        for phase, names in enumerate(_PHASES):
+            _take(found.volts[phase], at, batch.take(use), profile, names)
+        _take(found.power_w, at, batch.take(use), profile, _POWER)
+    tenths = np.where(np.isfinite(found.volts), np.rint(found.volts / _STEP_V), -1)
+    columns: dict[str, NDArray[Any]] = {
+        "device_index": meters,
+        "tenths": tenths.astype(np.int16),
+        "power_w": found.power_w.astype(np.float32),
     }
+    return Memo(_name(piece), _number(piece.day), pack_columns(columns, day=piece.day))
+
+
+def volts_of(recall: Recalling, roster: Roster, day: int, devices: IntArray) -> Volts:
+    """Return the voltages of devices on a day."""
+    found = Volts.nothing(len(devices))
+    groups = {(roster.profile_of[index], index // GROUP) for index in devices.tolist()}
+    for profile, group in sorted(groups):
+        name, number = _name(Piece(day, profile, group)), _number(day)
+        for one in recall.memos(DOMAIN, name, number, number + 1):
+            columns, told = unpack_columns(one.data)
+            if told["day"] != day:
+                continue
+            here, there = matched(devices, columns["device_index"])
+            tenths = columns["tenths"][:, there].astype(np.float64)
+            found.volts[:, here] = np.where(tenths < 0, np.nan, tenths * _STEP_V)
+            found.power_w[here] = columns["power_w"][there]
+    return found
+
+
+def _take(
+    into: FloatArray,
+    at: tuple[IntArray, IntArray],
+    batch: ReadingBatch,
+    profile: Profile,
+    names: Sequence[str],
+) -> None:
+    """Put the first column of these names that a profile has where it belongs."""
+    numbers = (profile.column_index(name) for name in names)
+    number = next((known for known in numbers if known is not None), None)
+    if number is not None:
+        column = profile.columns[number]
+        into[at] = engineer(column, batch.values[:, number]) * UNITS[column.unit][1]
+
+
+def _name(piece: Piece) -> str:
+    return f"volts/{name_of(piece)}"
+
+
+def _number(day: int) -> int:
+    return _NUMBER + day % MOST_DAYS

@@ -64,7 +64,7 @@ class WireAlarms:
 
 
 def _line(place: str, raised_ms: int, one: Found, places: Sequence[str], now_ms: int) -> Alarm:
-    evidence = {
+    evidence: dict[str, object] = {
         "registered": places[one.registered],
         "seems_at": places[one.best],
         "energy_nats": number(one.gain),

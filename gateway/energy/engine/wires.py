@@ -12,18 +12,17 @@ import numpy as np
 
 from gateway.energy import loss
 from gateway.energy.calendar import DAY_MS
-from gateway.energy.engine.halfhours import SLOTS, Recalling, placed
+from gateway.energy.engine.halfhours import Recalling, placed
 from gateway.energy.engine.lossbooks import joined, unpack_balance
 from gateway.energy.engine.losses import BALANCE, noon_ms
 from gateway.energy.engine.metering import Metering, metering
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN
 from gateway.energy.engine.roster import Roster
-from gateway.energy.engine.volts import Marks, Reading, by_profile, columns_at, phase_names
+from gateway.energy.engine.volts import volts_of
 from gateway.energy.engine.wirealarms import Found, WireAlarms
-from gateway.model import FloatArray, IntArray
+from gateway.model import IntArray
 from gateway.ports import Alarm
-from gateway.profiles import Profile
 from gateway.registry import NodeKind
 
 _TRANSFORMER = f"{NodeKind.TRANSFORMER.value}:"
@@ -42,24 +41,20 @@ class Wires:
 
     Args:
         recall: what days left behind.
-        reader: voltages.
-        profile_of: a profile by its name.
         roster: which meter hangs where.
         policies: when a difference counts.
         alarms: what was told of wrong transformers.
     """
 
-    def __init__(  # what ``House`` has, and what the rooms beside it know
+    def __init__(
         self,
         recall: Recalling,
-        reader: Reading,
-        profile_of: Callable[[str], Profile],
         roster: Roster,
         policies: EnergyPolicies,
         alarms: Callable[[], WireAlarms],
     ) -> None:
-        self._recall, self._reader, self._profile = recall, reader, profile_of
-        self._roster, self._policies, self._alarms = roster, policies, alarms
+        self._recall, self._roster = recall, roster
+        self._policies, self._alarms = policies, alarms
 
     def looks(self, day: int) -> list[Look]:
         """Return what is to be looked at once a day is balanced."""
@@ -133,27 +128,11 @@ class Wires:
         """Return what voltages say."""
         tallies = []
         for day in days:
-            start_ms = self._policies.calendar.start_ms(day)
-            tolerance_s = self._policies.vee_at(start_ms).interval_size.tolerance_s
-            marks = Marks(start_ms, SLOTS, round(tolerance_s * 1000))
-            head_v = self._read(heads, marks, 3)[0].transpose(1, 0, 2)
-            volts, power = (one[0] for one in self._read(meters, marks, 1))
+            head_v = volts_of(self._recall, self._roster, day, heads).volts.transpose(1, 0, 2)
+            own = volts_of(self._recall, self._roster, day, meters)
             refs = loss.references(head_v)
-            tallies.append(loss.tally(volts, power, head_v, refs))
+            tallies.append(loss.tally(own.volts[0], own.power_w, head_v, refs))
         return loss.verdict(loss.joined(tallies), registered, policy)
-
-    def _read(self, devices: IntArray, marks: Marks, phases: int) -> tuple[FloatArray, FloatArray]:
-        """Return voltages and powers, (phases, devices, marks), of the first phases they have."""
-        shape = (phases, len(devices), marks.count)
-        volts, power = np.full(shape, np.nan), np.full(shape, np.nan)
-        for name, own in by_profile(devices, self._roster.profile_of).items():
-            profile = self._profile(name)
-            at = np.flatnonzero(np.isin(devices, own))
-            at = at[np.argsort(devices[at])]
-            for phase, pair in enumerate(phase_names(profile)[:phases]):
-                found = columns_at(self._reader, profile, own, pair, marks)
-                volts[phase, at], power[phase, at] = found
-        return volts, power
 
 
 def judged(
