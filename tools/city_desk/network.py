@@ -55,6 +55,7 @@ class Network:
         writers = Writers()
         self._nodes = [Node(ORG, row, writers, lambda: self._now_ms) for row in city.devices()]
         self._numbers = {node.name: k for k, node in enumerate(self._nodes)}
+        self._fast_ms = min(row.interval_ms or _STEP_MS for row in city.devices())
         self._feed = Feed(city, self._numbers, _STEP_MS)
         self._absent: set[int] = set()
         self._wills: dict[int, int] = {}  # node → when its will comes
@@ -66,9 +67,9 @@ class Network:
     def until(self, until_ms: int) -> list[Sent]:
         """Let the time pass; return what has arrived, in order."""
         for turn in self._feed.turns(until_ms):
-            self._sample(turn.at_ms)
+            self._sample_up_to(turn.at_ms)
             self._turn(turn)
-        self._sample(until_ms)
+        self._sample_up_to(until_ms)
         arrived = []
         while self._wire and self._wire[0].at_ms <= until_ms:
             sent = heapq.heappop(self._wire)
@@ -77,8 +78,13 @@ class Network:
                 arrived.append(sent)
         return arrived
 
+    def _sample_up_to(self, until_ms: int) -> None:
+        """Sample as often as the fastest node does: none keeps a reading to send it with others."""
+        while self._now_ms < until_ms:
+            self._sample(min(until_ms, self._now_ms - self._now_ms % self._fast_ms + self._fast_ms))
+
     def _sample(self, until_ms: int) -> None:
-        since_ms, self._now_ms = self._now_ms, max(self._now_ms, until_ms)
+        since_ms, self._now_ms = self._now_ms, until_ms
         last_ms: dict[int, int] = {}
         for row in self._feed.rows(until_ms):
             if unit(self._seed, 70, row.node, row.time_ms) >= self._wear.missing:

@@ -19,8 +19,6 @@ from tools.city_desk.network import PERFECT, Network, Wear
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 START_MS = parse_ms(DRY_START)  # a Monday, midnight
 DOMAIN = "energy"
-# The network is asked at least so often: a message then holds half an hour of readings at most.
-_SAMPLE_MS = 1_800_000
 _AFTERWARDS_MS = (10_000, 80_000, 150_000)  # for pieces and balances of the last minutes
 _FOREVER_MS = 1 << 53
 _MOST_LINES = 10_000_000
@@ -84,15 +82,10 @@ def play(folder: Path, setting: Setting) -> Played:
     city.write_registry(folder)
     gateway = InProcessGateway(folder, folder / REGISTRY_FILE, city.span.from_ms)
     network = Network(city, setting.wear)
-    sampled_ms = city.span.from_ms
-    for now_ms in moments(city.span, setting):
-        while sampled_ms < now_ms:
-            sampled_ms = min(now_ms, sampled_ms - sampled_ms % _SAMPLE_MS + _SAMPLE_MS)
-            gateway.take(network.until(sampled_ms))
+    afterwards = (city.span.to_ms + later_ms for later_ms in _AFTERWARDS_MS)
+    for now_ms in (*moments(city.span, setting), *afterwards):
+        gateway.take(network.until(now_ms))
         gateway.step(now_ms)
-    for later_ms in _AFTERWARDS_MS:
-        gateway.take(network.until(city.span.to_ms + later_ms))
-        gateway.step(city.span.to_ms + later_ms)
     city.write_truth(folder)
     gateway.close()
     return Played(folder, city, gateway)
