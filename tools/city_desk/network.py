@@ -47,14 +47,17 @@ class Network:
     Args:
         city: at its begin.
         wear: what goes wrong every day.
+        report_ms: how often nodes send; None: each reading by itself.
     """
 
-    def __init__(self, city: City, wear: Wear = PERFECT) -> None:
+    def __init__(self, city: City, wear: Wear = PERFECT, report_ms: int | None = None) -> None:
         self._seed, self._wear = city.size.seed, wear
         self._now_ms = city.span.from_ms
         writers = Writers()
         self._nodes = [Node(ORG, row, writers, lambda: self._now_ms) for row in city.devices()]
         self._numbers = {node.name: k for k, node in enumerate(self._nodes)}
+        fastest_ms = min(row.interval_ms or _STEP_MS for row in city.devices())
+        self._report_ms = report_ms or fastest_ms
         self._feed = Feed(city, self._numbers, _STEP_MS)
         self._absent: set[int] = set()
         self._wills: dict[int, int] = {}  # node → when its will comes
@@ -66,9 +69,9 @@ class Network:
     def until(self, until_ms: int) -> list[Sent]:
         """Let the time pass; return what has arrived, in order."""
         for turn in self._feed.turns(until_ms):
-            self._sample(turn.at_ms)
+            self._sample_up_to(turn.at_ms)
             self._turn(turn)
-        self._sample(until_ms)
+        self._sample_up_to(until_ms)
         arrived = []
         while self._wire and self._wire[0].at_ms <= until_ms:
             sent = heapq.heappop(self._wire)
@@ -77,8 +80,14 @@ class Network:
                 arrived.append(sent)
         return arrived
 
+    def _sample_up_to(self, until_ms: int) -> None:
+        """Sample as often as nodes report, and no less often."""
+        every_ms = self._report_ms
+        while self._now_ms < until_ms:
+            self._sample(min(until_ms, self._now_ms - self._now_ms % every_ms + every_ms))
+
     def _sample(self, until_ms: int) -> None:
-        since_ms, self._now_ms = self._now_ms, max(self._now_ms, until_ms)
+        since_ms, self._now_ms = self._now_ms, until_ms
         last_ms: dict[int, int] = {}
         for row in self._feed.rows(until_ms):
             if unit(self._seed, 70, row.node, row.time_ms) >= self._wear.missing:

@@ -37,7 +37,7 @@ class Setting:
     fine: Sequence[Span] = ()
     coarse_ms: int = HOUR_MS
     fine_ms: int = 5_000
-    sample_ms: int = 1_800_000  # the network is asked at least so often; a message holds as much
+    report_ms: int | None = None  # nodes send as often as this, all they have; None = each reading
     wear: Wear = PERFECT
 
 
@@ -82,16 +82,11 @@ def play(folder: Path, setting: Setting) -> Played:
     city = City(setting.size, setting.span, setting.orders)
     city.write_registry(folder)
     gateway = InProcessGateway(folder, folder / REGISTRY_FILE, city.span.from_ms)
-    network = Network(city, setting.wear)
-    sampled_ms, every_ms = city.span.from_ms, setting.sample_ms
-    for now_ms in moments(city.span, setting):
-        while sampled_ms < now_ms:
-            sampled_ms = min(now_ms, sampled_ms - sampled_ms % every_ms + every_ms)
-            gateway.take(network.until(sampled_ms))
+    network = Network(city, setting.wear, setting.report_ms)
+    afterwards = (city.span.to_ms + later_ms for later_ms in _AFTERWARDS_MS)
+    for now_ms in (*moments(city.span, setting), *afterwards):
+        gateway.take(network.until(now_ms))
         gateway.step(now_ms)
-    for later_ms in _AFTERWARDS_MS:
-        gateway.take(network.until(city.span.to_ms + later_ms))
-        gateway.step(city.span.to_ms + later_ms)
     city.write_truth(folder)
     gateway.close()
     return Played(folder, city, gateway)
