@@ -134,6 +134,18 @@ class LaneFact(Fact):
     direction: str = Field(default="", max_length=32)
 
 
+class Flag(Fact):
+    """Whether something is so."""
+
+    value: bool
+
+
+class Budget(Fact):
+    """What a customer means to use in a month; an alert warns before it is used up."""
+
+    kwh: float = Field(gt=0)
+
+
 def _listed(key: str) -> BeforeValidator:
     """Let a fact that always holds be written as its plain value or a single table."""
 
@@ -150,6 +162,8 @@ Meters = Annotated[tuple[MeterFact, ...], _listed("serial")]
 Places = Annotated[tuple[Place, ...], _listed("lat")]
 Ratings = Annotated[tuple[Rating, ...], _listed("amperes")]
 Lanes = Annotated[tuple[LaneFact, ...], _listed("number")]
+Flags = Annotated[tuple[Flag, ...], _listed("value")]
+Budgets = Annotated[tuple[Budget, ...], _listed("kwh")]
 
 
 class Node(Part):
@@ -187,6 +201,9 @@ class Device(Part):
     place: Places = ()
     rating: Ratings = ()
     lane: Lanes = ()
+    prosumer: Flags = ()  # may feed energy in
+    connected: Flags = ()  # false: switched off by the utility
+    budget: Budgets = ()
 
     @model_validator(mode="after")
     def _measures_a_node(self) -> "Device":
@@ -203,4 +220,7 @@ class RegistryFile(Part):
 
 
 NODE_FACTS = ("parent", "place", "rating")
-DEVICE_FACTS = ("parent", "uplink", "meter", "place", "rating", "lane")
+DEVICE_FACTS = (
+    *("parent", "uplink", "meter", "place", "rating", "lane"),
+    *("prosumer", "connected", "budget"),
+)

@@ -29,6 +29,9 @@ _FACTS = {
     "phases": ("rating", "phases"),
     "lane": ("lane", "number"),
     "direction": ("lane", "direction"),
+    "prosumer": ("prosumer", "value"),
+    "connected": ("connected", "value"),
+    "budget_kwh": ("budget", "kwh"),
 }
 _COLUMNS = ("kind", "id", *_STATIC, *_FACTS, "from", "to")
 

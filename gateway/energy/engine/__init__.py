@@ -106,6 +106,7 @@ class EnergyEngine:
         """Take in what is new and work for about ``BUDGET_S``."""
         began_s = self._stopwatch()
         facts, is_new = self._news.take_in(changes, now_ms)
+        is_new |= self._roster.moves(now_ms)
         if is_new and self._outages is not None:
             self._outages.regroup()
         outages = self._watch(now_ms)

@@ -152,7 +152,7 @@ class Jobs:
         before = [past[known] for known in sorted(past) if known < day]
         job = vee.Job(
             placed.window,
-            self._roster.meters(meters, profile, policy.meter),
+            self._roster.meters(meters, profile, policy.meter, start_ms + DAY_MS // 2),
             policy,
             policies.calendar,
             history_of(before, meters, DAY_MS // interval_ms),

@@ -72,13 +72,14 @@ def place_of(node: Node) -> str:
 
 
 def _standings(roster: Roster, time_ms: int) -> Iterator[tuple[int, tuple[Standing, _Head]]]:
-    for one in roster.watched:
+    is_head = roster.places(time_ms).is_head.tolist()
+    for one, is_said in zip(roster.watched, is_head, strict=True):
         sends = roster.profile_of.get(one.device_index)
         if sends is None or not roster.is_meter(sends):
             continue
         standing = roster.standing(one.device_index, time_ms)
         if standing is not None:
-            yield one.device_index, (standing, _Head(one.is_head, sends in HEADS))
+            yield one.device_index, (standing, _Head(is_said, sends in HEADS))
 
 
 def _measured(standing: Standing, head: _Head) -> Node | None:
