@@ -194,6 +194,7 @@ class Device(Part):
     sector: Literal["energy", "transport", "water", "env", "urban"]
     title: str = ""
     pilot: bool = False
+    head: bool = False  # its meter measures all that the node above it gives
     parent: Links = ()
     uplink: Links = ()
     meter: Meters = ()
@@ -203,6 +204,12 @@ class Device(Part):
     prosumer: Flags = ()  # may feed energy in
     connected: Flags = ()  # false: switched off by the utility
     budget: Budgets = ()
+
+    @model_validator(mode="after")
+    def _measures_a_node(self) -> "Device":
+        if self.head and (self.sector != "energy" or not self.parent):
+            raise ValueError("'head' is for a device of sector energy with a parent")
+        return self
 
 
 class RegistryFile(Part):

@@ -16,7 +16,7 @@ from gateway.registry.checks import Key, Where
 from gateway.registry.entries import RegistryFile
 
 _TABLE = re.compile(r"\s*\[\[?\s*([a-z_.]+)\s*\]\]?")
-_STATIC = ("org", "sector", "title", "pilot", "class")
+_STATIC = ("org", "sector", "title", "pilot", "head", "class")
 # CSV column → fact and key within it
 _FACTS = {
     "parent": ("parent", "id"),

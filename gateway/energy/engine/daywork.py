@@ -21,6 +21,7 @@ from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN, INTERVALS, Publisher, Recalling
 from gateway.energy.engine.remembered import DayMemo, carry_of, is_same_past, pack
 from gateway.energy.engine.telling import is_same_use
+from gateway.energy.engine.volts import MOST_DAYS
 from gateway.model import IntArray, ReadingBatch
 from gateway.ports import Memo, Result
 
@@ -100,6 +101,8 @@ class DayWork:
             Memo(name_of(piece), piece.day, pack(memo)),
             _grid_memo(piece, grid_day(piece, single.window, found, norm)),
         ]
+        if is_complete and now_ms - found.start_ms < MOST_DAYS * DAY_MS:
+            memos.append(self._jobs.volts(piece, meters, batches))
         return Outcome(results, memos, frozenset(touched - {piece}))
 
     def _gaps(self, piece: Piece, found: vee.Intervals, carry: vee.Carry, now_ms: int) -> _Gaps:

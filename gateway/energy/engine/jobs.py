@@ -15,6 +15,7 @@ from gateway.energy.engine.publish import DOMAIN, INTERRUPTIONS, edits_of
 from gateway.energy.engine.recorders import recorded
 from gateway.energy.engine.remembered import DayMemo, carry_of, history_of, unpack
 from gateway.energy.engine.roster import Roster
+from gateway.energy.engine.volts import Marks, volts_memo
 from gateway.energy.placing import Grid, place
 from gateway.energy.series import Window
 from gateway.energy.voltage import VoltagePolicy
@@ -179,6 +180,12 @@ class Jobs:
             vee.Extra(is_outage=self._dark(placed.window), edits=tuple(self._said(placed.window))),
         )
         return Run(placed.window, vee.run(job), len(placed.conflicts))
+
+    def volts(self, piece: Piece, meters: IntArray, batches: Sequence[ReadingBatch]) -> Memo:
+        """Return the voltages of a day."""
+        start_ms = self._policies.calendar.start_ms(piece.day)
+        marks = Marks(start_ms, self._tolerance_ms(start_ms))
+        return volts_memo(piece, meters, (self._profile(piece.profile), batches), marks)
 
     def _said(self, window: Window) -> list[vee.Edit]:
         names = [self._roster.name(index) for index in window.device_index.tolist()]

@@ -56,6 +56,7 @@ class Place(NamedTuple):
     is_prosumer: bool = True  # of whom the registry says nothing
     is_connected: bool = True
     budget_wh: float = np.inf  # of a month
+    is_head: bool = False  # measures a node of the grid, not a customer
 
 
 class Places(NamedTuple):
@@ -69,6 +70,7 @@ class Places(NamedTuple):
     is_prosumer: BoolArray
     is_connected: BoolArray
     budget_wh: FloatArray
+    is_head: BoolArray
 
 
 class Atlas:
@@ -101,6 +103,12 @@ class Atlas:
             self._known |= moments
         self._names.append(name)
         self._fixed.append(self._place(name, now_ms))
+
+    def standing(self, name: str, time_ms: int) -> Standing | None:
+        """Return what the registry says of a device at a moment, None where it has no word."""
+        if self._registry is None or self._registry.device(name) is None:
+            return None
+        return self._registry.at(name, time_ms)
 
     def epoch(self, time_ms: int) -> int:
         """Return a number that is the same as long as nothing changes."""
@@ -135,7 +143,7 @@ class Atlas:
         registry = self._registry
         if registry is None or registry.device(name) is None:
             return Place()
-        standing = registry.at(name, time_ms)
+        standing, device = registry.at(name, time_ms), registry.device(name)
         rating, budget_kwh = standing.rating, standing.budget_kwh
         is_told = registry.names_prosumers
         transformer, feeder, substation = self._above(standing)
@@ -148,6 +156,7 @@ class Atlas:
             bool(standing.is_prosumer) or not is_told,
             standing.is_connected,
             np.inf if budget_kwh is None else budget_kwh * 1000,
+            device is not None and device.head,
         )
 
     def _above(self, standing: Standing) -> Iterable[int]:
@@ -165,6 +174,7 @@ def taken(places: Places, rows: IntArray) -> Places:
 
 def _columns(rows: Sequence[Place]) -> Places:
     columns = zip(*rows, strict=True) if rows else [[] for _ in Place._fields]
-    kinds = (np.int64, np.int64, np.int64, np.int64, np.float64, np.bool_, np.bool_, np.float64)
+    numbers = (np.int64, np.int64, np.int64, np.int64, np.float64)
+    kinds = (*numbers, np.bool_, np.bool_, np.float64, np.bool_)
     made: list[Any] = [np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
     return Places._make(made)

@@ -16,7 +16,7 @@ from gateway.energy.vee.policy import MeterDefaults
 from gateway.model import FloatArray, IntArray
 from gateway.ports import DeviceRow
 from gateway.profiles import Profile
-from gateway.registry import Registry
+from gateway.registry import Registry, Standing
 from gateway.units import UNITS
 
 SECTOR = "energy"
@@ -95,6 +95,15 @@ class Roster:
         self.gasping.add(kind)
         return is_new
 
+    def standing(self, device_index: int, time_ms: int) -> Standing | None:
+        """Return what the registry says of a device at a moment, None where it has no word."""
+        return self._atlas.standing(self.name(device_index), time_ms)
+
+    @property
+    def has_grid(self) -> bool:
+        """Return whether anything is known above the meters."""
+        return bool(self.transformers.names or self.feeders.names or self.substations.names)
+
     def moves(self, now_ms: int) -> bool:
         """Let the time pass; return whether the tree is another one now."""
         before, self._now_ms = self._now_ms, now_ms
@@ -130,11 +139,11 @@ class Roster:
     def topology(self) -> Topology:
         """Return the tree as it is now, row for row."""
         kinds = [self.profile_of.get(one.device_index, "") for one in self.watched]
-        roles = [Role.INSTRUMENT if kind in INSTRUMENTS else Role.CUSTOMER for kind in kinds]
         now = self.places(self._now_ms)
+        is_instrument = np.isin(kinds, list(INSTRUMENTS)) | now.is_head
         return Topology(
             np.array(self.order(), np.int64),
-            np.array([int(role) for role in roles], np.int64),
+            np.where(is_instrument, int(Role.INSTRUMENT), int(Role.CUSTOMER)),
             now.transformer,
             now.uplink,
             np.array([self._interval_ms(kind) for kind in kinds], np.int64),
@@ -153,13 +162,13 @@ class Roster:
         made.resolution_wh[:] = column.scale * factor
         made.rollover_wh[:] = np.inf if column.rollover is None else column.rollover * factor
         places = self.places_of(device_index, time_ms)
-        made.is_prosumer[:] = places.is_prosumer | (profile.name in INSTRUMENTS)
+        is_instrument = places.is_head | (profile.name in INSTRUMENTS)
+        made.is_prosumer[:] = places.is_prosumer | is_instrument
         made.is_connected[:] = places.is_connected
         made.transformer[:] = places.transformer
         if profile.column_index(_THREE_PHASE_COLUMN) is not None:
             made.phase_count[:] = 3
-        if profile.name in INSTRUMENTS:
-            made.max_current_a[:] = _INSTRUMENT_A  # a transformer is overloaded, not incapable
+        made.max_current_a[is_instrument] = _INSTRUMENT_A  # overloaded, not incapable
         is_rated = np.isfinite(places.amperes)
         made.max_current_a[is_rated] = places.amperes[is_rated]
         return made
