@@ -97,9 +97,10 @@ class DayWork:
         results = self._publisher.intervals(found, now_ms)
         results += self._publisher.figures(memo, past)
         norm = self._policies.voltage_at(found.start_ms)
+        is_instrument = self._jobs.is_instrument(piece, meters)
         memos = [
             Memo(name_of(piece), piece.day, pack(memo)),
-            _grid_memo(piece, grid_day(piece, single.window, found, norm)),
+            _grid_memo(piece, grid_day(piece, single.window, found, is_instrument, norm)),
         ]
         if is_complete and now_ms - found.start_ms < MOST_DAYS * DAY_MS:
             memos.append(self._jobs.volts(piece, meters, batches))

@@ -14,7 +14,7 @@ from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN, INTERRUPTIONS, edits_of
 from gateway.energy.engine.recorders import recorded
 from gateway.energy.engine.remembered import DayMemo, carry_of, history_of, unpack
-from gateway.energy.engine.roster import Roster
+from gateway.energy.engine.roster import INSTRUMENTS, Roster
 from gateway.energy.engine.volts import Marks, volts_memo
 from gateway.energy.placing import Grid, place
 from gateway.energy.series import Window
@@ -88,6 +88,12 @@ class Jobs:
     def is_meter(self, piece: Piece) -> bool:
         """Return whether a piece is of meters, rather than of recorders."""
         return self._roster.is_meter(piece.profile)
+
+    def is_instrument(self, piece: Piece, meters: IntArray) -> BoolArray:
+        """Return which meters measured a node of the grid that day."""
+        noon_ms = self._policies.calendar.start_ms(piece.day) + DAY_MS // 2
+        heads = self._roster.places_of(meters, noon_ms).is_head
+        return heads | (piece.profile in INSTRUMENTS)
 
     def recorded(
         self, piece: Piece, batches: Sequence[ReadingBatch], slots: int, norm: VoltagePolicy

@@ -1,6 +1,7 @@
 """Load of transformers and feeders by their own meters: lines of days, overloads as alarms.
 
-A feeder is what its transformers give, where all of them are known.
+A feeder is what the meter at its head says; without one, what its transformers give together,
+where all of them are known.
 """
 
 from collections.abc import Iterator, Sequence
@@ -58,23 +59,33 @@ class Loads:
         slots = (span.stop_ms - span.start_ms) // SLOT_MS
         transformers, feeders = self._roster.transformers.names, self._roster.feeders.names
         into = _nothing(len(transformers), slots, span.start_ms)
-        for group in self._book.groups(span.first_day, span.stop_day, INSTRUMENTS):
-            rows = self._roster.rows_of(group.device_index)
+        heads = _nothing(len(feeders), slots, span.start_ms)
+        for group in self._book.groups(span.first_day, span.stop_day, self._measuring(span)):
             for place, at in enumerate(span.places):
                 of_day = group.days.get(span.first_day + place)
                 if of_day is not None and of_day.course is not None:
-                    here = np.searchsorted(group.device_index, of_day.device_index)
-                    node = taken(at, rows[here]).transformer
-                    _enter(into, of_day.course, node, place * PER_DAY)
+                    own = taken(at, self._roster.rows_of(of_day.course_index))
+                    course = _in_quarters(of_day.course)
+                    _enter(into, course, own.transformer, place * PER_DAY)
+                    is_head = own.is_head & (own.transformer < 0)
+                    _enter(heads, course, np.where(is_head, own.feeder, -1), place * PER_DAY)
         total = _nothing(len(feeders), slots, span.start_ms)
         for place, at in enumerate(span.places):
             feeder_of = above(at.transformer, at.feeder, len(transformers))
             _sum_up(total, into, feeder_of, slice(place * PER_DAY, (place + 1) * PER_DAY))
+        total = _better(heads, total)
         rated, rated_feeders = self._roster.rating_va(span.start_ms + DAY_MS // 2)
         return [
             Level(TRANSFORMER, transformers, into, rated),
             Level(FEEDER, feeders, total, rated_feeders),
         ]
+
+    def _measuring(self, span: Span) -> set[str]:
+        """Return the profiles of what measures nodes."""
+        rows = np.flatnonzero(np.any([at.is_head for at in span.places], axis=0)).tolist()
+        heads = {self._roster.watched[row].device_index for row in rows}
+        sends = self._roster.profile_of
+        return INSTRUMENTS | {sends[index] for index in heads if index in sends}
 
     def overloads(self, span: Span) -> list[Finding]:
         """Return the times of some days in which a node was above what it can carry."""
@@ -194,6 +205,25 @@ def _enter(into: Course, part: Course, node: IntArray, first: int) -> None:
         )
         for target, values in pairs:
             target[:] = target + values if has_one else values
+
+
+def _in_quarters(course: Course) -> Course:
+    """Return a course with slots of a quarter of an hour; a mean over half an hour is both."""
+    times = course.interval_ms // SLOT_MS
+    if times <= 1:
+        return course
+    parts = [np.repeat(part, times, axis=-1) for part in course[:3]]
+    return Course(parts[0], parts[1], parts[2], course.start_ms, SLOT_MS)
+
+
+def _better(heads: Course, sums: Course) -> Course:
+    """Return what the meter at the head of a feeder says, and where it is silent the sum."""
+    has_head = np.isfinite(heads.active_w)
+    return sums._replace(
+        active_w=np.where(has_head, heads.active_w, sums.active_w),
+        reactive_var=np.where(has_head, heads.reactive_var, sums.reactive_var),
+        current_a=np.where(has_head, heads.current_a, sums.current_a),
+    )
 
 
 def _sum_up(total: Course, parts: Course, above_of: IntArray, here: slice) -> None:

@@ -49,7 +49,7 @@ def recorded(
     )
     dips = np.stack([_counted(profile, found, part) for part in (_SAGS, _SWELLS)], axis=1)
     nothing = no_rules(len(grid.device_index))
-    return made(piece, window, measures, policy, (dips, nothing, None))
+    return made(piece, window, measures, policy, (dips, nothing, np.zeros(0, np.int64), None))
 
 
 def _counted(profile: Profile, found: dict[str, FloatArray], names: Sequence[str]) -> IntArray:

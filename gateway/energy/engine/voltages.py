@@ -157,7 +157,11 @@ class Voltages:
             for place, at in enumerate(span.places):
                 part = slice(place * group.per_day, min((place + 1) * group.per_day, slots))
                 days = Measures(whole.voltage_low_pu[:, part], whole.voltage_high_pu[:, part])
-                nodes.count(days, taken(at, rows), part.start)
+                own = taken(at, rows)
+                # the head of a feeder is at the substation: it is no customer's connection
+                nodes.count(
+                    days, own._replace(feeder=np.where(own.is_head, -1, own.feeder)), part.start
+                )
         known = np.isfinite(course.voltage_low_pu)
         for run in voltage.runs(whole, policy):
             index = int(group.device_index[run.row])

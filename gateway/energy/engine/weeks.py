@@ -21,7 +21,7 @@ from gateway.energy.engine.telling import encode, number
 from gateway.energy.engine.voltages import FEEDER, TRANSFORMER, Span
 from gateway.energy.load import voltage_counts
 from gateway.energy.voltage import Compliance, Tally, VoltagePolicy
-from gateway.model import FloatArray, IntArray
+from gateway.model import BoolArray, FloatArray, IntArray
 from gateway.ports import Result
 
 COMPLIANCE = "compliance"
@@ -34,7 +34,7 @@ class _Part(NamedTuple):
 
     week: Tally
     places: Places
-    is_instrument: bool
+    is_instrument: BoolArray
 
 
 class Weeks:
@@ -77,9 +77,9 @@ class Weeks:
                     body |= {"sags": int(dips[row, 0]), "swells": int(dips[row, 1])}
                 place = f"device:{self._roster.name(index)}"
                 results.append(Result(COMPLIANCE, place, *week, encode(body)))
-            is_instrument = group.profile in INSTRUMENTS
-            parts.append(_Part(total, taken(span.places[-1], rows), is_instrument))
-            if not is_instrument:
+            at = taken(span.places[-1], rows)
+            parts.append(_Part(total, at, at.is_head | (group.profile in INSTRUMENTS)))
+            if group.profile not in INSTRUMENTS:
                 _count(counts, group, span, rows)
         results += self._of_nodes(parts, policy, week, len(span.places))
         results += self._of_loads(span, counts, week)
@@ -149,17 +149,14 @@ def _blank(devices: int, rules: int, slots: int) -> Tally:
 
 def _of_customers(part: _Part, policy: VoltagePolicy) -> Tally:
     """Return a tally without the voltages of instruments: the norm is of customers' connections."""
-    if not part.is_instrument:
-        return part.week
     is_voltage = np.array([rule.quantity == "voltage_pu" for rule in policy.rule])
-    nothing = np.zeros_like(part.week.values)
-    devices = len(part.week.slots)
+    left_out = part.is_instrument[:, None] & is_voltage
     return Tally(
-        np.where(is_voltage, nothing, part.week.values),
-        np.where(is_voltage, nothing, part.week.inside),
+        np.where(left_out, 0, part.week.values),
+        np.where(left_out, 0, part.week.inside),
         part.week.slots,
-        np.full(devices, np.inf),
-        np.full(devices, -np.inf),
+        np.where(part.is_instrument, np.inf, part.week.lowest_pu),
+        np.where(part.is_instrument, -np.inf, part.week.highest_pu),
     )
 
 
