@@ -10,6 +10,7 @@ from gateway.registry.entries import (
     Device,
     Fact,
     LaneFact,
+    Link,
     MeterFact,
     Node,
     NodeKind,
@@ -27,6 +28,7 @@ class Standing(NamedTuple):
 
     parents: tuple[Node, ...]  # nearest first
     uplink: str | None
+    supply: tuple[Node, ...]  # what its power comes from: a cabinet, and what that hangs on
     meter: MeterFact | None
     place: Place | None  # its own, else that of the nearest parent that has one
     rating: Rating | None
@@ -35,6 +37,10 @@ class Standing(NamedTuple):
     def parent(self, kind: NodeKind) -> Node | None:
         """Return the nearest parent of a kind."""
         return next((node for node in self.parents if node.kind is kind), None)
+
+    def fed_by(self, kind: NodeKind) -> Node | None:
+        """Return the nearest node of a kind that its power comes from."""
+        return next((node for node in self.supply if node.kind is kind), None)
 
 
 class Registry:
@@ -83,13 +89,14 @@ class Registry:
             KeyError: the file does not name the device.
         """
         device = self._devices[device_id]
-        parents = tuple(self._up(device, time_ms))
+        parents = tuple(self._up(device.parent, time_ms))
         uplink = _holding(device.uplink, time_ms)
         entries: tuple[Node | Device, ...] = (device, *parents)
         places = (_holding(entry.place, time_ms) for entry in entries)
         return Standing(
             parents,
             uplink.id if uplink else None,
+            tuple(self._up(device.supply, time_ms)),
             _holding(device.meter, time_ms),
             next((place for place in places if place), None),
             _holding(device.rating, time_ms),
@@ -124,8 +131,8 @@ class Registry:
             for old, new in pairwise(meters)
         )
 
-    def _up(self, entry: Node | Device, time_ms: int) -> Iterator[Node]:
-        link = _holding(entry.parent, time_ms)
+    def _up(self, ties: Sequence[Link], time_ms: int) -> Iterator[Node]:
+        link = _holding(ties, time_ms)
         while link is not None:  # ``check`` found no cycle at any moment
             node = self._nodes[link.id]
             yield node

@@ -4,7 +4,7 @@ Rows are only ever added, so what is kept by row stays right. Numbers of transfo
 uplinks are those of this process; what is written down names them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from gateway.energy.vee.policy import MeterDefaults
 from gateway.model import IntArray
 from gateway.ports import DeviceRow
 from gateway.profiles import Profile
-from gateway.registry import NodeKind, Registry, Standing
+from gateway.registry import Node, NodeKind, Registry, Standing
 from gateway.units import UNITS
 
 SECTOR = "energy"
@@ -40,6 +40,8 @@ class Watched(NamedTuple):
     amperes: float | None
     transformer: int
     uplink: int
+    cabinet: int = -1  # it lives from this one, and is no meter: it shows whether there is power
+    fed_by: tuple[int, int] = (-1, -1)  # transformer and feeder of that cabinet
 
 
 class Names:
@@ -75,6 +77,7 @@ class Roster:
         self.gasping: set[str] = set()  # profiles of which a device has had a last word
         self.transformers, self.feeders = Names(), Names()
         self.substations, self.uplinks = Names(), Names()
+        self.cabinets = Names()
         self._feeder_of: dict[int, int] = {}  # transformer → feeder
         self._substation_of: dict[int, int] = {}
 
@@ -86,7 +89,7 @@ class Roster:
             now_ms: the moment of which the registry is asked.
             order: device indexes in the order of the rows of an earlier life.
         """
-        known = {row.device_index: row for row in rows if row.sector == SECTOR}
+        known = {row.device_index: row for row in rows if self._is_ours(row)}
         first = [known[index] for index in order if index in known]
         before = len(self.watched)
         for row in (*first, *known.values()):
@@ -125,17 +128,24 @@ class Roster:
     def topology(self) -> Topology:
         """Return the tree, row for row."""
         kinds = [self.profile_of.get(one.device_index, "") for one in self.watched]
-        roles = [Role.INSTRUMENT if kind in INSTRUMENTS else Role.CUSTOMER for kind in kinds]
+        roles = [_role_of(one, kind) for one, kind in zip(self.watched, kinds, strict=True)]
         return Topology(
             np.array(self.order(), np.int64),
             np.array([int(role) for role in roles], np.int64),
-            np.array([one.transformer for one in self.watched], np.int64),
+            np.array([max(one.transformer, one.fed_by[0]) for one in self.watched], np.int64),
             np.array([one.uplink for one in self.watched], np.int64),
             np.array([self._interval_ms(kind) for kind in kinds], np.int64),
             np.array([kind in self.gasping for kind in kinds], np.bool_),
             _column(self._feeder_of, self.transformers),
             _column(self._substation_of, self.feeders),
+            np.array([one.cabinet for one in self.watched], np.int64),
+            np.array([one.fed_by[1] for one in self.watched], np.int64),
         )
+
+    def is_mute(self, row: int) -> bool:
+        """Return whether a device never says that it lives: its silence is not evidence."""
+        one = self.watched[row]
+        return one.cabinet >= 0 and one.device_index not in self.profile_of
 
     def meters(self, device_index: IntArray, profile: Profile, defaults: MeterDefaults) -> Meters:
         """Return what VEE must know of meters of one profile."""
@@ -160,20 +170,37 @@ class Roster:
         if self._registry is None or self._registry.device(row.device) is None:
             return Watched(row.device_index, row.device, None, -1, -1)
         standing = self._registry.at(row.device, now_ms)
+        if row.sector != SECTOR:
+            return self._fed(row, standing)
         rating = standing.rating
         return Watched(
             row.device_index,
             row.device,
             None if rating is None else rating.amperes,
-            self._climb(standing),
+            self._climb(standing.parent)[0],
             self.uplinks.number(standing.uplink),
         )
 
-    def _climb(self, standing: Standing) -> int:
-        """Return the number of the transformer, having learned what is above it."""
-        transformer = standing.parent(NodeKind.TRANSFORMER)
-        feeder = standing.parent(NodeKind.FEEDER)
-        substation = standing.parent(NodeKind.SUBSTATION)
+    def _is_ours(self, row: DeviceRow) -> bool:
+        """Return whether a device is of the grid, or a cabinet's detector that lives from it."""
+        if row.sector == SECTOR or self._registry is None:
+            return row.sector == SECTOR
+        known = self._registry.device(row.device)
+        return known is not None and bool(known.supply)
+
+    def _fed(self, row: DeviceRow, standing: Standing) -> Watched:
+        cabinet = standing.fed_by(NodeKind.CABINET)
+        return Watched(
+            *(row.device_index, row.device, None, -1, self.uplinks.number(standing.uplink)),
+            self.cabinets.number(row.device if cabinet is None else cabinet.id),
+            self._climb(standing.fed_by),
+        )
+
+    def _climb(self, above: Callable[[NodeKind], Node | None]) -> tuple[int, int]:
+        """Return the numbers of transformer and feeder, having learned what is above them."""
+        transformer = above(NodeKind.TRANSFORMER)
+        feeder = above(NodeKind.FEEDER)
+        substation = above(NodeKind.SUBSTATION)
         numbers = [
             names.number(None if node is None else node.id)
             for names, node in (
@@ -184,12 +211,18 @@ class Roster:
         ]
         self._feeder_of[numbers[0]] = numbers[1]
         self._substation_of[numbers[1]] = numbers[2]
-        return numbers[0]
+        return numbers[0], numbers[1]
 
     def _interval_ms(self, profile: str) -> int:
         known = self._profiles.get(profile)
         own_ms = known.interval_s * 1000 if known is not None else 0
         return own_ms or DEFAULT_INTERVAL_MS
+
+
+def _role_of(one: Watched, profile: str) -> Role:
+    if one.cabinet >= 0:
+        return Role.CABINET
+    return Role.INSTRUMENT if profile in INSTRUMENTS else Role.CUSTOMER
 
 
 def _column(above: Mapping[int, int], names: Names) -> IntArray:
