@@ -112,7 +112,7 @@ sector = "energy"
         (NODES + DEVICE + 'parent = "f9"\n', 14, "no such node"),
         (NODES + DEVICE + 'uplink = "f1"\n', 14, "hangs on concentrator"),
         (NODES + DEVICE + 'supply = "s1"\n', 14, "hangs on cabinet, transformer, feeder"),
-        (NODES + '[[node]]\nid = "c1"\nkind = "cabinet"\nparent = "s1"\n', 12, "a cabinet hangs on"),
+        (NODES + '[[node]]\nid = "c1"\nkind = "cabinet"\nparent = "s1"\n', 12, "cabinet hangs on"),
         (NODES + '[[node]]\nid = "x1"\nkind = "section"\n', 9, "has a class"),
         (
             NODES + DEVICE + '[[device.parent]]\nid = "f1"\nfrom = 2026-02-01\nto = 2026-01-01\n',

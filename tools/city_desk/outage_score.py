@@ -1,6 +1,6 @@
 """Outages of a city: how soon they are told, at which level, and whether a lost link is one.
 
-Twelve faults an hour apart, two of each kind, in a city of a dozen transformers on two feeders.
+Six faults an hour apart, one of each kind, in a city of a dozen transformers on two feeders.
 The truth and the matching in place and time are those of ``simulators score``; what is added here
 is the level, and that a line counts from when it was told first, also one that was taken back.
 """
@@ -21,8 +21,8 @@ from tools.city_desk.network import PERFECT, Wear
 from tools.city_desk.play import HOUR_MS, Played, Setting, near, play, span_of
 
 MINUTE_MS = 60_000
-METERS, LANES = 700, 32
-ROUNDS = 2
+METERS, LANES = 660, 24
+ROUNDS = 1
 # kind of the truth → kind of the line it should be told as
 POWER = {
     "service_outage": "service_outage",
@@ -31,7 +31,7 @@ POWER = {
     "feeder_outage": "feeder_outage",
 }
 LINK, _OF_DEVICE = "comms_outage", "link of a device"
-_ANY = "power"
+_ANY, _TOLD = "power", "told_ms"
 _KINDS = frozenset({*POWER.values(), "substation_outage"})
 _SLACK_MS = 150_000  # a will bears the time of the listener, and a clock is a minute wrong
 _STEP_MS = 10 * MINUTE_MS
@@ -111,7 +111,8 @@ def judge(played: Played, count: OutageCount) -> None:
     for fact, hit in zip(facts, hits, strict=True):
         count.told += bool(hit.claims)
         if hit.claims:
-            count.delays_s.append(max(0.0, (hit.claims[0].at_ms - fact.span.from_ms) / 1000))
+            told_ms = min(claim.estimate[_TOLD] for claim in hit.claims)
+            count.delays_s.append(max(0.0, (told_ms - fact.span.from_ms) / 1000))
         is_right = _is_right(fact, stands)
         count.level_right += is_right
         if not is_right:
@@ -162,11 +163,13 @@ def _around(city: City) -> dict[str, set[str]]:
 
 
 def _claims(told: Iterable[tuple[int, Alarm]]) -> list[Claim]:
-    return [
-        Claim((_ANY,), _place(alarm), now_ms)
-        for now_ms, alarm in told
-        if alarm.kind in _KINDS and "withdrawn" not in alarm.evidence
-    ]
+    """Return each line once: of the time it speaks of, with when it was told first."""
+    lines: dict[tuple[str, str, int], Claim] = {}
+    for now_ms, alarm in told:
+        if alarm.kind in _KINDS and "withdrawn" not in alarm.evidence:
+            claim = Claim((_ANY,), _place(alarm), alarm.raised_ms, {_TOLD: now_ms})
+            lines.setdefault(alarm[:3], claim)
+    return [*lines.values()]
 
 
 def _place(alarm: Alarm) -> str:
