@@ -71,6 +71,8 @@ class News:
         self.meters = {one.name for one in energy if is_meter(one)}
         self.worked = self.meters | {one.name for one in energy if is_recorder(one)}
         self._heard = {one.name for one in energy if one.shape == "series"}
+        # what detectors at a cabinet send shows that it has power
+        self._signs_of_life = {one.name for one in house.profiles.values() if one.shape == "series"}
         self._top = -1  # highest device index that the store has told a name of
         self._unmet = Unmet()
         self.to_read: list[tuple[int, int]] = []  # times, for the watch; oldest first
@@ -101,7 +103,10 @@ class News:
         return facts + self._catch_up(), is_new
 
     def _is_ours(self, batch: ReadingBatch) -> bool:
-        return batch.profile in self._heard
+        return batch.profile in self._listened()
+
+    def _listened(self) -> set[str]:
+        return self._signs_of_life if self._roster.has_cabinets else self._heard
 
     def _meet(self, changes: Changes, now_ms: int) -> bool:
         """Learn who there is; return whether anything is new."""
@@ -114,7 +119,7 @@ class News:
             self._top = max((row.device_index for row in rows), default=-1)
         if changes.readings is None:
             for row in house.reader.latest():
-                if row.profile in self._heard:
+                if row.profile in self._listened():
                     is_new |= self._roster.sends(np.array([row.device_index]), row.profile)
                     self._hear(row.device_index, row.time_ms)
         return is_new
@@ -160,7 +165,7 @@ class News:
         rows_of = self._house.reader.rows_of
         return [
             self._facts(page)
-            for profile in sorted(self._heard)
+            for profile in sorted(self._listened())
             for page in rows_of(profile, _EVERYBODY, *span)
             if len(page)
         ]
