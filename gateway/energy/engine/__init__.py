@@ -122,7 +122,7 @@ class EnergyEngine:
         self._turn_of_day(now_ms)
         self._note_edits(now_ms)
         results, memos = self._work_on(began_s, now_ms)
-        found = LossOutcome() if memos else self._losses.step(now_ms)
+        found = LossOutcome() if memos else self._losses.step(now_ms, self._pieces.days())
         alarms += found.alarms
         results += found.results
         memos += found.memos
