@@ -7,8 +7,11 @@ from typing import NamedTuple, TypeVar
 
 from gateway.registry.checks import check
 from gateway.registry.entries import (
+    ALWAYS_MS,
+    NEVER_MS,
     Device,
     Fact,
+    Flag,
     LaneFact,
     Link,
     MeterFact,
@@ -19,6 +22,8 @@ from gateway.registry.entries import (
     RegistryFile,
 )
 from gateway.registry.files import read
+
+_DEVICE_STANDING = ("parent", "uplink", "supply", "rating", "prosumer", "connected", "budget")
 
 AnyFact = TypeVar("AnyFact", bound=Fact)
 
@@ -33,6 +38,9 @@ class Standing(NamedTuple):
     place: Place | None  # its own, else that of the nearest parent that has one
     rating: Rating | None
     lane: LaneFact | None
+    is_prosumer: bool | None = None  # None: the file does not say
+    is_connected: bool = True
+    budget_kwh: float | None = None  # of a month
 
     def parent(self, kind: NodeKind) -> Node | None:
         """Return the nearest parent of a kind."""
@@ -49,6 +57,8 @@ class Registry:
     def __init__(self, content: RegistryFile) -> None:
         self._nodes = {node.id: node for node in content.node}
         self._devices = {device.id: device for device in content.device}
+        # a file that names nobody who feeds in does not speak of it at all
+        self.names_prosumers = any(device.prosumer for device in content.device)
         self._children: dict[str, list[Node | Device]] = {}
         entries: tuple[Node | Device, ...] = (*content.node, *content.device)
         for entry in entries:
@@ -92,6 +102,7 @@ class Registry:
         parents = tuple(self._up(device.parent, time_ms))
         uplink = _holding(device.uplink, time_ms)
         entries: tuple[Node | Device, ...] = (device, *parents)
+        budget = _holding(device.budget, time_ms)
         places = (_holding(entry.place, time_ms) for entry in entries)
         return Standing(
             parents,
@@ -101,7 +112,34 @@ class Registry:
             next((place for place in places if place), None),
             _holding(device.rating, time_ms),
             _holding(device.lane, time_ms),
+            _value(device.prosumer, time_ms),
+            _value(device.connected, time_ms) is not False,
+            None if budget is None else budget.kwh,
         )
+
+    def moments(self, device_id: str) -> set[int]:
+        """Return when a device, or what is above it, moves or may do something else than before.
+
+        An exchange of its meter, its place and its lane are not meant.
+        """
+        found: set[int] = set()
+        seen: set[str] = set()
+        waiting: list[Node | Device] = [self._devices[device_id]]
+        while waiting:
+            entry = waiting.pop()
+            names = _DEVICE_STANDING if isinstance(entry, Device) else ("parent", "rating")
+            facts = [fact for name in names for fact in getattr(entry, name)]
+            found.update(edge for fact in facts for edge in (fact.from_ms, fact.to_ms))
+            links = entry.parent + (entry.supply if isinstance(entry, Device) else ())
+            above = {link.id for link in links} - seen
+            seen |= above
+            waiting += [self._nodes[name] for name in above]
+        return found - {ALWAYS_MS, NEVER_MS}
+
+    def rating(self, node_id: str, time_ms: int) -> Rating | None:
+        """Return what a node could carry at a moment, None where the file does not say."""
+        node = self._nodes.get(node_id)
+        return None if node is None else _holding(node.rating, time_ms)
 
     def children(self, node_id: str, time_ms: int) -> list[Node | Device]:
         """Return what hangs directly on a node at a moment, in the order of the file."""
@@ -141,6 +179,11 @@ class Registry:
 
 def _holding(facts: Sequence[AnyFact], time_ms: int) -> AnyFact | None:
     return next((fact for fact in facts if fact.holds(time_ms)), None)
+
+
+def _value(flags: Sequence[Flag], time_ms: int) -> bool | None:
+    flag = _holding(flags, time_ms)
+    return None if flag is None else flag.value
 
 
 def _from_ms(fact: Fact) -> int:

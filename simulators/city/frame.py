@@ -96,6 +96,7 @@ class DeviceRow:
     place: tuple[float, float] | None = None
     rating: Mapping[str, float] = field(default_factory=dict)
     lane: tuple[int, str] | None = None  # number from the median, direction
+    is_head: bool = False  # its meter measures all that the node above it gives
 
 
 class Absence(NamedTuple):

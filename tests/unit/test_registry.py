@@ -64,10 +64,18 @@ def test_children_follow_the_time(registry: Registry) -> None:
     assert registry.children("f-471", _ms(2026, 3, 1)) == []
     assert [e.id for e in registry.children("f-471", _ms(2026, 1, 1))] == ["tba-0412"]
     under = [device.id for device in registry.devices_under("ss-110-gia-lam", _ms(2026, 4, 1))]
-    assert under == ["em-000123", "dtm-0412"]
+    assert under == ["em-000123", "dtm-0412", "fh-473"]
     device = registry.device("dtm-0412")
     assert isinstance(device, Device)
     assert device.pilot
+    heads = [device.id for device in registry.devices() if device.head]
+    assert heads == ["fh-473"]
+
+
+def test_only_an_energy_meter_under_a_node_is_its_head() -> None:
+    for wrong in ({"sector": "transport", "parent": "ql5"}, {"sector": "energy"}):
+        with pytest.raises(ValueError, match="head"):
+            Device.model_validate({"id": "fh-1", "org": "evn", "head": True, **wrong})
 
 
 def test_a_new_serial_number_is_an_exchange(registry: Registry) -> None:

@@ -48,15 +48,17 @@ class Network:
     Args:
         city: at its begin.
         wear: what goes wrong every day.
+        report_ms: how often nodes send; None: each reading by itself.
     """
 
-    def __init__(self, city: City, wear: Wear = PERFECT) -> None:
+    def __init__(self, city: City, wear: Wear = PERFECT, report_ms: int | None = None) -> None:
         self._seed, self._wear = city.size.seed, wear
         self._now_ms = city.span.from_ms
         writers = Writers()
         self._nodes = [Node(ORG, row, writers, lambda: self._now_ms) for row in city.devices()]
         self._numbers = {node.name: k for k, node in enumerate(self._nodes)}
-        self._fast_ms = min(row.interval_ms or _STEP_MS for row in city.devices())
+        fastest_ms = min(row.interval_ms or _STEP_MS for row in city.devices())
+        self._report_ms = report_ms or fastest_ms
         self._feed = Feed(city, self._numbers, _STEP_MS)
         self._absent: set[int] = set()
         self._wills: dict[int, int] = {}  # node → when its will comes
@@ -80,9 +82,10 @@ class Network:
         return arrived
 
     def _sample_up_to(self, until_ms: int) -> None:
-        """Sample as often as the fastest node does: none keeps a reading to send it with others."""
+        """Sample as often as nodes report, and no less often."""
+        every_ms = self._report_ms
         while self._now_ms < until_ms:
-            self._sample(min(until_ms, self._now_ms - self._now_ms % self._fast_ms + self._fast_ms))
+            self._sample(min(until_ms, self._now_ms - self._now_ms % every_ms + every_ms))
 
     def _sample(self, until_ms: int) -> None:
         since_ms, self._now_ms = self._now_ms, until_ms

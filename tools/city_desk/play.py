@@ -37,6 +37,7 @@ class Setting:
     fine: Sequence[Span] = ()
     coarse_ms: int = HOUR_MS
     fine_ms: int = 5_000
+    report_ms: int | None = None  # nodes send as often as this, all they have; None = each reading
     wear: Wear = PERFECT
 
 
@@ -81,7 +82,7 @@ def play(folder: Path, setting: Setting) -> Played:
     city = City(setting.size, setting.span, setting.orders)
     city.write_registry(folder)
     gateway = InProcessGateway(folder, folder / REGISTRY_FILE, city.span.from_ms)
-    network = Network(city, setting.wear)
+    network = Network(city, setting.wear, setting.report_ms)
     afterwards = (city.span.to_ms + later_ms for later_ms in _AFTERWARDS_MS)
     for now_ms in (*moments(city.span, setting), *afterwards):
         gateway.take(network.until(now_ms))

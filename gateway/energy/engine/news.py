@@ -9,6 +9,7 @@ import numpy as np
 from gateway.energy.engine.hearing import facts_of_events, facts_of_readings
 from gateway.energy.engine.pieces import GROUP, Piece, Pieces
 from gateway.energy.engine.policies import EnergyPolicies
+from gateway.energy.engine.recorders import is_recorder
 from gateway.energy.engine.roster import SECTOR, Roster, is_meter
 from gateway.energy.outage import Facts
 from gateway.model import Event, ReadingBatch
@@ -68,6 +69,7 @@ class News:
         self._pieces, self._newest_ms = pieces, newest_ms
         energy = [one for one in house.profiles.values() if one.sector == SECTOR]
         self.meters = {one.name for one in energy if is_meter(one)}
+        self.worked = self.meters | {one.name for one in energy if is_recorder(one)}
         self._heard = {one.name for one in energy if one.shape == "series"}
         # what detectors at a cabinet send shows that it has power
         self._signs_of_life = {one.name for one in house.profiles.values() if one.shape == "series"}
@@ -104,7 +106,7 @@ class News:
         return batch.profile in self._listened()
 
     def _listened(self) -> set[str]:
-        return self._signs_of_life if self._roster.cabinets.names else self._heard
+        return self._signs_of_life if self._roster.has_cabinets else self._heard
 
     def _meet(self, changes: Changes, now_ms: int) -> bool:
         """Learn who there is; return whether anything is new."""
@@ -127,7 +129,7 @@ class News:
         calendar = self._policies.calendar
         horizon_ms = self._policies.outage_at(now_ms).horizon_h * 3_600_000
         top = max((one.device_index for one in self._roster.watched), default=-1)
-        for profile in self.meters & spans.keys():
+        for profile in self.worked & spans.keys():
             groups = range(top // GROUP + 1)
             for low_ms, high_ms in spans[profile]:
                 edges = calendar.day(np.array([low_ms - 1, high_ms]))
@@ -138,7 +140,7 @@ class News:
         self.to_read = [(at, min(at + CATCH_UP_MS, now_ms + 1)) for at in begins]
 
     def _take_batch(self, batch: ReadingBatch, now_ms: int) -> None:
-        if batch.profile not in self.meters:
+        if batch.profile not in self.worked:
             return
         calendar = self._policies.calendar
         group = batch.device_index // GROUP

@@ -12,11 +12,15 @@ class Corroboration(Part):
     zero_use: float = Field(ge=0)
     negative_use: float = Field(ge=0)
     tamper_codes: tuple[int, ...]
+    tamper_days_before: int = Field(ge=0)
 
 
 class Wiring(Part):
     """When a voltage says that a meter hangs on another transformer."""
 
+    days: int = Field(gt=0)
+    min_gain_nats: float = Field(gt=0)
+    most_moves: int = Field(gt=0)
     min_samples: int = Field(gt=2)
     min_correlation: float = Field(gt=0, lt=1)
     min_lead: float = Field(gt=0, lt=1)

@@ -62,17 +62,23 @@ class Grid(World, Supply):
         customers: homes and shops, each with a meter.
         cabinets: at the road, each with a meter, fed like a home.
         interval_ms: of every device, instead of 30, 15 and 10 min.
+        clock_s: standard deviation of the devices' clocks.
     """
 
     kinds = frozenset(KINDS)
 
     def __init__(
-        self, seed: int, customers: int, cabinets: int = 0, interval_ms: int | None = None
+        self,
+        seed: int,
+        customers: int,
+        cabinets: int = 0,
+        interval_ms: int | None = None,
+        clock_s: float = meters.CLOCK_S,
     ) -> None:
         self.slot_ms = SLOT_MS if interval_ms is None else min(interval_ms, SLOT_MS)
         self.layout = layout = build(seed, customers, cabinets)
         self.roster = Roster(layout, interval_ms)
-        self._seed = seed
+        self._seed, self._clock_s = seed, clock_s
         self._weather = Weather(seed)
         self._loads = Loads(seed, layout, self._weather)
         self._orders = Orders(seed, layout, self.roster, self.slot_ms)
@@ -249,7 +255,8 @@ class Grid(World, Supply):
 
         def bank(profile: str, names: Sequence[str], gain: float, usual_ms: int) -> Bank:
             key = meters.bank_key(seed, len(banks), len(names))
-            banks.append(Bank(profile, names, key, gain, roster.interval_ms(usual_ms)))
+            times = roster.interval_ms(usual_ms), self._clock_s
+            banks.append(Bank(profile, names, key, gain, times))
             return banks[-1]
 
         banks: list[Bank] = []
