@@ -21,7 +21,7 @@ from tools.city_desk.network import PERFECT, Wear
 from tools.city_desk.play import HOUR_MS, Played, Setting, near, play, span_of
 
 MINUTE_MS = 60_000
-METERS, LANES = 660, 24
+METERS, LANES = 720, 24
 ROUNDS = 1
 # kind of the truth → kind of the line it should be told as
 POWER = {

@@ -244,6 +244,18 @@ def test_power_down_bit_says_that_a_gap_was_an_outage() -> None:
     assert [(a.node, a.end_ms - T0) for a in power] == [(7, 9_000_000)]
 
 
+@pytest.mark.parametrize(("returned_s", "cause"), [(903, Cause.POWER), (980, Cause.COMMS)])
+def test_a_meter_that_could_not_gasp_says_afterwards_what_it_was(
+    returned_s: int, cause: Cause
+) -> None:
+    """Its word that the power is back comes seconds after its birth: with the skew of clocks."""
+    silent = facts((5, LOST, 60), (5, ONLINE, 900))
+    watch = watch_after(silent, until_s=120)
+    assert [alarm.cause for alarm in watch.alarms] == [Cause.COMMS]
+    watch.feed(T0 + 1_000_000, facts((5, FactKind.POWER_RETURNED, returned_s)))
+    assert [alarm.cause for alarm in watch.alarms] == [cause]
+
+
 def test_a_collapsed_phase_is_a_part_of_the_transformer() -> None:
     low = Facts(
         np.array([4]),
