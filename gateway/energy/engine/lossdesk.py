@@ -1,6 +1,6 @@
 """What waits to be balanced, and then to be looked at for wrong wires."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from gateway.energy.engine.lossalarms import KIND as LOSS
@@ -17,8 +17,10 @@ from gateway.energy.engine.wires import Look, Wires
 from gateway.ports import Alarm
 from gateway.store.derived import AlarmQuery
 
-# The meters of a day come piece by piece; its balance waits until none has for a while.
+# The meters of a day come piece by piece; its balance waits until none has for a while, but not
+# for ever: of a day of which late data trickles in something always waits.
 BALANCE_AFTER_MS = 60_000
+BALANCE_AT_LATEST_MS = 600_000
 _MOST_ALARMS = 10_000
 _FOREVER_MS = 1 << 53
 
@@ -56,9 +58,18 @@ class LossDesk:
         if self._roster.has_grid:
             self._unbalanced[day] = now_ms + BALANCE_AFTER_MS
 
-    def step(self, now_ms: int) -> LossOutcome:
-        """Balance the oldest day that has been left alone for a while, else look at a feeder."""
-        due = (day for day, due_ms in self._unbalanced.items() if due_ms <= now_ms)
+    def step(self, now_ms: int, busy: Container[int]) -> LossOutcome:
+        """Balance the oldest day that has been left alone for a while, else look at a feeder.
+
+        Args:
+            now_ms: the moment.
+            busy: days of which meters wait to be worked out.
+        """
+        due = [
+            day
+            for day, due_ms in self._unbalanced.items()
+            if due_ms + (BALANCE_AT_LATEST_MS if day in busy else 0) <= now_ms
+        ]
         day = min(due, default=None)
         if day is None:
             return LossOutcome(alarms=self._look(now_ms))

@@ -64,6 +64,10 @@ class Pieces:
         due = (piece for piece, due_ms in self._due_ms.items() if due_ms <= now_ms)
         return min((piece for piece in due if piece[1:] not in without), default=None)
 
+    def days(self) -> set[int]:
+        """Return the days of which something waits."""
+        return {piece.day for piece in self._due_ms}
+
     def done(self, piece: Piece, cost_ms: int) -> None:
         """Forget a piece that was worked out."""
         self._due_ms.pop(piece, None)

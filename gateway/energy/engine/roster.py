@@ -13,7 +13,7 @@ from gateway.energy.engine.places import Atlas, Places, taken
 from gateway.energy.outage import Role, Topology
 from gateway.energy.series import Meters
 from gateway.energy.vee.policy import MeterDefaults
-from gateway.model import FloatArray, IntArray
+from gateway.model import BoolArray, FloatArray, IntArray
 from gateway.ports import DeviceRow
 from gateway.profiles import Profile
 from gateway.registry import Registry, Standing
@@ -121,6 +121,16 @@ class Roster:
         """Return the rows of devices, −1 of those that are not of energy."""
         rows = [self.row_of.get(index, -1) for index in device_index.tolist()]
         return np.array(rows, np.int64)
+
+    def is_customer(self, time_ms: int) -> BoolArray:
+        """Return which rows were meters of customers at a moment."""
+        at = self.places(time_ms)
+        kinds = [self.profile_of.get(one.device_index) for one in self.watched]
+        is_meter_row = [
+            kind is not None and kind not in INSTRUMENTS and self.is_meter(kind) for kind in kinds
+        ]
+        found: BoolArray = np.array(is_meter_row, np.bool_) & ~at.is_head & (at.cabinet < 0)
+        return found
 
     def rating_va(self, time_ms: int) -> tuple[FloatArray, FloatArray]:
         """Return what transformers and feeders could carry at a moment, NaN = unknown."""

@@ -111,7 +111,7 @@ class Wires:
         """Return what energies say."""
         kept = self._recall.memos(DOMAIN, BALANCE, days[0], days[-1] + 1)
         if not kept:
-            return loss.Pull([], np.full(len(meters), -np.inf))
+            return loss.Pull([], np.full(len(meters), -np.inf), np.zeros(len(meters)))
         whole = joined([unpack_balance(one.data, places) for one in kept])
         shown = [placed(self._recall, self._roster, one.number, meters) for one in kept]
         energy = np.nan_to_num(np.concatenate([one.energy_wh for one in shown], axis=1))
@@ -145,11 +145,12 @@ def judged(
     for row, here in enumerate(registered.tolist()):
         move = wrong.get(row)
         says = (float(seen.correlation[row]), float(seen.registered[row]))
-        is_at_home = pull.leaves[row] <= -enough  # energy says so
+        is_mute = pull.weight[row] < enough
+        is_at_home = not is_mute and pull.leaves[row] <= -enough
         if move is not None:
             found.append(Found(row, move.best, here, move.gain, *says))
-        elif seen.is_wrong[row] and not is_at_home:
+        elif seen.is_wrong[row] and is_mute:
             found.append(Found(row, int(seen.best[row]), here, 0.0, *says))
-        elif is_at_home or seen.best[row] == here:
+        elif is_at_home or (is_mute and seen.best[row] == here):
             found.append(Found(row, here, here, float(-pull.leaves[row]), *says))
     return found

@@ -13,7 +13,6 @@ import numpy as np
 from gateway.energy.loss.policy import LossPolicy
 from gateway.model import FloatArray, IntArray
 
-_MAD = 1.4826  # of a normal distribution
 _TERMS = 3  # iron, gain, copper: as in ``model``
 
 
@@ -30,6 +29,9 @@ class Pull(NamedTuple):
 
     moves: list[Move]
     leaves: FloatArray  # (meters,): nats for not being where the registry has it; < 0: it is there
+    weight: (
+        FloatArray  # (meters,): nats that energies could bring; where it is small, they are mute
+    )
 
 
 class _Course:
@@ -44,9 +46,9 @@ class _Course:
         self.missing = self.rest(np.where(self._known, loss_wh, 0.0))
 
     @property
-    def is_known(self) -> bool:
-        """Return whether there is more than the technical part can take up."""
-        return int(self._known.sum()) > 2 * _TERMS
+    def slots(self) -> int:
+        """Return how many slots are known."""
+        return int(self._known.sum())
 
     def rest(self, course: FloatArray) -> FloatArray:
         """Return what the technical part cannot take up of courses, (…, slots)."""
@@ -54,9 +56,9 @@ class _Course:
         return np.asarray(here - (here @ self._basis) @ self._basis.T)
 
     def noise2(self) -> float:
-        """Return the variance of a slot, from the middle of what is missing."""
-        spread = _MAD * float(np.median(np.abs(self.missing[self._known])))
-        return max(spread, 1.0) ** 2  # registers count whole Wh at best
+        """Return the variance of a slot; what is still to be moved is noise to all others."""
+        power = float((self.missing**2).sum()) / max(self.slots - _TERMS, 1)
+        return max(power, 1.0)  # registers count whole Wh at best
 
 
 def moves(
@@ -77,13 +79,14 @@ def moves(
     """
     courses = [_Course(*one) for one in zip(in_wh, loss_wh, strict=True)]
     places = len(courses)
-    leave = np.full(len(registered), -np.inf)
+    leave, weight = np.full(len(registered), -np.inf), np.zeros(len(registered))
     join = np.full((len(registered), places), -np.inf)
     stale, found = set(range(places)), list[Move]()
     rule = policy.wiring
     while len(found) < rule.most_moves:
         for place in stale:
-            _weigh(place, courses[place], energy_wh, registered, (leave, join))
+            if courses[place].slots >= rule.min_slots:
+                _weigh(place, courses[place], energy_wh, registered, (leave, join, weight))
         best = join.argmax(axis=1)
         rows = np.arange(len(registered))
         gain = np.minimum(leave, join[rows, best])
@@ -96,7 +99,7 @@ def moves(
         for place, sign in ((here, 1), (there, -1)):
             courses[place].missing += sign * courses[place].rest(energy_wh[meter])
         stale = {here, there}
-    return Pull(found, leave)
+    return Pull(found, leave, weight)
 
 
 def _weigh(
@@ -104,15 +107,14 @@ def _weigh(
     course: _Course,
     energy_wh: FloatArray,
     registered: IntArray,
-    into: tuple[FloatArray, FloatArray],
+    into: tuple[FloatArray, FloatArray, FloatArray],
 ) -> None:
     """Say what speaks for each meter to leave a place, or to join it."""
-    leave, join = into
-    if not course.is_known:
-        return
+    leave, join, weight = into
     own = course.rest(energy_wh)
     together, power = own @ course.missing, (own**2).sum(axis=1)
     noise2 = course.noise2()
     is_here = registered == place
+    weight[is_here] = (power / (2 * noise2))[is_here]
     leave[is_here] = ((-2 * together - power) / (2 * noise2))[is_here]
     join[:, place] = np.where(is_here, -np.inf, (2 * together - power) / (2 * noise2))

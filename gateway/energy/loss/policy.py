@@ -19,6 +19,7 @@ class Wiring(Part):
     """When a voltage says that a meter hangs on another transformer."""
 
     days: int = Field(gt=0)
+    min_slots: int = Field(gt=3)
     min_gain_nats: float = Field(gt=0)
     most_moves: int = Field(gt=0)
     min_samples: int = Field(gt=2)
@@ -36,6 +37,7 @@ class LossPolicy(Policy):
     cusum_slack: float = Field(ge=0)
     false_alarm_days: float = Field(gt=1)
     slack_share: float = Field(ge=0)
+    uncovered_share: float = Field(ge=0)
     alarm_share: float = Field(ge=0)
     sigma_floor_share: float = Field(gt=0)
     cusum_cap: float = Field(ge=1)
