@@ -189,7 +189,7 @@ def _polish(fit: _Fit, registered: IntArray, shares: FloatArray, policy: LossPol
     rows = np.arange(len(registered))
     for _ in range(rule.most_moves):
         gradients = fit.gradients(registered)
-        is_made: BoolArray = np.asarray(shares > 0)
+        is_made: BoolArray = np.greater(shares, 0)
         gain = np.where(is_made, -gradients, gradients) - curvature / 2
         gain += np.where(is_made, rule.min_gain_nats, -rule.min_gain_nats)
         gain[~is_made & is_made.any(axis=1)[:, None]] = -np.inf  # it hangs at one place
