@@ -32,6 +32,7 @@ class NodeKind(StrEnum):
     SECTION = "section"
     STATION = "station"
     CONCENTRATOR = "concentrator"
+    CABINET = "cabinet"
     SITE = "site"
 
 
@@ -44,8 +45,12 @@ PARENTS: dict[NodeKind, tuple[NodeKind, ...]] = {
     NodeKind.SECTION: (NodeKind.CORRIDOR,),
     NodeKind.STATION: (NodeKind.SECTION,),
     NodeKind.CONCENTRATOR: (NodeKind.SITE,),
+    # at the road: detectors live from it, and it from the grid
+    NodeKind.CABINET: (NodeKind.TRANSFORMER, NodeKind.FEEDER),
     NodeKind.SITE: (NodeKind.SITE,),
 }
+# what the power of a device of any sector may come from
+SUPPLIES = (NodeKind.CABINET, NodeKind.TRANSFORMER, NodeKind.FEEDER)
 DEVICE_PARENTS: dict[str, tuple[NodeKind, ...]] = {
     "energy": (NodeKind.TRANSFORMER, NodeKind.FEEDER, NodeKind.SUBSTATION, NodeKind.SITE),
     "transport": (NodeKind.STATION, NodeKind.SECTION, NodeKind.SITE),
@@ -197,6 +202,7 @@ class Device(Part):
     head: bool = False  # its meter measures all that the node above it gives
     parent: Links = ()
     uplink: Links = ()
+    supply: Links = ()
     meter: Meters = ()
     place: Places = ()
     rating: Ratings = ()
@@ -221,6 +227,6 @@ class RegistryFile(Part):
 
 NODE_FACTS = ("parent", "place", "rating")
 DEVICE_FACTS = (
-    *("parent", "uplink", "meter", "place", "rating", "lane"),
+    *("parent", "uplink", "supply", "meter", "place", "rating", "lane"),
     *("prosumer", "connected", "budget"),
 )

@@ -13,6 +13,7 @@ from gateway.registry.entries import (
     Fact,
     Flag,
     LaneFact,
+    Link,
     MeterFact,
     Node,
     NodeKind,
@@ -22,7 +23,7 @@ from gateway.registry.entries import (
 )
 from gateway.registry.files import read
 
-_DEVICE_STANDING = ("parent", "uplink", "rating", "prosumer", "connected", "budget")
+_DEVICE_STANDING = ("parent", "uplink", "supply", "rating", "prosumer", "connected", "budget")
 
 AnyFact = TypeVar("AnyFact", bound=Fact)
 
@@ -32,6 +33,7 @@ class Standing(NamedTuple):
 
     parents: tuple[Node, ...]  # nearest first
     uplink: str | None
+    supply: tuple[Node, ...]  # what its power comes from: a cabinet, and what that hangs on
     meter: MeterFact | None
     place: Place | None  # its own, else that of the nearest parent that has one
     rating: Rating | None
@@ -43,6 +45,10 @@ class Standing(NamedTuple):
     def parent(self, kind: NodeKind) -> Node | None:
         """Return the nearest parent of a kind."""
         return next((node for node in self.parents if node.kind is kind), None)
+
+    def fed_by(self, kind: NodeKind) -> Node | None:
+        """Return the nearest node of a kind that its power comes from."""
+        return next((node for node in self.supply if node.kind is kind), None)
 
 
 class Registry:
@@ -93,7 +99,7 @@ class Registry:
             KeyError: the file does not name the device.
         """
         device = self._devices[device_id]
-        parents = tuple(self._up(device, time_ms))
+        parents = tuple(self._up(device.parent, time_ms))
         uplink = _holding(device.uplink, time_ms)
         entries: tuple[Node | Device, ...] = (device, *parents)
         budget = _holding(device.budget, time_ms)
@@ -101,6 +107,7 @@ class Registry:
         return Standing(
             parents,
             uplink.id if uplink else None,
+            tuple(self._up(device.supply, time_ms)),
             _holding(device.meter, time_ms),
             next((place for place in places if place), None),
             _holding(device.rating, time_ms),
@@ -123,7 +130,8 @@ class Registry:
             names = _DEVICE_STANDING if isinstance(entry, Device) else ("parent", "rating")
             facts = [fact for name in names for fact in getattr(entry, name)]
             found.update(edge for fact in facts for edge in (fact.from_ms, fact.to_ms))
-            above = {link.id for link in entry.parent} - seen
+            links = entry.parent + (entry.supply if isinstance(entry, Device) else ())
+            above = {link.id for link in links} - seen
             seen |= above
             waiting += [self._nodes[name] for name in above]
         return found - {ALWAYS_MS, NEVER_MS}
@@ -161,8 +169,8 @@ class Registry:
             for old, new in pairwise(meters)
         )
 
-    def _up(self, entry: Node | Device, time_ms: int) -> Iterator[Node]:
-        link = _holding(entry.parent, time_ms)
+    def _up(self, ties: Sequence[Link], time_ms: int) -> Iterator[Node]:
+        link = _holding(ties, time_ms)
         while link is not None:  # ``check`` found no cycle at any moment
             node = self._nodes[link.id]
             yield node

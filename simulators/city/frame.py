@@ -91,6 +91,7 @@ class DeviceRow:
     title: str = ""
     parents: tuple[Tie, ...] = ()
     uplink: str = ""  # a concentrator
+    supply: str = ""  # the cabinet that it lives from
     serial: str = ""
     place: tuple[float, float] | None = None
     rating: Mapping[str, float] = field(default_factory=dict)

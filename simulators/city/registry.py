@@ -37,6 +37,8 @@ def _device(device: DeviceRow, org: str) -> Iterator[str]:
         yield f"uplink = {json.dumps(device.uplink)}"
     if device.is_head:
         yield "head = true"
+    if device.supply:
+        yield f"supply = {json.dumps(device.supply)}"
     if device.serial:
         yield f"meter = {json.dumps(device.serial)}"
     if device.lane is not None:

@@ -4,7 +4,8 @@ The same rooms and the same order of writes as ``processor`` and ``analyst``; a 
 with each batch, so that the analyst sees at once what arrived.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gateway.analyst import Analyst, Desk
@@ -31,6 +32,7 @@ class _Overheard:
         self._engine = engine
         self.domain = engine.domain
         self.told: list[tuple[int, Alarm]] = []
+        self.results: Counter[str] = Counter()  # of the last step, by series
 
     def restore(self, state: bytes) -> None:
         """See ``ports.Engine``."""
@@ -40,6 +42,7 @@ class _Overheard:
         """See ``ports.Engine``."""
         findings = self._engine.step(changes, now_ms)
         self.told += ((now_ms, alarm) for alarm in findings.alarms)
+        self.results = Counter(one.series for one in findings.results)
         return findings
 
 
@@ -50,9 +53,16 @@ class InProcessGateway:
         folder: empty.
         registry: the registry file.
         begin_ms: what time it is.
+        stopwatch: seconds, for the budget of the engine's steps; as it is, each works all out.
     """
 
-    def __init__(self, folder: Path, registry: Path, begin_ms: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        registry: Path,
+        begin_ms: int,
+        stopwatch: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         profiles, stats = load_profiles(), Stats()
         settings = Settings.model_validate({"registry": {"file": registry}})
         self.now_ms, self.quarantined = begin_ms, 0
@@ -62,8 +72,7 @@ class InProcessGateway:
         self._number = checkpoint.position.number
         self.reader, self.derived = StoreReader(folder, profiles), DerivedReader(folder)
         house = House(self.reader, self.derived, profiles, Registry.load(registry), folder)
-        # a step works everything out: its budget is of wall clock time, which means nothing here
-        engine = EnergyEngine(house, EnergyPolicies.load(TARIFF), stats, stopwatch=lambda: 0.0)
+        engine = EnergyEngine(house, EnergyPolicies.load(TARIFF), stats, stopwatch=stopwatch)
         self._overheard = _Overheard(engine)
         self._derived_store = DerivedStore(folder)
         self._analyst = Analyst(
@@ -78,6 +87,11 @@ class InProcessGateway:
     def told(self) -> Sequence[tuple[int, Alarm]]:
         """Return every line that was told, with when."""
         return self._overheard.told
+
+    @property
+    def results(self) -> Mapping[str, int]:
+        """Return how many lines of each series the last step brought."""
+        return self._overheard.results
 
     def take(self, sent: Sequence[Sent]) -> None:
         """Take messages in, in the order they came."""

@@ -26,6 +26,7 @@ class Wear(NamedTuple):
     """What is not perfect beside the scenarios."""
 
     missing: float = 0.0  # share of readings that are never taken
+    mute: float = 0.0  # share of last gasps that do not get through, beside those of the city
 
 
 PERFECT = Wear()
@@ -102,6 +103,8 @@ class Network:
 
     def _tell(self, event: Event) -> None:
         number = self._numbers[event.device]
+        if event.code == LAST_GASP and unit(self._seed, 74, number, event.at_ms) < self._wear.mute:
+            return
         if number not in self._absent:
             self._put(event.at_ms + self._delay_ms(number, event.at_ms), number, "e", event)
         elif event.code != LAST_GASP:

@@ -24,7 +24,7 @@ from gateway.energy.engine.interruptions import Interruptions
 from gateway.energy.engine.jobs import Jobs
 from gateway.energy.engine.kept import Kept, from_bytes, to_bytes
 from gateway.energy.engine.lossdesk import LossDesk, LossState
-from gateway.energy.engine.losses import LossOutcome
+from gateway.energy.engine.network import Network
 from gateway.energy.engine.news import House, News
 from gateway.energy.engine.outages import Outages, Told
 from gateway.energy.engine.pieces import GROUP, Piece, Pieces
@@ -95,6 +95,8 @@ class EnergyEngine:
         self._news = News(house, self._policies, self._roster, self._pieces, newest_ms)
         losses = kept.losses if kept else LossState()
         self._losses = LossDesk(house, self._roster, self._policies, losses)
+        due = kept.network if kept else ()
+        self._network = Network(house, self._roster, self._policies, due)
         self._day = kept.day if kept else 0
         self._restored = kept
         self._outages: Outages | None = None
@@ -122,10 +124,12 @@ class EnergyEngine:
         self._turn_of_day(now_ms)
         self._note_edits(now_ms)
         results, memos = self._work_on(began_s, now_ms)
-        found = LossOutcome() if memos else self._losses.step(now_ms, self._pieces.days())
-        alarms += found.alarms
-        results += found.results
-        memos += found.memos
+        if not memos:  # what looks at all groups reads what they have written
+            found = self._losses.step(now_ms, self._pieces.days())
+            seen = self._network.step(self._day, now_ms)
+            alarms += [*found.alarms, *seen.alarms]
+            results += [*found.results, *seen.results]
+            memos += found.memos
         self._is_changed |= bool(facts or alarms or results)
         self._stats.gauge("infragate_analysis_pending", len(self._pieces), domain=DOMAIN)
         self._stats.observe("infragate_analysis_step_seconds", self._stopwatch() - began_s)
@@ -173,7 +177,7 @@ class EnergyEngine:
         today = int(self._policies.calendar.day(np.array([now_ms]))[0])
         if self._day and today != self._day:
             sends = self._roster.profile_of.items()
-            groups = {(name, index // GROUP) for index, name in sends if name in self._news.meters}
+            groups = {(name, index // GROUP) for index, name in sends if name in self._news.worked}
             self._pieces.add([Piece(self._day, *group) for group in groups], now_ms)
         self._day = today
 
@@ -194,6 +198,8 @@ class EnergyEngine:
             done.add(piece[1:])
             results += outcome.results
             memos += outcome.memos
+            if outcome.memos:
+                self._network.note(piece.day, self._day, now_ms)
             if outcome.memos and piece.day < self._day:
                 self._losses.note(piece.day, now_ms)
         return results, memos
@@ -210,6 +216,7 @@ class EnergyEngine:
             self._work.heard_ms,
             self._pieces.waiting(),
             self._losses.state(),
+            self._network.waiting(),
             self._day,
             self._edits.offset,
             self._outages.state(),

@@ -14,6 +14,7 @@ import numpy as np
 
 from gateway.energy import vee
 from gateway.energy.calendar import DAY_MS
+from gateway.energy.engine.griddays import GridDay, grid_day, memo_name, pack_day
 from gateway.energy.engine.jobs import MOST_GAP_DAYS, Jobs, Run
 from gateway.energy.engine.pieces import Piece, name_of
 from gateway.energy.engine.policies import EnergyPolicies
@@ -21,7 +22,7 @@ from gateway.energy.engine.publish import DOMAIN, INTERVALS, Publisher, Recallin
 from gateway.energy.engine.remembered import DayMemo, carry_of, is_same_past, pack
 from gateway.energy.engine.telling import is_same_use
 from gateway.energy.engine.volts import MOST_DAYS
-from gateway.model import IntArray
+from gateway.model import IntArray, ReadingBatch
 from gateway.ports import Memo, Result
 
 
@@ -60,15 +61,22 @@ class DayWork:
 
     def do(self, piece: Piece, now_ms: int) -> Outcome:
         """Work a piece out from what is stored now."""
-        calendar = self._policies.calendar
-        start_ms = calendar.start_ms(piece.day)
+        start_ms = self._policies.calendar.start_ms(piece.day)
         interval_ms = self._jobs.interval_ms(piece)
-        per_day = DAY_MS // interval_ms
-        slots = min(per_day, (now_ms - start_ms) // interval_ms)
+        slots = min(DAY_MS // interval_ms, (now_ms - start_ms) // interval_ms)
         if slots <= 0:
             return Outcome()
-        past = self._jobs.memos(piece)
         batches = self._jobs.read(piece, piece.day, piece.day + 1)
+        if self._jobs.is_meter(piece):
+            return self._of_meters(piece, batches, slots, now_ms)
+        norm = self._policies.voltage_at(start_ms)
+        recorded = self._jobs.recorded(piece, batches, slots, norm)
+        return Outcome(memos=[_grid_memo(piece, recorded)])
+
+    def _of_meters(
+        self, piece: Piece, batches: Sequence[ReadingBatch], slots: int, now_ms: int
+    ) -> Outcome:
+        past = self._jobs.memos(piece)
         meters = self._jobs.meters(piece, batches, past)
         if not len(meters):
             return Outcome()
@@ -80,15 +88,21 @@ class DayWork:
             longer = self._run_longer(piece, meters[gaps.rows], gaps, past, now_ms)
             found = _joined(found, longer.found, gaps.rows)
             touched |= self._unlike_stored(piece, longer.found, gaps.first_day)
-        memo = self._publisher.memo(piece, single.window, found, slots == per_day)
-        if not is_same_past(past.get(piece.day), memo) and memo.is_complete:
-            depth = self._policies.vee_at(start_ms).ladder.depth_days
+        is_complete = slots == DAY_MS // found.interval_ms
+        memo = self._publisher.memo(piece, single.window, found, is_complete)
+        if is_complete and not is_same_past(past.get(piece.day), memo):
+            depth = self._policies.vee_at(found.start_ms).ladder.depth_days
             touched |= {piece._replace(day=d) for d in past if piece.day < d <= piece.day + depth}
             touched.add(piece._replace(day=piece.day + 1))
         results = self._publisher.intervals(found, now_ms)
         results += self._publisher.figures(memo, past)
-        memos = [Memo(name_of(piece), piece.day, pack(memo))]
-        if memo.is_complete and now_ms - start_ms < MOST_DAYS * DAY_MS:
+        norm = self._policies.voltage_at(found.start_ms)
+        is_instrument = self._jobs.is_instrument(piece, meters)
+        memos = [
+            Memo(name_of(piece), piece.day, pack(memo)),
+            _grid_memo(piece, grid_day(piece, single.window, found, is_instrument, norm)),
+        ]
+        if is_complete and now_ms - found.start_ms < MOST_DAYS * DAY_MS:
             memos.append(self._jobs.volts(piece, meters, batches))
         return Outcome(results, memos, frozenset(touched - {piece}))
 
@@ -134,6 +148,10 @@ class DayWork:
             if any(not is_same_use(body, longer, row, first) for row, body in told):
                 unlike.add(piece._replace(day=day))
         return unlike
+
+
+def _grid_memo(piece: Piece, grid: GridDay) -> Memo:
+    return Memo(memo_name(piece.profile, piece.group), piece.day, pack_day(grid))
 
 
 def _joined(found: vee.Intervals, longer: vee.Intervals, rows: IntArray) -> vee.Intervals:

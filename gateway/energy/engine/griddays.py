@@ -14,10 +14,9 @@ from gateway.energy import load, vee, voltage
 from gateway.energy.calendar import DAY_MS
 from gateway.energy.engine.columns import pack_columns, unpack_columns
 from gateway.energy.engine.pieces import Piece
-from gateway.energy.engine.roster import INSTRUMENTS
 from gateway.energy.series import Window
 from gateway.energy.voltage import Measures, Tally, VoltagePolicy
-from gateway.model import FloatArray, IntArray, Reason
+from gateway.model import BoolArray, FloatArray, IntArray, Reason
 
 _VERSION = 1
 _REVERSE = 1
@@ -33,7 +32,7 @@ class Minded(NamedTuple):
 
     first: IntArray  # slot; −1 = none
     last: IntArray
-    count: IntArray
+    slots: IntArray  # how many
     energy_wh: FloatArray  # in those slots: used, or for V15 fed in
 
 
@@ -49,7 +48,8 @@ class GridDay(NamedTuple):
     tally: Tally  # of the slots so far
     dips: IntArray  # (devices, 2) sags and swells that a recorder counted
     minded: Minded
-    course: load.Course | None  # of instruments: what went through them
+    course_index: IntArray  # devices that measure a node of the grid
+    course: load.Course | None  # what went through them
 
 
 def memo_name(profile: str, group: int) -> str:
@@ -58,14 +58,23 @@ def memo_name(profile: str, group: int) -> str:
 
 
 def grid_day(
-    piece: Piece, window: Window, found: vee.Intervals | None, policy: VoltagePolicy
+    piece: Piece,
+    window: Window,
+    found: vee.Intervals | None,
+    is_instrument: BoolArray,
+    policy: VoltagePolicy,
 ) -> GridDay:
     """Return the day of a window that begins with it; ``found`` is of the same meters."""
-    nominal_v = np.full(window.meters, policy.nominal_v)
-    measures = voltage.measures_of(_with_power(window, policy), nominal_v)
-    course = load.course_of(window) if piece.profile in INSTRUMENTS else None
+    course = load.course_of(window.take(is_instrument)) if is_instrument.any() else None
     nothing = np.zeros((window.meters, 2), np.int64)
-    return made(piece, window, measures, policy, (nothing, _minded(found, window), course))
+    more = (nothing, _minded(found, window), window.device_index[is_instrument], course)
+    return made(piece, window, measured(window, policy), policy, more)
+
+
+def measured(window: Window, policy: VoltagePolicy) -> Measures:
+    """Return what a norm judges of a window; a phase without power has no voltage."""
+    nominal_v = np.full(window.meters, policy.nominal_v)
+    return voltage.measures_of(_with_power(window, policy), nominal_v)
 
 
 def made(
@@ -73,7 +82,7 @@ def made(
     window: Window,
     measures: Measures,
     policy: VoltagePolicy,
-    more: tuple[IntArray, Minded, load.Course | None],
+    more: tuple[IntArray, Minded, IntArray, load.Course | None],
 ) -> GridDay:
     """Return the day of a window with measures of one's own; ``more`` is what else is kept."""
     per_day = DAY_MS // window.interval_ms
@@ -104,6 +113,7 @@ def pack_day(of: GridDay) -> bytes:
     """Return it as bytes."""
     columns: dict[str, NDArray[Any]] = {
         "device_index": of.device_index,
+        "course_index": of.course_index,
         "low": of.low,
         "dips": of.dips,
     }
@@ -114,11 +124,11 @@ def pack_day(of: GridDay) -> bytes:
     if of.course is not None:
         for name in _COURSE:
             columns[f"course.{name}"] = getattr(of.course, name).astype(np.float32)
-    small = {name: _narrow(column) for name, column in columns.items() if name != "device_index"}
     more = {"day": of.day, "interval_ms": of.interval_ms, "slots": of.slots}
     start_ms = of.course.start_ms if of.course is not None else 0
-    columns |= small
-    return pack_columns(columns, version=_VERSION, start_ms=start_ms, **more)
+    indexes = ("device_index", "course_index")
+    small = {name: one if name in indexes else _narrow(one) for name, one in columns.items()}
+    return pack_columns(small, version=_VERSION, start_ms=start_ms, **more)
 
 
 def unpack_day(data: bytes) -> GridDay | None:
@@ -128,8 +138,11 @@ def unpack_day(data: bytes) -> GridDay | None:
         return None
     course = None
     if "course.active_w" in columns:
-        parts = [columns[f"course.{name}"].astype(np.float64) for name in _COURSE]
-        course = load.Course(*parts, body["start_ms"], body["interval_ms"])
+        active, reactive, current = (
+            columns[f"course.{name}"].astype(np.float64) for name in _COURSE
+        )
+        times = (body["start_ms"], body["interval_ms"])
+        course = load.Course(active, reactive, current, *times)
     return GridDay(
         body["day"],
         body["interval_ms"],
@@ -140,6 +153,7 @@ def unpack_day(data: bytes) -> GridDay | None:
         Tally._make(_wide(columns[f"tally.{name}"]) for name in Tally._fields),
         _wide(columns["dips"]),
         Minded._make(_wide(columns[f"minded.{name}"]) for name in Minded._fields),
+        columns["course_index"],
         course,
     )
 

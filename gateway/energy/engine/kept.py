@@ -12,7 +12,7 @@ from gateway.energy.outage import Alarm, WatchState
 from gateway.energy.outage.life import Mark, Span
 from gateway.energy.outage.timeline import TimelineState
 
-_VERSION = 4
+_VERSION = 6
 
 
 class Kept(NamedTuple):
@@ -24,6 +24,7 @@ class Kept(NamedTuple):
     heard_ms: dict[int, int]
     waiting: Sequence[tuple[Piece, int]]
     losses: LossState
+    network: Sequence[tuple[str, int, int]]  # what looks at all groups, and when it is due
     day: int  # the local day of the last step
     edits: int  # bytes of the file of edits that have been seen
     watch: WatchState
@@ -37,6 +38,7 @@ class _Saved(NamedTuple):
     heard_ms: dict[int, int]
     waiting: list[tuple[Piece, int]]
     losses: LossState
+    network: list[tuple[str, int, int]]
     day: int
     edits: int
     now_ms: int
@@ -63,6 +65,7 @@ def to_bytes(kept: Kept) -> bytes:
             kept.heard_ms,
             list(kept.waiting),
             kept.losses,
+            list(kept.network),
             kept.day,
             kept.edits,
             timeline.now_ms,
@@ -93,6 +96,7 @@ def from_bytes(state: bytes) -> Kept | None:
         saved.heard_ms,
         saved.waiting,
         saved.losses,
+        saved.network,
         saved.day,
         saved.edits,
         WatchState(timeline, saved.alarms),

@@ -7,13 +7,13 @@ same; the last few are kept.
 
 from bisect import bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gateway.model import BoolArray, FloatArray, IntArray
-from gateway.registry import NodeKind, Registry, Standing
+from gateway.registry import Node, NodeKind, Registry, Standing
 
 _MOST_KEPT = 8  # trees: today's, yesterday's, and those of a few late days
 _KINDS = (NodeKind.TRANSFORMER, NodeKind.FEEDER, NodeKind.SUBSTATION)
@@ -43,6 +43,7 @@ class Tree(NamedTuple):
     feeders: Names
     substations: Names
     uplinks: Names
+    cabinets: Names
 
 
 class Place(NamedTuple):
@@ -57,6 +58,9 @@ class Place(NamedTuple):
     is_connected: bool = True
     budget_wh: float = np.inf  # of a month
     is_head: bool = False  # measures a node of the grid, not a customer
+    cabinet: int = -1  # it lives from this one, and is no meter: it shows whether there is power
+    fed_transformer: int = -1  # of that cabinet
+    fed_feeder: int = -1
 
 
 class Places(NamedTuple):
@@ -71,6 +75,9 @@ class Places(NamedTuple):
     is_connected: BoolArray
     budget_wh: FloatArray
     is_head: BoolArray
+    cabinet: IntArray
+    fed_transformer: IntArray
+    fed_feeder: IntArray
 
 
 class Atlas:
@@ -82,7 +89,7 @@ class Atlas:
 
     def __init__(self, registry: Registry | None) -> None:
         self._registry = registry
-        self.tree = Tree(Names(), Names(), Names(), Names())
+        self.tree = Tree(*(Names() for _ in Tree._fields))
         self._names: list[str] = []
         self._fixed: list[Place] = []  # by row; of those that move, as they stood when met
         self._moving: list[int] = []
@@ -139,27 +146,50 @@ class Atlas:
             rows[row] = self._place(self._names[row], time_ms)
         return _columns(rows)
 
+    def is_supplied(self, name: str) -> bool:
+        """Return whether the registry says what the power of a device comes from."""
+        device = None if self._registry is None else self._registry.device(name)
+        return device is not None and bool(device.supply)
+
     def _place(self, name: str, time_ms: int) -> Place:
-        registry = self._registry
-        if registry is None or registry.device(name) is None:
+        device = None if self._registry is None else self._registry.device(name)
+        if self._registry is None or device is None:
             return Place()
-        standing, device = registry.at(name, time_ms), registry.device(name)
+        standing = self._registry.at(name, time_ms)
+        uplink = self.tree.uplinks.number(standing.uplink)
+        if device.sector != "energy":
+            return self._fed(name, standing, uplink)
         rating, budget_kwh = standing.rating, standing.budget_kwh
-        is_told = registry.names_prosumers
+        transformer, feeder, substation = self._climbed(standing.parent)
         return Place(
-            *self._above(standing),
-            self.tree.uplinks.number(standing.uplink),
+            transformer,
+            feeder,
+            substation,
+            uplink,
             np.nan if rating is None or rating.amperes is None else rating.amperes,
-            bool(standing.is_prosumer) or not is_told,
+            bool(standing.is_prosumer) or not self._registry.names_prosumers,
             standing.is_connected,
             np.inf if budget_kwh is None else budget_kwh * 1000,
-            device is not None and device.head,
+            device.head,
         )
 
-    def _above(self, standing: Standing) -> Iterable[int]:
-        for kind, names in zip(_KINDS, self.tree, strict=False):
-            node = standing.parent(kind)
-            yield names.number(None if node is None else node.id)
+    def _fed(self, name: str, standing: Standing, uplink: int) -> Place:
+        cabinet = standing.fed_by(NodeKind.CABINET)
+        transformer, feeder, _ = self._climbed(standing.fed_by)
+        return Place(
+            uplink=uplink,
+            cabinet=self.tree.cabinets.number(name if cabinet is None else cabinet.id),
+            fed_transformer=transformer,
+            fed_feeder=feeder,
+        )
+
+    def _climbed(self, above: Callable[[NodeKind], Node | None]) -> tuple[int, int, int]:
+        """Return the numbers of transformer, feeder and substation."""
+        transformer, feeder, substation = (
+            names.number(None if (node := above(kind)) is None else node.id)
+            for kind, names in zip(_KINDS, self.tree[:3], strict=True)
+        )
+        return transformer, feeder, substation
 
 
 def taken(places: Places, rows: IntArray) -> Places:
@@ -172,6 +202,6 @@ def taken(places: Places, rows: IntArray) -> Places:
 def _columns(rows: Sequence[Place]) -> Places:
     columns = zip(*rows, strict=True) if rows else [[] for _ in Place._fields]
     numbers = (np.int64, np.int64, np.int64, np.int64, np.float64)
-    kinds = (*numbers, np.bool_, np.bool_, np.float64, np.bool_)
-    made = [np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+    kinds = (*numbers, np.bool_, np.bool_, np.float64, np.bool_, np.int64, np.int64, np.int64)
+    made: list[Any] = [np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
     return Places._make(made)

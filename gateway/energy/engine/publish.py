@@ -15,8 +15,8 @@ from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.remembered import DayMemo, figures_of
 from gateway.energy.engine.roster import Roster
 from gateway.energy.engine.telling import (
-    determinants_body,
-    intervals_body,
+    determinants_bodies,
+    intervals_bodies,
     lineage_body,
     read_back,
 )
@@ -89,14 +89,11 @@ class Publisher:
         stored = self._recall.lines(DOMAIN, INTERVALS, found.start_ms, places)
         shown = _shown(found, now_ms)
         results = []
-        for row, name in enumerate(places):
-            stop = int(shown[row])
-            if not stop:
-                continue
-            body = intervals_body(found, row, 0, stop)
+        stops = shown.tolist()
+        for name, stop, body in zip(places, stops, intervals_bodies(found, stops), strict=True):
             end_ms = found.start_ms + stop * found.interval_ms
             line = Result(INTERVALS, name, found.start_ms, end_ms, body)
-            if stored.get(name) != line:
+            if stop and stored.get(name) != line:
                 results.append(line)
         fresh = {one.place for one in results}
         rows = np.array([k for k, name in enumerate(places) if name in fresh], np.int64)
@@ -157,8 +154,10 @@ class Publisher:
         never = np.full(len(memo.device_index), np.inf)
         found = close(days, *span, never, self._policies.billing_at(end_ms - 1))
         return [
-            Result(series, name, begin_ms, end_ms, determinants_body(found, row))
-            for row, name in enumerate(self.places(memo.device_index))
+            Result(series, name, begin_ms, end_ms, body)
+            for name, body in zip(
+                self.places(memo.device_index), determinants_bodies(found), strict=True
+            )
         ]
 
 

@@ -54,7 +54,7 @@ class Roster:
         self.row_of: dict[int, int] = {}  # by device index
         self.profile_of: dict[int, str] = {}  # device index → what it sends; of registers the first
         self.gasping: set[str] = set()  # profiles of which a device has had a last word
-        self.transformers, self.feeders, self.substations, self.uplinks = self._atlas.tree
+        self.transformers, self.feeders, self.substations, self.uplinks = self._atlas.tree[:4]
         self._now_ms = 0
 
     def take(self, rows: Iterable[DeviceRow], now_ms: int, order: Iterable[int] = ()) -> bool:
@@ -65,7 +65,7 @@ class Roster:
             now_ms: the moment; of others the registry is asked later.
             order: device indexes in the order of the rows of an earlier life.
         """
-        known = {row.device_index: row for row in rows if row.sector == SECTOR}
+        known = {row.device_index: row for row in rows if self._is_ours(row)}
         first = [known[index] for index in order if index in known]
         before = len(self.watched)
         for row in (*first, *known.values()):
@@ -115,8 +115,12 @@ class Roster:
 
     def places_of(self, device_index: IntArray, time_ms: int) -> Places:
         """Return where some devices hung at a moment; nowhere, where they are not of energy."""
+        return taken(self.places(time_ms), self.rows_of(device_index))
+
+    def rows_of(self, device_index: IntArray) -> IntArray:
+        """Return the rows of devices, −1 of those that are not of energy."""
         rows = [self.row_of.get(index, -1) for index in device_index.tolist()]
-        return taken(self.places(time_ms), np.array(rows, np.int64))
+        return np.array(rows, np.int64)
 
     def rating_va(self, time_ms: int) -> tuple[FloatArray, FloatArray]:
         """Return what transformers and feeders could carry at a moment, NaN = unknown."""
@@ -137,16 +141,29 @@ class Roster:
         kinds = [self.profile_of.get(one.device_index, "") for one in self.watched]
         now = self.places(self._now_ms)
         is_instrument = np.isin(kinds, list(INSTRUMENTS)) | now.is_head
+        role = np.where(is_instrument, int(Role.INSTRUMENT), int(Role.CUSTOMER))
         return Topology(
             np.array(self.order(), np.int64),
-            np.where(is_instrument, int(Role.INSTRUMENT), int(Role.CUSTOMER)),
-            now.transformer,
+            np.where(now.cabinet >= 0, int(Role.CABINET), role),
+            np.maximum(now.transformer, now.fed_transformer),
             now.uplink,
             np.array([self._interval_ms(kind) for kind in kinds], np.int64),
             np.array([kind in self.gasping for kind in kinds], np.bool_),
             above(now.transformer, now.feeder, len(self.transformers.names)),
             above(now.feeder, now.substation, len(self.feeders.names)),
+            now.cabinet,
+            now.fed_feeder,
         )
+
+    @property
+    def has_cabinets(self) -> bool:
+        """Return whether anything is known that lives from the grid and is no meter."""
+        return bool(self._atlas.tree.cabinets.names)
+
+    def is_mute(self, row: int) -> bool:
+        """Return whether a device never says that it lives: its silence is not evidence."""
+        is_of_cabinet = self.places(self._now_ms).cabinet[row] >= 0
+        return bool(is_of_cabinet) and self.watched[row].device_index not in self.profile_of
 
     def meters(
         self, device_index: IntArray, profile: Profile, defaults: MeterDefaults, time_ms: int
@@ -168,6 +185,10 @@ class Roster:
         is_rated = np.isfinite(places.amperes)
         made.max_current_a[is_rated] = places.amperes[is_rated]
         return made
+
+    def _is_ours(self, row: DeviceRow) -> bool:
+        """Return whether a device is of the grid, or a cabinet's detector that lives from it."""
+        return row.sector == SECTOR or self._atlas.is_supplied(row.device)
 
     def _interval_ms(self, profile: str) -> int:
         known = self._profiles.get(profile)

@@ -33,6 +33,7 @@ class VoltagePolicy(Policy):
     min_coverage: float = Field(gt=0, le=1)
     interruption_pu: float = Field(ge=0, lt=1)
     min_run: int = Field(gt=0)
+    bridge: int = Field(ge=0)
     node_share: float = Field(gt=0, le=1)
     sag_pu: float = Field(gt=0, lt=1)
     swell_pu: float = Field(gt=1)

@@ -1,15 +1,14 @@
 """Violations as they happen: runs of values out of the band, sags and swells."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from gateway.energy.series import bridge
 from gateway.energy.voltage.compliance import Measures
 from gateway.energy.voltage.policy import VoltagePolicy
 from gateway.model import BoolArray, FloatArray, IntArray
-
-Milder = Callable[[FloatArray, FloatArray], FloatArray]
 
 _MIN_METERS = 2  # one meter is no transformer
 
@@ -47,11 +46,10 @@ def runs(measures: Measures, policy: VoltagePolicy) -> list[Run]:
 def bridged(measures: Measures, most: int) -> Measures:
     """Return voltages with gaps of up to ``most`` slots closed by the milder of their ends.
 
-    So a reading that was lost does not part a violation, and none is made up. Behind the last
-    value that is known it is taken to go on for as long.
+    So a reading that was lost does not part a violation, and none is made up.
     """
-    low = _bridge(measures.voltage_low_pu, most, np.fmax)
-    return Measures(low, _bridge(measures.voltage_high_pu, most, np.fmin))
+    low = bridge(measures.voltage_low_pu, most, np.fmax)
+    return Measures(low, bridge(measures.voltage_high_pu, most, np.fmin))
 
 
 class Census(NamedTuple):
@@ -66,8 +64,14 @@ class Census(NamedTuple):
     @classmethod
     def nothing(cls, nodes: int, slots: int) -> "Census":
         """Return one of no meters."""
-        counts = [np.zeros((nodes, slots), np.int64) for _ in range(3)]
-        return cls(*counts, np.full((nodes, slots), np.inf), np.full((nodes, slots), -np.inf))
+        shape = (nodes, slots)
+        return cls(
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+            np.full(shape, np.inf),
+            np.full(shape, -np.inf),
+        )
 
     def add(self, measures: Measures, node: IntArray, first: int, policy: VoltagePolicy) -> None:
         """Count meters in, at the slots from ``first`` on; ``node`` −1 = of none."""
@@ -156,15 +160,3 @@ def _runs(flags: BoolArray, pu: FloatArray, kind: str, min_run: int) -> list[Run
         Run(one, kind, first, last, float(worse(pu[one, first:last])), last == slots)
         for one, first, last in places
     ]
-
-
-def _bridge(values: FloatArray, most: int, milder: Milder) -> FloatArray:
-    known = np.isfinite(values)
-    slot = np.arange(values.shape[1])
-    left = np.maximum.accumulate(np.where(known, slot, -1), axis=1)
-    right = np.minimum.accumulate(np.where(known, slot, slot.size)[:, ::-1], axis=1)[:, ::-1]
-    is_short = (right - left - 1 <= most) & (left >= 0) & ~known
-    rows = np.arange(len(values))[:, None]
-    before = values[rows, np.maximum(left, 0)]
-    after = values[rows, np.minimum(right, slot.size - 1)]
-    return np.where(is_short, milder(before, np.where(right < slot.size, after, np.nan)), values)
