@@ -171,8 +171,11 @@ def facts_of(sight: Sight, device: str) -> dict[str, object] | None:
             ("lane", standing.lane),
         )
     }
-    parents = [{"kind": node.kind, "id": node.id} for node in standing.parents]
-    return {"parents": parents, "uplink": standing.uplink, **facts}
+    parents, supply = (
+        [{"kind": node.kind, "id": node.id} for node in nodes]
+        for nodes in (standing.parents, standing.supply)
+    )
+    return {"parents": parents, "uplink": standing.uplink, "supply": supply, **facts}
 
 
 def cut(found: Iterable[Device], limit: int) -> tuple[list[Device], str | None]:

@@ -219,6 +219,7 @@ class EnergySection(Section):
 
     enabled: bool = True
     tariff: str = "vn-evn-3price"  # a name in ``policies/tariff``
+    norm: str = "vn-39-2015"  # of voltages, a name in ``policies/voltage``
 
 
 def _as_http_url(text: str) -> str:

@@ -35,7 +35,8 @@ def run(settings: Settings, _heritage: Heritage) -> int:
     reader = StoreReader(data_dir, profiles)
     derived = _open(settings)
     house = House(reader, DerivedReader(data_dir), profiles, load_registry(settings), data_dir)
-    engine = EnergyEngine(house, EnergyPolicies.load(settings.energy.tariff), stats)
+    policies = EnergyPolicies.load(settings.energy.tariff, settings.energy.norm)
+    engine = EnergyEngine(house, policies, stats)
     desks = [Desk(engine, ChangeReader(data_dir))]
     analyst = Analyst(desks, derived, lambda: reader.position().number - 1, now_ms, stats)
     calm_collector()

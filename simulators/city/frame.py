@@ -91,10 +91,12 @@ class DeviceRow:
     title: str = ""
     parents: tuple[Tie, ...] = ()
     uplink: str = ""  # a concentrator
+    supply: str = ""  # the cabinet that it lives from
     serial: str = ""
     place: tuple[float, float] | None = None
     rating: Mapping[str, float] = field(default_factory=dict)
     lane: tuple[int, str] | None = None  # number from the median, direction
+    is_head: bool = False  # its meter measures all that the node above it gives
 
 
 class Absence(NamedTuple):

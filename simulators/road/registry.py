@@ -1,9 +1,17 @@
 """The road as the operator's registry knows it, and which cabinet each device hangs on."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
-from simulators.city.frame import LANES_PER_CABINET, DeviceRow, NodeRow, Tie
+from simulators.city.frame import (
+    LANES_PER_CABINET,
+    DeviceRow,
+    NodeRow,
+    Supply,
+    Tie,
+    cabinets_for,
+)
 from simulators.road.layout import Layout, Station
 
 _TITLE = {"ur": "Arterial", "ex": "Expressway", "na": "National road", "ga": "Container gate"}
@@ -44,6 +52,28 @@ def device_rows(layout: Layout, loop_ms: int, sky_ms: int) -> Iterator[DeviceRow
                 yield DeviceRow(name, "transport", profile, 0, parents=tie, place=place)
         if station.sky:
             yield DeviceRow(station.sky, "env", "env1", sky_ms, parents=tie, place=place)
+
+
+def cabinet_rows(layout: Layout, supply: Supply) -> Iterator[NodeRow]:
+    """Return the cabinets, each on its transformer."""
+    for k in range(cabinets_for(layout.lanes)):
+        title, above = f"Roadside cabinet {k + 1}", (Tie(supply.feeds(k)),)
+        yield NodeRow(_name(k), "cabinet", title, above)
+
+
+def fed(layout: Layout, devices: Iterable[DeviceRow]) -> Iterator[DeviceRow]:
+    """Return devices with the cabinet that each lives from."""
+    cabinet = {
+        name: of
+        for one in powered(layout).values()
+        for name, of in zip(one.names, one.cabinets, strict=True)
+    }
+    for device in devices:
+        yield replace(device, supply=_name(cabinet[device.id]))
+
+
+def _name(cabinet: int) -> str:
+    return f"cabinet-{cabinet + 1:04d}"
 
 
 def powered(layout: Layout) -> dict[str, Powered]:

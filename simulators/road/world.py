@@ -24,7 +24,7 @@ from simulators.road.diagram import Ints
 from simulators.road.events import Radars, Rows, Scales, Tolls
 from simulators.road.layout import Layout, build
 from simulators.road.power import Power
-from simulators.road.registry import device_rows, node_rows, powered
+from simulators.road.registry import cabinet_rows, device_rows, fed, node_rows, powered
 from simulators.road.sensors import Loops, rows
 from simulators.road.sky import INTERVAL_MS, Sky
 from simulators.road.traffic import STEP_MS, WINDOW_MS, Traffic
@@ -103,11 +103,13 @@ class Road:
 
     def nodes(self) -> Sequence[NodeRow]:
         """Return the places of the registry."""
-        return tuple(node_rows(self.layout))
+        cabinets = () if self._supply is None else cabinet_rows(self.layout, self._supply)
+        return (*node_rows(self.layout), *cabinets)
 
     def devices(self) -> Sequence[DeviceRow]:
         """Return the devices of the registry."""
-        return tuple(device_rows(self.layout, self.slot_ms, self._scene.sky.interval_ms))
+        rows = device_rows(self.layout, self.slot_ms, self._scene.sky.interval_ms)
+        return tuple(rows if self._supply is None else fed(self.layout, rows))
 
     def absences(self) -> Sequence[Absence]:
         """Return when which device is dark."""

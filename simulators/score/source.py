@@ -18,11 +18,12 @@ PAGE = 10_000
 TIMEOUT_S = 30.0
 MOST_CLAIMS = 1_000_000
 _OUTAGES = ("transformer_outage", "feeder_outage")
+_POWER = (*_OUTAGES, "phase_loss", "service_outage")
 _PHASES = range(3)
 # docs/protocol.md §7: what a meter's own event may mean
 CODES: Mapping[int, tuple[str, ...]] = {
-    1: (*_OUTAGES, "phase_loss"),
-    99: (*_OUTAGES, "phase_loss"),
+    1: _POWER,
+    99: _POWER,
     **dict.fromkeys((40, 42, 44, 48), ("bypass",)),
     **{77 + k: ("voltage_out_of_band",) for k in _PHASES},
     **{80 + k: ("voltage_out_of_band",) for k in _PHASES},

@@ -12,6 +12,7 @@ class LoadPolicy(Policy):
     uprate_at: float = Field(gt=0)
     overload_at: float = Field(gt=0)
     overload_slots: int = Field(gt=0)
+    bridge: int = Field(ge=0)
     power_factor: float = Field(gt=0, le=1)
     imbalance: float = Field(gt=0)
     min_loading: float = Field(ge=0)

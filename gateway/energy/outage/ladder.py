@@ -32,6 +32,7 @@ class Ladder:
         self._row = np.array([e.row for e in episodes], np.int64)
         self._high_ms = np.array([e.high_ms for e in episodes], np.int64)
         self._end_ms = np.array([e.end_ms for e in episodes], np.int64)
+        self._speaks = topology.role != int(Role.CABINET)  # it is asked, and told of by others
         customers = (topology.role == int(Role.CUSTOMER)) & (topology.transformer >= 0)
         self._customers = np.bincount(
             topology.transformer[customers], minlength=len(topology.feeder_of)
@@ -55,7 +56,7 @@ class Ladder:
         for uplink, here in sorted(by_uplink.items()):
             for together in gather(here, self._window_ms):
                 begin_ms = begin_of(together)
-                whole = self._available(self._topology.uplink == uplink, begin_ms)
+                whole = self._available(self._speaks & (self._topology.uplink == uplink), begin_ms)
                 if uplink >= 0 and self._is_most(len(together), whole):
                     why = score[together[0]]
                     made = (Cause.COMMS, Level.UPLINK, uplink, together, whole, why, "")

@@ -105,9 +105,8 @@ class OutageWatch:
         ]
         jury = Jury(topology, policy, self._timeline.is_heard, episodes)
         ladder = Ladder(topology, policy, episodes)
-        groups = self._with_evidence(
-            group(episodes, topology, policy.window_s * 1000), jury, now_ms
-        )
+        ours = (e for e in episodes if topology.role[e.row] != int(Role.CABINET))
+        groups = self._with_evidence(group(ours, topology, policy.window_s * 1000), jury, now_ms)
         power, comms = self._parted(groups, ladder)
         alarms = ladder.power(power)
         alarms += ladder.comms([e for g in comms for e in g.episodes], comms)

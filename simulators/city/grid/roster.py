@@ -1,6 +1,7 @@
 """Names of everything in the grid, and what the operator's registry says of it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -100,7 +101,7 @@ class Roster:
         for k, name in enumerate(self.heads):
             title = "Feeder head, values referred to 400 V"
             above = (Tie(self.feeders[k]),)
-            rows.append(self._row(name, "em3", EM_MS, above, title))
+            rows.append(replace(self._row(name, "em3", EM_MS, above, title), is_head=True))
         for k, name in enumerate(self.transformer_meters):
             rows.append(self._row(name, "dtm", DTM_MS, (Tie(self.transformers[k]),)))
         for of, name in zip(self.measured.tolist(), self.quality, strict=True):

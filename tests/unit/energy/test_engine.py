@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.energy.edits import FILE_NAME, EditBook, EditLine, append
 from gateway.energy.engine.kept import from_bytes
-from gateway.energy.engine.pieces import SETTLE_MS, Piece, Pieces
+from gateway.energy.engine.pieces import PATIENCE_MS, SETTLE_MS, Piece, Pieces
 from gateway.registry import Registry
 from gateway.registry.entries import RegistryFile
 from gateway.store import Merger
@@ -313,6 +313,22 @@ def test_the_queue_does_the_oldest_day_first_and_spares_dear_groups() -> None:
     assert not pieces.add([Piece(4, "em1", 1)], 9000)
     pieces.add([Piece(5, "em1", 0)], 10_000)
     assert dict(pieces.waiting()) == {Piece(4, "em1", 1): SETTLE_MS, Piece(5, "em1", 0): 50_000}
+
+
+def test_what_keeps_coming_is_worked_out_together_and_yet_in_half_a_minute() -> None:
+    pieces, one = Pieces(), Piece(5, "em1", 0)
+    for now_ms in range(0, 12_000, 1000):  # an interval's readings, a second apart
+        pieces.add([one], now_ms)
+        assert pieces.next(now_ms) is None
+    assert pieces.next(11_000 + SETTLE_MS) == one
+    pieces.done(one, 0)
+    due = []
+    for now_ms in range(20_000, 120_000, 1000):  # somebody sends every second
+        pieces.add([one], now_ms)
+        if pieces.next(now_ms) == one:
+            pieces.done(one, 0)
+            due.append(now_ms)
+    assert due == [20_000 + PATIENCE_MS, 81_000, 112_000]
 
 
 @pytest.mark.parametrize("state", [b"", b"nonsense", b"\x91\x01"])
