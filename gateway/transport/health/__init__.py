@@ -6,6 +6,15 @@ of a silent one whether its power, its link or itself is gone. ``learn`` gathers
 """
 
 from gateway.transport.health.balance import BalanceState, Off, new_balance, weigh
+from gateway.transport.health.cause import (
+    Cause,
+    Causes,
+    Feeds,
+    Roadside,
+    Silences,
+    root_cause,
+)
+from gateway.transport.health.daily import DayStatus, DayTally, Tree, day_status, day_tally
 from gateway.transport.health.faults import (
     ALARM_KIND,
     NOT_FAULTS,
@@ -43,15 +52,25 @@ __all__ = [
     "REASON",
     "SEVERITY",
     "BalanceState",
+    "Cause",
+    "Causes",
     "Change",
+    "DayStatus",
+    "DayTally",
     "Fault",
+    "Feeds",
     "HealthPolicy",
     "Judged",
     "Knowledge",
     "Off",
     "Quarters",
     "RealtimeState",
+    "Roadside",
+    "Silences",
+    "Tree",
     "Usual",
+    "day_status",
+    "day_tally",
     "judge",
     "learn",
     "new_balance",
@@ -60,6 +79,7 @@ __all__ = [
     "quarters",
     "rates",
     "ratios",
+    "root_cause",
     "shares",
     "weigh",
 ]

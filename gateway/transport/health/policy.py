@@ -62,6 +62,7 @@ class Silence(Part):
     """Who counts nobody, and who says nothing."""
 
     missed_vehicles: float = Field(gt=0)
+    missed_vehicles_alone: float = Field(gt=0)
     min_s: int = Field(ge=0)
     no_hits_h: float = Field(gt=0)
     from_hour: int = Field(ge=0, le=23)

@@ -13,7 +13,7 @@ from gateway.transport.health.faults import REASON, Change, Fault
 from gateway.transport.health.life import NEVER, Life, begun, live
 from gateway.transport.health.policy import HealthPolicy, Realtime
 from gateway.transport.health.silence import Missed
-from gateway.transport.health.usual import HOURS, Usual, ratios, shares
+from gateway.transport.health.usual import HOURS, Usual, rates, ratios, shares
 from gateway.transport.series import NOWHERE, Road, RoadClass, Window
 
 # faults that come and go
@@ -45,6 +45,7 @@ class Knowledge(NamedTuple):
     share: FloatArray  # (lanes, 24)
     ratio: FloatArray  # (2, stations, 24)
     free_kmh: FloatArray  # (lanes,)
+    rate_veh_h: FloatArray  # (lanes, 24)
     is_open: BoolArray  # (lanes,) a road without signals
 
     @classmethod
@@ -56,7 +57,7 @@ class Knowledge(NamedTuple):
         is_open = np.isin(
             road_class, [RoadClass[one.upper()] for one in policy.realtime.spike_classes]
         )
-        return cls(shares(usual, policy), ratios(usual, policy), free, is_open)
+        return cls(shares(usual, policy), ratios(usual, policy), free, rates(usual), is_open)
 
 
 def new_state(lanes: int) -> RealtimeState:
@@ -98,12 +99,14 @@ def _slot(
 ) -> tuple[RealtimeState, list[Change]]:
     limits, before = policy.realtime, state.before
     hour = _local_hour(one, policy)
-    share, ratio = known.share[:, hour], known.ratio[:, :, hour]
+    usual = silence.Expected(
+        known.share[:, hour], known.ratio[:, :, hour], known.rate_veh_h[:, hour]
+    )
     free = rows.is_free(one, known.free_kmh, limits)
     others = _others(one, free, road)
-    missed = silence.miss(state.missed, one, road, share, ratio, policy)
+    missed = silence.miss(state.missed, one, road, usual, policy)
     old = state.suspicion
-    dead, unused = silence.no_hits(missed, hour, share, policy)
+    dead, unused = silence.no_hits(missed, hour, usual, policy)
     level = old.copy()
     level[Fault.NO_DATA] = silence.no_data(missed, one.seconds, policy)
     level[Fault.LOCKED_ON] = rows.locked_on(old[Fault.LOCKED_ON], one, others, limits)

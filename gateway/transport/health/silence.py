@@ -16,7 +16,7 @@ class Missed(NamedTuple):
     """What went by since a lane counted somebody last."""
 
     silent_s: FloatArray  # (lanes,) counting nobody
-    vehicles: FloatArray  # (lanes,) expected of it, by the other lanes of its station
+    vehicles: FloatArray  # (lanes,) expected of it, by the other lanes of its station or its past
     seen: FloatArray  # (2, lanes) what its station counted, while a neighbour counted too
     expected: FloatArray  # (2, lanes) what the neighbour upstream, downstream lets expect
     mute_s: FloatArray  # (lanes,) without a row
@@ -45,30 +45,38 @@ def stations(one: Row, road: Road) -> Stations:
     return Stations(total, whole)
 
 
-def miss(
-    missed: Missed,
-    one: Row,
-    road: Road,
-    share: FloatArray,
-    ratio: FloatArray,
-    policy: HealthPolicy,
-) -> Missed:
+class Expected(NamedTuple):
+    """What is usual at an hour; NaN unknown."""
+
+    share: FloatArray  # (lanes,) of its station
+    ratio: FloatArray  # (2, stations) over its neighbour upstream, downstream
+    rate_veh_h: FloatArray  # (lanes,)
+
+    def has_others(self) -> BoolArray:
+        """Return for whom other lanes can speak."""
+        known: BoolArray = np.isfinite(self.share) & (self.share < 1)
+        return known
+
+
+def miss(missed: Missed, one: Row, road: Road, usual: Expected, policy: HealthPolicy) -> Missed:
     """Take an interval in.
 
     Args:
-        missed: before.
+        missed: before; not changed.
         one: the interval.
         road: where the lanes are.
-        share: (lanes,) of its station at this hour, NaN unknown.
-        ratio: (2, stations) over its neighbour at this hour, NaN unknown.
+        usual: at this hour.
         policy: what counts as not covered.
     """
+    share, ratio = usual.share, usual.ratio
     nobody = (one.count == 0) & ~(one.occupancy >= policy.realtime.hanging_occupancy)
     counts = one.present & ~nobody
     here = stations(one, road)
     at = np.where(road.station == NOWHERE, len(road.stations), road.station)
     with np.errstate(divide="ignore", invalid="ignore"):
         due = np.nan_to_num(here.total[at] * share / (1 - share), posinf=0.0)
+    alone = np.nan_to_num(usual.rate_veh_h) * one.seconds / _HOUR_S
+    due = np.where(usual.has_others(), due, alone)
     seen, expected = missed.seen.copy(), missed.expected.copy()
     for side, neighbour in enumerate((road.upstream, road.downstream)):
         other = np.where(neighbour == NOWHERE, len(road.stations), neighbour)
@@ -91,7 +99,7 @@ def miss(
 
 
 def no_hits(
-    missed: Missed, hour: int, share: FloatArray, policy: HealthPolicy
+    missed: Missed, hour: int, usual: Expected, policy: HealthPolicy
 ) -> tuple[FloatArray, FloatArray]:
     """Return the suspicion of a dead input, and that of a lane which nobody uses.
 
@@ -100,11 +108,12 @@ def no_hits(
     """
     limits = policy.silence
     by_day = limits.from_hour <= hour < limits.to_hour
-    known = np.isfinite(share) & (share < 1)
     blind = np.where(by_day, missed.silent_s / (limits.no_hits_h * _HOUR_S), 0.0)
-    level = np.where(known, missed.vehicles / limits.missed_vehicles, blind)
+    alone = missed.vehicles / limits.missed_vehicles_alone
+    blind = np.where(np.isfinite(usual.rate_veh_h), alone, blind)
+    level = np.where(usual.has_others(), missed.vehicles / limits.missed_vehicles, blind)
     level = np.where(missed.silent_s >= limits.min_s, level, np.minimum(level, 0.0))
-    intact = _is_intact(missed, share, policy)
+    intact = _is_intact(missed, usual.share, policy)
     return np.where(intact, 0.0, level), np.where(intact, level, 0.0)
 
 
