@@ -31,7 +31,8 @@ def _health(seeds: range, lanes: int) -> list[str]:
     total = health.HealthScore()
     for seed in seeds:
         health.score(seed, lanes, total)
-        print(f"   seed {seed}, {sum(total.faults.values())} faults", file=sys.stderr, flush=True)
+        found = f"{sum(total.found.values())} of {sum(total.faults.values())} faults found"
+        print(f"   seed {seed}: {found}, {len(total.false)} false", file=sys.stderr, flush=True)
     return health.report(total)
 
 

@@ -63,10 +63,11 @@ class HealthScore:
 
 def score(seed: int, lanes: int, total: HealthScore) -> None:
     """Add one city."""
-    span = Span(_START_MS, _START_MS + DAYS * DAY_MS)
+    start_ms = _START_MS + seed % 7 * DAY_MS  # so that weekdays and weekends are learned and judged
+    span = Span(start_ms, start_ms + DAYS * DAY_MS)
     road = Town(seed, lanes, 60, span).road  # the same city again: its places are needed first
     rng = np.random.default_rng(seed)
-    town = Town(seed, lanes, 60, span, [*_faults(road, rng, seed), *_jams(road, rng)])
+    town = Town(seed, lanes, 60, span, [*_faults(road, rng, start_ms), *_jams(road, rng, start_ms)])
     changes = watched(town)
     raised = [change for change in changes if not change.cleared_ms]
     right: set[int] = set()
@@ -78,7 +79,7 @@ def score(seed: int, lanes: int, total: HealthScore) -> None:
             total.closures_named += any(_is_closed(one, fault, town.road) for one in raised)
     for at, change in enumerate(raised):
         if at not in right and change.fault not in health.NOT_FAULTS:
-            hours = (change.found_ms - _START_MS) / HOUR_MS
+            hours = (change.found_ms - start_ms) / HOUR_MS
             place = town.road.devices[change.lane]
             total.false.append(f"seed {seed}: {change.fault.name} {place} at {hours:.2f} h")
     total.detector_days += lanes * DAYS
@@ -114,22 +115,23 @@ def report(total: HealthScore) -> list[str]:
     return [*lines, *total.missed, *total.false[:20]]
 
 
-def _faults(road: Road, rng: np.random.Generator, seed: int) -> list[Order]:
+def _faults(road: Road, rng: np.random.Generator, start_ms: int) -> list[Order]:
     kinds, orders = list(KINDS), list[Order]()
     corridor = road.corridor[road.section[road.station]]
+    first = int(rng.integers(len(kinds)))
     for one in range(len(road.corridors)):
         rows = np.flatnonzero(corridor == one)
         for low_h, high_h in _BEGINS_H if rows.size else ():
             begin_h = LEARNED_DAYS * 24 + float(rng.uniform(low_h, high_h))
-            from_ms = _START_MS + round(begin_h * HOUR_MS)
+            from_ms = start_ms + round(begin_h * HOUR_MS)
             where = road.devices[int(rng.choice(rows))]
-            kind = kinds[(len(orders) + seed) % len(kinds)]
+            kind = kinds[(len(orders) + first) % len(kinds)]
             to_ms = from_ms + round(_FAULT_H * HOUR_MS)
             orders.append(Order(kind, {"where": where, "from_ms": from_ms, "to_ms": to_ms}))
     return orders
 
 
-def _jams(road: Road, rng: np.random.Generator) -> list[Order]:
+def _jams(road: Road, rng: np.random.Generator, start_ms: int) -> list[Order]:
     orders = []
     for one in range(len(road.corridors)):
         inner = np.flatnonzero(road.corridor == one)[1:-1]
@@ -138,7 +140,7 @@ def _jams(road: Road, rng: np.random.Generator) -> list[Order]:
         is_urban = road.road_class[inner[0]] == int(RoadClass.URBAN)
         kind = "queue_spillback" if is_urban else _JAMS[(one + int(rng.integers(4))) % len(_JAMS)]
         begin_h = (DAYS - 1) * 24 + float(rng.uniform(7.0, 16.0))
-        wish: dict[str, object] = {"from_ms": _START_MS + round(begin_h * HOUR_MS)}
+        wish: dict[str, object] = {"from_ms": start_ms + round(begin_h * HOUR_MS)}
         if kind != "road_flood":
             wish["where"] = road.sections[int(rng.choice(inner))]
         orders.append(Order(kind, wish))
@@ -164,8 +166,8 @@ def _judge_fault(
         total.delays_s[fault.kind].append(min(delays_s))
         total.named[fault.kind] += any(change.fault in wanted.named for change in faults)
     else:
-        hours = (fault.from_ms - _START_MS) / HOUR_MS
-        total.missed.append(f"missed: {fault.kind} {fault.where} at {hours:.2f} h, {delays_s}")
+        hour = (fault.from_ms - _START_MS) / HOUR_MS % 24
+        total.missed.append(f"missed: {fault.kind} {fault.where} at {hour:.2f} h, {delays_s}")
     return mine
 
 
