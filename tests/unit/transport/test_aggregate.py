@@ -7,7 +7,9 @@ import pytest
 
 from gateway.model import Quality, Reason
 from gateway.transport import aggregate
+from gateway.transport.placing import vehicles_of
 from gateway.transport.series import Method, Vehicles
+from tests.readings import PROFILES
 from tests.unit.transport.rig import (
     BIN_MS,
     MONDAY_MS,
@@ -215,7 +217,7 @@ def test_single_vehicles_make_exact_bins() -> None:
     assert found.class_count[:, 0].sum(axis=0).tolist() == [3, 1, 0]
     assert found.class_count[4, 0, 1] == 1
     nobody = aggregate.bins_of_vehicles(
-        Vehicles(*(np.zeros(0, np.int64) for _ in range(9))),
+        vehicles_of(PROFILES["pv1"], []),
         np.zeros(0, np.int64),
         (MONDAY_MS, BIN_MS, 1),
         RULES,
