@@ -38,17 +38,19 @@ def place(grid: Grid, batches: Iterable[tuple[Profile, ReadingBatch]]) -> Window
     for a slot the better grade is taken, of equal ones the first that came.
     """
     window = empty_window(*grid)
-    shown_rank = np.full(window.count.shape, np.iinfo(np.int8).max, np.int8)
     for profile, batch in batches:
-        row, slot = _positions(grid, batch)
-        kept = _winners(row, slot, batch)
-        row, slot = row[kept], slot[kept]
-        rank = QUALITY_RANK[batch.quality[kept]]
-        is_better = rank < shown_rank[row, slot]
-        kept, at = kept[is_better], (row[is_better], slot[is_better])
-        shown_rank[at] = rank[is_better]
-        _fill(window, profile, batch, kept, at)
+        place_into(window, profile, batch)
     return window
+
+
+def place_into(window: Window, profile: Profile, batch: ReadingBatch) -> IntArray:
+    """Put further rows into a window, as ``place`` does; return the slots that changed."""
+    row, slot = _positions(window, batch)
+    kept = _winners(row, slot, batch)
+    row, slot = row[kept], slot[kept]
+    is_better = QUALITY_RANK[batch.quality[kept]] < QUALITY_RANK[window.quality[row, slot]]
+    _fill(window, profile, batch, kept[is_better], (row[is_better], slot[is_better]))
+    return np.unique(slot[is_better])
 
 
 def interval_of(time_ms: IntArray) -> int:
@@ -87,7 +89,7 @@ def vehicles_of(profile: Profile, batches: Iterable[ReadingBatch]) -> Vehicles:
     )
 
 
-def _positions(grid: Grid, batch: ReadingBatch) -> tuple[IntArray, IntArray]:
+def _positions(grid: Window, batch: ReadingBatch) -> tuple[IntArray, IntArray]:
     """Return row and slot of each reading, row -1 where it has none."""
     if not len(grid.device_index):
         nowhere = np.full(len(batch), -1, np.int64)

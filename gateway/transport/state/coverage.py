@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.model import BoolArray, FloatArray
-from gateway.transport.series import Road
+from gateway.transport.series import NOWHERE, Road
 
 
 class Reach(NamedTuple):
@@ -28,7 +28,7 @@ def coverage(road: Road, is_healthy: BoolArray, reach_km: float) -> list[Reach]:
         is_healthy: (stations,).
         reach_km: along the road, either way.
     """
-    corridor = road.corridor[road.section]
+    corridor = np.append(road.corridor, NOWHERE)[road.section]
     return [
         _reach(road.km[corridor == one], is_healthy[corridor == one], reach_km)
         for one in range(len(road.corridors))
