@@ -84,9 +84,9 @@ def test_the_counter_may_roll_over_in_a_gap_but_not_begin_anew() -> None:
 
 def test_a_counter_that_tells_nonsense_or_of_hours_is_not_asked() -> None:
     window = window_of(np.array([[5.0, NAN, 5.0]]))
-    window.cumulative[0, 2] += 39  # 39 in half a minute
+    window.cumulative[0, 2] += 126  # 121 and 5 in a minute
     assert np.isnan(aggregate.recovered(window, np.isfinite(window.count), RULES)).all()
-    long = np.full((1, 123), NAN)
+    long = np.full((1, 43), NAN)
     long[0, [0, -1]] = 5
     assert np.isnan(aggregate.recovered(window_of(long), np.isfinite(long), RULES)).all()
     assert (
@@ -102,7 +102,7 @@ def test_what_cannot_be_is_not_summed_up(spoil: str) -> None:
     if spoil == "failed":
         window.quality[0, 0] = int(Quality.FAILED)
     elif spoil == "chatter":
-        window.count[0, 0] = 39
+        window.count[0, 0] = 121
     elif spoil == "occupancy":
         window.occupancy[0, 0] = 1.2
     else:
