@@ -20,6 +20,7 @@ class AlarmBook:
     def __init__(self, told: Iterable[Alarm] = ()) -> None:
         self._told: dict[Key, Alarm] = {_key(one): one for one in told}
         self._doubted: dict[Key, Alarm] = {}
+        self._reopened: set[Key] = set()
         self._until_ms = 0
 
     def doubt(self, from_ms: int, until_ms: int) -> None:
@@ -29,6 +30,7 @@ class AlarmBook:
                 self._doubted.setdefault(key, one)
             elif one.cleared_ms > from_ms:  # that it is over was found since
                 self._told[key] = one._replace(cleared_ms=0)
+                self._reopened.add(key)
         self._until_ms = max(self._until_ms, until_ms)
 
     def tell(self, found: Iterable[Alarm], end_ms: int) -> list[Alarm]:
@@ -36,14 +38,15 @@ class AlarmBook:
         fresh = []
         for one in found:
             key = _key(one)
-            self._doubted.pop(key, None)
-            if self._told.get(key) != one:
-                before = self._told.get(key)
-                kept = one if before is None else one._replace(found_ms=before.found_ms)
-                self._told[key] = kept
+            before = self._told.get(key)
+            kept = one if before is None else one._replace(found_ms=before.found_ms)
+            if kept != before or key in self._reopened:
                 fresh.append(kept)
-        if self._doubted and end_ms >= self._until_ms:
-            fresh += self._withdraw()
+            self._told[key] = kept
+            self._doubted.pop(key, None)
+            self._reopened.discard(key)
+        if end_ms >= self._until_ms and (self._doubted or self._reopened):
+            fresh += self._settle()
         return fresh
 
     def open(self) -> list[Alarm]:
@@ -64,8 +67,10 @@ class AlarmBook:
         for key in gone:
             del self._told[key]
 
-    def _withdraw(self) -> list[Alarm]:
-        withdrawn = []
+    def _settle(self) -> list[Alarm]:
+        """Return what is no more after all, and what is not over after all."""
+        withdrawn = [self._told[key] for key in self._reopened]
+        self._reopened = set()
         for key, one in self._doubted.items():
             evidence = msgspec.json.decode(one.evidence) | {WITHDRAWN: True}
             ended = one._replace(

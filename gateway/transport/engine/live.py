@@ -15,18 +15,28 @@ from gateway.transport import aggregate
 from gateway.transport.engine.policies import Rules, TransportPolicies
 from gateway.transport.engine.slots import joined
 from gateway.transport.health import (
+    NOT_FAULTS,
+    QUARTER_MS,
+    BalanceState,
     Change,
+    Fault,
     Knowledge,
+    Quarters,
     RealtimeState,
     Usual,
     judge,
+    new_balance,
     new_state,
     nothing_usual,
+    quarters,
+    weigh,
 )
 from gateway.transport.incidents import Incident, IncidentWatch, WatchState
 from gateway.transport.series import BIN_MS, Bins, Road, StationWindow, Window
 
 HISTORY = 40  # intervals that can be worked out anew: 20 min of 30 s
+DAY_QUARTERS = 96  # the balance looks back that far
+_REAL = np.array([[fault not in NOT_FAULTS] for fault in Fault])
 
 
 class LiveState(NamedTuple):
@@ -35,6 +45,7 @@ class LiveState(NamedTuple):
     next_ms: int  # begin of the next interval
     began_ms: int  # of the incident watch: its intervals count from here
     health: RealtimeState
+    balance: BalanceState
     incidents: WatchState
 
 
@@ -43,6 +54,7 @@ class Closed:
     """An interval that was worked out."""
 
     before: LiveState
+    quarters: Quarters | None  # before it
     window: Window  # one slot
     is_good: BoolArray  # (lanes, 1)
     reasons: IntArray  # (lanes, 1) why not, model.Reason
@@ -80,6 +92,7 @@ class Live:
         self._rules: Rules | None = None
         self._closed: deque[Closed] = deque(maxlen=HISTORY)
         self.state = state
+        self.quarters: Quarters | None = None  # the last day's, as far as they are known
 
     @property
     def road(self) -> Road:
@@ -94,8 +107,9 @@ class Live:
         """Begin with an interval, where no state says with which; or leave a gap without data."""
         watch = self._at(begin_ms)[1]
         if self.state is None:
-            health = new_state(len(self._road.device_index))
-            self.state = LiveState(begin_ms, begin_ms, health, watch.fresh())
+            lanes = len(self._road.device_index)
+            fresh = (new_state(lanes), new_balance(lanes), watch.fresh())
+            self.state = LiveState(begin_ms, begin_ms, *fresh)
         else:
             self.state = self.state._replace(next_ms=begin_ms)
         self._closed.clear()
@@ -107,18 +121,38 @@ class Live:
         rules, watch = self._at(window.start_ms)
         known = self._knowledge(rules, window.start_ms)
         judged = judge(state.health, window, self._road, known, rules.health)
-        trusted = aggregate.is_trusted(window, rules.traffic.bins, judged.reasons != 0)
+        is_off = (state.balance.life.is_active() & _REAL).any(axis=0)[:, None]
+        is_bad = (judged.reasons != 0) | is_off
+        trusted = aggregate.is_trusted(window, rules.traffic.bins, is_bad)
         incidents, watched = watch.run(window, state.incidents, trusted)
-        self._closed.append(Closed(state, window, trusted, judged.reasons))
-        self.state = LiveState(window.end_ms, state.began_ms, judged.state, watched)
-        return Step(window.end_ms, judged.changes, incidents)
+        self._closed.append(Closed(state, self.quarters, window, trusted, judged.reasons))
+        balance, changes = self._weigh(state.balance, window.end_ms, rules)
+        self.state = LiveState(window.end_ms, state.began_ms, judged.state, balance, watched)
+        return Step(window.end_ms, judged.changes + changes, incidents)
+
+    def _weigh(
+        self, balance: BalanceState, end_ms: int, rules: Rules
+    ) -> tuple[BalanceState, list[Change]]:
+        """Compare the counts of neighbours at the end of each quarter of an hour."""
+        if end_ms % QUARTER_MS:
+            return balance, []
+        found = self.newest(QUARTER_MS // self._closed[-1].window.interval_ms)
+        if found is None or found[0].start_ms != end_ms - QUARTER_MS:
+            return balance, []
+        window, _, reasons = found
+        newest = quarters(window, reasons, rules.health)
+        if self.quarters is not None and self.quarters.end_ms == newest.start_ms:
+            newest = self.quarters.joined(newest).last(DAY_QUARTERS)
+        self.quarters = newest
+        return weigh(balance, newest, self._road, self._usual, rules.health)
 
     def rewind(self, begin_ms: int) -> bool:
         """Go back to before an interval; return whether that is still possible."""
         if not any(one.before.next_ms <= begin_ms for one in self._closed):
             return False
         while self._closed and self._closed[-1].before.next_ms >= begin_ms:
-            self.state = self._closed.pop().before
+            last = self._closed.pop()
+            self.state, self.quarters = last.before, last.quarters
         return True
 
     def newest(self, slots: int) -> tuple[Window, BoolArray, IntArray] | None:

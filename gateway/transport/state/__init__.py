@@ -14,7 +14,7 @@ from gateway.transport.state.travel import (
     reliability,
     travel_times,
 )
-from gateway.transport.state.work import Work, work
+from gateway.transport.state.work import Work, stretches_km, work
 from gateway.transport.state.year import Annual, annual
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "link_hours",
     "reliability",
     "speed_ratio",
+    "stretches_km",
     "travel_times",
     "work",
 ]
