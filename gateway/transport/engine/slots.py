@@ -16,7 +16,7 @@ from gateway.transport.placing import place_into
 from gateway.transport.series import Road, Window, empty_window
 
 GRACE_MS = 5_000  # a row may be that late and still be in time
-SILENCE_MS = 90_000  # so long after the last row of anybody intervals pass without rows
+SILENCE_MS = 600_000  # so long after the last row of anybody intervals pass without rows
 _ACTIVE_SLOTS = 3  # a lane that is further behind is not waited for
 _AHEAD_MS = 120_000  # of a clock that is ahead: as the screen of the pipeline
 _LAYERED = 3
@@ -79,9 +79,7 @@ class Slots:
     def window(self, begin_ms: int) -> Window:
         """Return the rows of an interval, made where there is none."""
         if begin_ms not in self._windows:
-            self._windows[begin_ms] = empty_window(
-                self._device_index, begin_ms, self.raster_ms, 1
-            )
+            self._windows[begin_ms] = empty_window(self._device_index, begin_ms, self.raster_ms, 1)
         return self._windows[begin_ms]
 
     def is_closed(self, begin_ms: int, now_ms: int) -> bool:
@@ -107,6 +105,10 @@ class Slots:
     def front_ms(self) -> int:
         """Return the end of the newest interval with a row, 0 where there is none."""
         return int(self._newest_ms.max(initial=0))
+
+    def following(self, begin_ms: int) -> int:
+        """Return the begin of the next interval with a row, 0 where there is none."""
+        return min((one for one in self._heard_ms if one >= begin_ms), default=0)
 
     def forget(self, next_ms: int) -> None:
         """Drop the intervals that no late row can change any more."""
@@ -140,5 +142,3 @@ def _spread(window: Window, device_index: IntArray, here: IntArray, there: IntAr
         else:
             target[here] = source[there]
     return made
-
-

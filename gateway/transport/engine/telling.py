@@ -172,4 +172,3 @@ def _number(value: float, decimals: int) -> float | int | None:
         return None
     shown = round(float(value), decimals)
     return int(shown) if not decimals else shown
-
