@@ -105,7 +105,7 @@ class TransportEngine:
         alarms = self._close(began_s, now_ms)
         results = self._publish(now_ms) if alarms is not None else []
         self._is_changed |= alarms is not None
-        self._stats.observe("infragate_transport_step_seconds", self._stopwatch() - began_s)
+        self._stats.observe("infragate_analysis_step_seconds", self._stopwatch() - began_s)
         return Findings(alarms or (), results, self._state_if_due(now_ms))
 
     # -- who there is --

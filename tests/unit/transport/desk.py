@@ -40,7 +40,7 @@ def registry_text(stations: int, lanes: int, per_corridor: int = 10) -> str:
         )
         lines.append(
             f'[[node]]\nid = "st-{number:04}"\nkind = "station"\nparent = "s-{number:04}"\n'
-            f"place = {{ lat = {21 + at * 0.5 / _KM_PER_DEGREE:.6f}, lon = {105 + corridor} }}"
+            f"place = {{ lat = {21 + at * 0.5 / _KM_PER_DEGREE:.6f}, lon = {100 + corridor / 10} }}"
         )
         lines += [
             f'[[device]]\nid = "{name_of(number * lanes + lane)}"\norg = "vn"\n'
