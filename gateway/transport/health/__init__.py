@@ -1,8 +1,9 @@
 """Detector health: who is believed, from the first row on, and why not.
 
-``judge`` tests every interval of all detectors, ``weigh`` every quarter of an hour what they count
-against what passes their neighbours, ``day_status`` the whole day as PeMS does; ``root_cause`` says
-of a silent one whether its power, its link or itself is gone. ``learn`` gathers what is usual.
+``watch`` takes windows in and says what is wrong: ``judge`` tests every interval of all detectors,
+``weigh`` every quarter of an hour what they count against what passes their neighbours, and
+``learn`` gathers what is usual. ``day_status`` calls a day what PeMS would; ``root_cause`` says of
+a silent detector whether its power, its link or itself is gone.
 """
 
 from gateway.transport.health.balance import BalanceState, Off, new_balance, weigh
@@ -42,6 +43,7 @@ from gateway.transport.health.usual import (
     ratios,
     shares,
 )
+from gateway.transport.health.watch import Health, HealthState, new_health, watch
 
 __all__ = [
     "ALARM_KIND",
@@ -59,7 +61,9 @@ __all__ = [
     "DayTally",
     "Fault",
     "Feeds",
+    "Health",
     "HealthPolicy",
+    "HealthState",
     "Judged",
     "Knowledge",
     "Off",
@@ -74,6 +78,7 @@ __all__ = [
     "judge",
     "learn",
     "new_balance",
+    "new_health",
     "new_state",
     "nothing_usual",
     "quarters",
@@ -81,5 +86,6 @@ __all__ = [
     "ratios",
     "root_cause",
     "shares",
+    "watch",
     "weigh",
 ]

@@ -10,14 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gateway.model import BoolArray, FloatArray
+from gateway.model import BoolArray, FloatArray, IntArray
 from gateway.transport.health.faults import Change, Fault
 from gateway.transport.health.life import Life, begun, live
 from gateway.transport.health.policy import Balance, HealthPolicy, Span
 from gateway.transport.health.realtime import Knowledge
-from gateway.transport.health.usual import QUARTER_MS, Quarters, Usual, station_totals
+from gateway.transport.health.usual import QUARTER_MS, Quarters, station_totals
 from gateway.transport.series import NOWHERE, Road
 
+_NONE = -1
+_LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 34, 48, 68)  # quarters back that a fault may have begun
 _CLEAR_MARGIN = 0.5  # what the other lanes may be off by, of what a closed lane would do to them
 
 
@@ -46,7 +48,7 @@ def new_balance(lanes: int) -> BalanceState:
 
 
 def weigh(
-    state: BalanceState, newest: Quarters, road: Road, usual: Usual, policy: HealthPolicy
+    state: BalanceState, newest: Quarters, road: Road, known: Knowledge, policy: HealthPolicy
 ) -> tuple[BalanceState, list[Change]]:
     """Judge at the end of a quarter of an hour.
 
@@ -54,43 +56,65 @@ def weigh(
         state: after the quarter before; not changed.
         newest: the last day's quarters up to now, as far as there are any.
         road: where the lanes are.
-        usual: what was learned up to the day before.
+        known: what was learned up to the day before.
         policy: spans and limits.
     """
-    known = Knowledge.of(usual, road, policy)
-    lanes = len(road.device_index)
-    is_true = np.zeros((len(Fault), lanes), np.bool_)
-    value = np.full((len(Fault), lanes), np.nan)
-    onset = state.life.onset_ms.copy()
-    is_right = np.zeros(lanes, np.bool_)
-    for span in policy.balance.span:
-        part = newest.last(span.quarters)
-        begin_ms = np.maximum(part.start_ms, state.fresh_ms)
-        off = measure(part, begin_ms, road, usual, known, policy)
-        for fault, found in verdict(off, span, policy.balance).items():
-            new = found & ~is_true[fault]
-            is_true[fault] |= found
-            value[fault, new] = off.factor[new]
-            onset[fault, new] = begin_ms[new].astype(np.int64)
-        if span is policy.balance.span[0]:
-            is_right = _is_right(off, span, policy.balance)
+    raised, is_right = _found(state, newest, road, known, policy)
     active = state.life.is_active()
     # one miscount has one name: what stands already goes on
-    standing = active.any(axis=0)
-    is_true &= active | ~standing
-    is_true |= active & ~is_right
-    life = state.life._replace(onset_ms=np.where(active, state.life.onset_ms, onset))
-    life, changes = live(life, newest.end_ms, is_true & ~(active & is_right), value, 0)
-    repaired = standing & ~life.is_active().any(axis=0)
+    is_new = (raised != _NONE) & ~active.any(axis=0)
+    begin_ms, factor = np.zeros(len(is_new)), np.full(len(is_new), np.nan)
+    if is_new.any():
+        begin_ms, factor = _since(state, newest, road, known, policy)
+    is_true = active & ~is_right
+    is_true[raised[is_new], np.flatnonzero(is_new)] = True
+    onset = np.where(active, state.life.onset_ms, begin_ms.astype(np.int64))
+    value = np.broadcast_to(factor, active.shape)
+    life, changes = live(
+        state.life._replace(onset_ms=onset), newest.end_ms, is_true, value, hold_ms=0
+    )
+    repaired = active.any(axis=0) & ~life.is_active().any(axis=0)
     fresh = np.where(repaired, newest.end_ms, state.fresh_ms)
     return BalanceState(life, fresh), changes
+
+
+def _found(
+    state: BalanceState, newest: Quarters, road: Road, known: Knowledge, policy: HealthPolicy
+) -> tuple[IntArray, BoolArray]:
+    """Return the fault of each lane, the shortest span first, and who is right in the shortest."""
+    raised = np.full(len(road.device_index), _NONE)
+    is_right = np.zeros(len(raised), np.bool_)
+    for span in policy.balance.span:
+        part = newest.last(span.quarters)
+        off = measure(part, state.fresh_ms, road, known, policy)
+        for fault, found in verdict(off, span, policy.balance).items():
+            raised[found & (raised == _NONE)] = int(fault)
+        if span is policy.balance.span[0]:
+            is_right = _is_right(off, span, policy.balance)
+    return raised, is_right
+
+
+def _since(
+    state: BalanceState, newest: Quarters, road: Road, known: Knowledge, policy: HealthPolicy
+) -> tuple[FloatArray, FloatArray]:
+    """Return since when each lane is off, most likely, and by which factor."""
+    best, begin_ms = np.zeros(len(road.device_index)), np.zeros(len(road.device_index))
+    factor = np.full(len(best), np.nan)
+    for length in _LENGTHS:
+        part = newest.last(length)
+        off = measure(part, state.fresh_ms, road, known, policy)
+        sure = np.nan_to_num(np.minimum(np.abs(off.sigmas), np.abs(off.share_sigmas)))
+        better = sure > best
+        best = np.where(better, sure, best)
+        begin_ms = np.where(better, np.maximum(part.start_ms, state.fresh_ms), begin_ms)
+        factor = np.where(better, off.factor, factor)
+    return begin_ms, factor
 
 
 def measure(
     part: Quarters,
     begin_ms: FloatArray,
     road: Road,
-    usual: Usual,
     known: Knowledge,
     policy: HealthPolicy,
 ) -> Off:
@@ -100,8 +124,7 @@ def measure(
         part: the quarters.
         begin_ms: (lanes,) quarters before do not count.
         road: where the lanes are.
-        usual: for the length of vehicles.
-        known: usual shares and ratios.
+        known: usual shares, ratios and lengths.
         policy: hours of the day, dispersion.
     """
     limits, hour = policy.balance, part.hour(policy)
@@ -120,7 +143,7 @@ def measure(
         seen = np.append(is_total[other] & np.isfinite(lets), np.zeros((1, len(hour))), axis=0)
         lets = np.append(np.nan_to_num(lets), np.zeros((1, len(hour))), axis=0)
         sides.append(_side(sums, seen[at] > 0, lets[at], limits))
-    return _combined(sums, sides, part, usual, limits)
+    return _combined(sums, sides, part, known, limits)
 
 
 def verdict(off: Off, span: Span, limits: Balance) -> dict[Fault, BoolArray]:
@@ -169,7 +192,7 @@ def _side(sums: _Sums, seen: BoolArray, lets: FloatArray, limits: Balance) -> _S
 
 
 def _combined(
-    sums: _Sums, sides: list[_Side], part: Quarters, usual: Usual, limits: Balance
+    sums: _Sums, sides: list[_Side], part: Quarters, known: Knowledge, limits: Balance
 ) -> Off:
     factors = np.stack([side.factor for side in sides])
     nearer = np.where(np.isfinite(factors), np.abs(np.log(np.maximum(factors, 1e-9))), np.inf)
@@ -194,16 +217,15 @@ def _combined(
         np.where(alone, factor, _over(count, due, enough)),
         np.where(alone, sigmas, _over(count - due, spread, enough)),
         np.where(alone, 1.0, others),
-        _length(sums.use, part, usual),
+        _length(sums.use, part, known),
         share,
     )
 
 
-def _length(use: BoolArray, part: Quarters, usual: Usual) -> FloatArray:
+def _length(use: BoolArray, part: Quarters, known: Knowledge) -> FloatArray:
     counted = (use * part.counted).sum(axis=1)
     now = _over((use * part.metres).sum(axis=1), counted, counted > 0)
-    then = _over(usual.metres, usual.counted, usual.counted > 0)
-    return _over(now, then, then > 0)
+    return _over(now, known.length_m, known.length_m > 0)
 
 
 def _is_right(off: Off, span: Span, limits: Balance) -> BoolArray:

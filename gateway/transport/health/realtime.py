@@ -13,7 +13,7 @@ from gateway.transport.health.faults import REASON, Change, Fault
 from gateway.transport.health.life import NEVER, Life, begun, live
 from gateway.transport.health.policy import HealthPolicy, Realtime
 from gateway.transport.health.silence import Missed
-from gateway.transport.health.usual import HOURS, Usual, rates, ratios, shares
+from gateway.transport.health.usual import HOURS, Usual, lengths, rates, ratios, shares
 from gateway.transport.series import NOWHERE, Road, RoadClass, Window
 
 # faults that come and go
@@ -46,6 +46,7 @@ class Knowledge(NamedTuple):
     ratio: FloatArray  # (2, stations, 24)
     free_kmh: FloatArray  # (lanes,)
     rate_veh_h: FloatArray  # (lanes, 24)
+    length_m: FloatArray  # (lanes,) that a vehicle covers, with the detector's own
     is_open: BoolArray  # (lanes,) a road without signals
 
     @classmethod
@@ -57,7 +58,14 @@ class Knowledge(NamedTuple):
         is_open = np.isin(
             road_class, [RoadClass[one.upper()] for one in policy.realtime.spike_classes]
         )
-        return cls(shares(usual, policy), ratios(usual, policy), free, rates(usual), is_open)
+        return cls(
+            shares(usual, policy),
+            ratios(usual, policy),
+            free,
+            rates(usual),
+            lengths(usual),
+            is_open,
+        )
 
 
 def new_state(lanes: int) -> RealtimeState:

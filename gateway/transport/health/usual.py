@@ -59,38 +59,70 @@ class Quarters(NamedTuple):
         return Quarters(self.start_ms, *(np.concatenate(pair, axis=1) for pair in pairs))
 
 
-def quarters(window: Window, reasons: IntArray, policy: HealthPolicy) -> Quarters:
-    """Sum a window up.
+class Sums(NamedTuple):
+    """What rows add up to, (lanes,)."""
+
+    rows: FloatArray  # not marked
+    count: FloatArray
+    metres: FloatArray
+    counted: FloatArray
+    driven: FloatArray  # vehicles x km/h
+
+    @classmethod
+    def nothing(cls, lanes: int) -> "Sums":
+        """Return the sums of no rows."""
+        return cls(*np.zeros((5, lanes)))
+
+    def plus(self, other: "Sums") -> "Sums":
+        """Return the sums of both."""
+        return Sums(*(one + two for one, two in zip(self, other, strict=True)))
+
+
+def sums(window: Window, reasons: IntArray) -> Sums:
+    """Sum rows up; those that a test has marked do not count.
 
     Args:
-        window: begins and ends on quarters of an hour.
-        reasons: (lanes, slots) marks of the tests; marked rows do not count.
-        policy: how many rows make a whole quarter.
+        window: the rows.
+        reasons: (lanes, slots) marks of the tests.
+    """
+    good = window.is_present() & np.isfinite(window.count) & (reasons == 0)
+    metres = window.occupancy * (window.interval_ms / 1000) * window.speed_kmh / 3.6
+    shows = good & np.isfinite(metres)
+    counted = np.where(shows, window.count, 0.0)
+    return Sums(
+        good.sum(axis=1).astype(np.float64),
+        np.where(good, window.count, 0.0).sum(axis=1),
+        np.where(shows, metres, 0.0).sum(axis=1),
+        counted.sum(axis=1),
+        (counted * np.where(shows, window.speed_kmh, 0.0)).sum(axis=1),
+    )
+
+
+def as_quarter(done: Sums, start_ms: int, interval_ms: int, policy: HealthPolicy) -> Quarters:
+    """Return one quarter of an hour."""
+    least = policy.usual.min_rows * QUARTER_MS / interval_ms
+    speed = np.full_like(done.driven, np.nan)
+    np.divide(done.driven, done.counted, out=speed, where=done.counted > 0)
+    columns = (done.count, done.rows >= least, done.metres, done.counted, speed)
+    return Quarters(start_ms, *(column[:, None] for column in columns))
+
+
+def quarters(window: Window, reasons: IntArray, policy: HealthPolicy) -> Quarters:
+    """Return a window's quarters of an hour.
 
     Raises:
-        ValueError: it does not, or its interval is no part of a quarter.
+        ValueError: it does not begin and end on quarters, or its interval is no part of one.
     """
     each = QUARTER_MS // window.interval_ms
     if QUARTER_MS % window.interval_ms or window.start_ms % QUARTER_MS or window.slots % each:
         raise ValueError("a window of whole quarters of an hour is needed")
-    good = window.is_present() & np.isfinite(window.count) & (reasons == 0)
-    metres = window.occupancy * (window.interval_ms / 1000) * window.speed_kmh / 3.6
-    shows = good & np.isfinite(metres)
-    vehicles = np.where(good, window.count, 0.0)
-
-    def total(values: FloatArray | BoolArray) -> FloatArray:
-        return values.reshape(len(values), -1, each).sum(axis=2).astype(np.float64)
-
-    counted = total(np.where(shows, window.count, 0.0))
-    driven = total(np.where(shows, window.count * np.nan_to_num(window.speed_kmh), 0.0))
-    return Quarters(
-        window.start_ms,
-        total(vehicles),
-        total(good) >= policy.usual.min_rows * each,
-        total(np.where(shows, metres, 0.0)),
-        counted,
-        np.divide(driven, counted, out=np.full_like(driven, np.nan), where=counted > 0),
-    )
+    found = []
+    for first in range(0, window.slots, each):
+        done = sums(window.part(first, first + each), reasons[:, first : first + each])
+        begin_ms = window.start_ms + first * window.interval_ms
+        found.append(as_quarter(done, begin_ms, window.interval_ms, policy))
+    columns = zip(*(one[1:] for one in found), strict=True)
+    return Quarters(window.start_ms, *(np.concatenate(parts, axis=1) for parts in columns))
 
 
 class Usual(NamedTuple):
@@ -170,6 +202,16 @@ def rates(usual: Usual) -> FloatArray:
         where=usual.rate_hours > 0,
     )
     return rate
+
+
+def lengths(usual: Usual) -> FloatArray:
+    """Return the metres that a vehicle covers of each lane, (lanes,); NaN unknown."""
+    length: FloatArray = np.divide(
+        *(usual.metres, usual.counted),
+        out=np.full_like(usual.metres, np.nan),
+        where=usual.counted > 0,
+    )
+    return length
 
 
 def station_totals(count: FloatArray, whole: BoolArray, road: Road) -> tuple[FloatArray, BoolArray]:

@@ -67,7 +67,9 @@ def silent(made: Window, lane: int, first: int, stop: int) -> None:
     made.quality[lane, first:stop] = int(Quality.MISSING)
 
 
-def day_quarters(per_quarter: list[float], quarters: int = 96, start_ms: int = START_MS) -> Quarters:
+def day_quarters(
+    per_quarter: list[float], quarters: int = 96, start_ms: int = START_MS
+) -> Quarters:
     """Return quarters in which each lane counts the same all day."""
     count = np.repeat(np.array(per_quarter)[:, None], quarters, axis=1)
     whole = np.ones(count.shape, np.bool_)

@@ -40,7 +40,7 @@ def _watch(
     factor: FloatArray, metres: FloatArray | None = None, quarters_long: int = 40
 ) -> list[Change]:
     """Let each lane count ``LIKE`` times its factors, (lanes, quarters), from noon on."""
-    usual = usual_of(CHAIN, LIKE)
+    known = Knowledge.of(usual_of(CHAIN, LIKE), CHAIN, POLICY)
     whole = day_quarters(LIKE, quarters_long, NOON_MS)
     lengths = np.ones_like(factor) if metres is None else metres
     made = whole._replace(
@@ -51,7 +51,7 @@ def _watch(
     state, changes = new_balance(len(LIKE)), list[Change]()
     for end in range(1, quarters_long + 1):
         parts = (column[:, :end] for column in made[1:])
-        state, new = weigh(state, Quarters(NOON_MS, *parts), CHAIN, usual, POLICY)
+        state, new = weigh(state, Quarters(NOON_MS, *parts), CHAIN, known, POLICY)
         changes += new
     return changes
 
@@ -71,11 +71,10 @@ def test_a_clean_day_raises_nothing() -> None:
 def test_the_factor_is_that_of_the_lane_and_of_no_other() -> None:
     factor = _ones(8)
     factor[3] = 0.7
-    usual = usual_of(CHAIN, LIKE)
-    known = Knowledge.of(usual, CHAIN, POLICY)
+    known = Knowledge.of(usual_of(CHAIN, LIKE), CHAIN, POLICY)
     part = day_quarters(LIKE, 8, NOON_MS)
     part = part._replace(count=part.count * factor)
-    off = measure(part, np.zeros(6), CHAIN, usual, known, POLICY)
+    off = measure(part, np.zeros(6), CHAIN, known, POLICY)
     assert off.factor[3] == pytest.approx(0.7)
     assert off.share_factor[3] == pytest.approx(0.7)
     assert off.others[3] == pytest.approx(1.0)
@@ -146,10 +145,10 @@ def test_a_repaired_detector_is_cleared_and_does_not_come_back() -> None:
 
 
 def test_nobody_is_judged_by_night() -> None:
-    usual = usual_of(CHAIN, LIKE)
+    known = Knowledge.of(usual_of(CHAIN, LIKE), CHAIN, POLICY)
     made = day_quarters(LIKE, 20, at_hour(22))
     made.count[3] *= 0.3
-    _, changes = weigh(new_balance(6), made, CHAIN, usual, POLICY)
+    _, changes = weigh(new_balance(6), made, CHAIN, known, POLICY)
     assert not changes
 
 

@@ -83,9 +83,7 @@ def test_a_fifth_above_seventy_percent_is_too_high(rows: int, status: DayStatus)
 
 
 @pytest.mark.parametrize(("rows", "status"), [(41, DayStatus.INTERMITTENT), (40, DayStatus.GOOD)])
-def test_two_percent_covered_without_a_count_are_intermittent(
-    rows: int, status: DayStatus
-) -> None:
+def test_two_percent_covered_without_a_count_are_intermittent(rows: int, status: DayStatus) -> None:
     made = _day()  # 0.02 x 2,040 = 40.8
     _empty(made, 0, FIVE, FIVE + rows, occupancy=0.3)
     assert _status(made) == [status]

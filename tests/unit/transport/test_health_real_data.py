@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pytest
 
 from gateway.model import FloatArray
 from gateway.transport.health import (
