@@ -144,7 +144,8 @@ class Live:
         if self.quarters is not None and self.quarters.end_ms == newest.start_ms:
             newest = self.quarters.joined(newest).last(DAY_QUARTERS)
         self.quarters = newest
-        return weigh(balance, newest, self._road, self._usual, rules.health)
+        known = self._knowledge(rules, newest.start_ms)
+        return weigh(balance, newest, self._road, known, rules.health)
 
     def rewind(self, begin_ms: int) -> bool:
         """Go back to before an interval; return whether that is still possible."""
