@@ -26,22 +26,23 @@ from gateway.registry import Registry
 from gateway.stats import Stats
 from gateway.store import StoreReader
 from gateway.store.derived import AlarmQuery, DerivedReader
-from gateway.transport.engine.alarms import AlarmBook
+from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
 from gateway.transport.engine.kept import Kept, Moves, moved, pack, unpack
-from gateway.transport.engine.live import HISTORY, Live, Step
+from gateway.transport.engine.live import HISTORY, SHOWN, Live, LiveState, Step
 from gateway.transport.engine.policies import TransportPolicies
 from gateway.transport.engine.publish import Publisher
+from gateway.transport.engine.quarters import Waiting
+from gateway.transport.engine.quarterwork import QuarterWork
 from gateway.transport.engine.roster import LANES, Roster
 from gateway.transport.engine.slots import Slots
 from gateway.transport.engine.telling import health_alarms, incident_alarms
 
 __all__ = ["House", "TransportEngine", "TransportPolicies"]
 
-DOMAIN, SECTOR = "transport", "transport"
+SECTOR = "transport"
 BUDGET_S = 0.4  # of a step; the interval in hand is finished
 SAVE_EVERY_MS = 300_000
 GAP_MS = 180_000  # so long without a row of anybody is our own silence, and not the detectors'
-ALARMS_MS = 48 * 3_600_000  # alarms that began before are not found again
 _MOST_ALARMS = 20_000
 _FOREVER_MS = 1 << 53
 _EVERYBODY = (0, 1 << 53)
@@ -90,7 +91,9 @@ class TransportEngine:
         self._kept = kept  # taken up by the first step, which knows the time
         self._live: Live | None = None
         self._book: AlarmBook | None = None
-        self._publisher = Publisher(house.derived)
+        self._publisher = Publisher()
+        self._waiting = Waiting(kept.waiting if kept else ())
+        self._work = QuarterWork(house.reader, house.derived, profile, self._publisher)
         self._saved_ms = 0
         self._is_changed = False
 
@@ -104,7 +107,9 @@ class TransportEngine:
             self._go_back(late_ms)
         alarms = self._close(began_s, now_ms)
         results = self._publish(now_ms) if alarms is not None else []
+        results += self._work_on(began_s, now_ms)
         self._is_changed |= alarms is not None
+        self._stats.gauge("infragate_analysis_pending", len(self._waiting), domain=DOMAIN)
         self._stats.observe("infragate_analysis_step_seconds", self._stopwatch() - began_s)
         return Findings(alarms or (), results, self._state_if_due(now_ms))
 
@@ -122,9 +127,7 @@ class TransportEngine:
         if kept is None or kept.live is None:
             return
         self._build(now_ms)
-        next_ms = kept.live.next_ms
-        self._book.doubt(next_ms, next_ms)
-        self._read_again(next_ms - HISTORY * self._slots.raster_ms, now_ms)
+        self._read_again(kept.live.next_ms - HISTORY * self._slots.raster_ms, now_ms)
 
     def _learn_names(self) -> None:
         rows = self._house.reader.devices()
@@ -136,24 +139,28 @@ class TransportEngine:
         road = self._roster.road(now_ms)
         before, kept = self._live, self._kept
         live = Live(road, self._policies)
-        if before is not None and before.state is not None:
+        state = before.behind(SHOWN) if before is not None else None
+        if before is not None and state is not None:
             names = list(before.road.devices), list(before.road.stations)
-            state = before.state
         elif kept is not None and kept.live is not None:
             names, state = (kept.devices, kept.stations), kept.live
         else:
-            names, state = ([], []), None
+            names = [], []
         if state is not None:
             live.start(state.next_ms)
             assert live.state is not None  # noqa: S101  # started
             is_same = names == (list(road.devices), list(road.stations))
             moves = Moves.between(*names, road)
             live.state = state if is_same else moved(state, live.state, moves)
-            if before is not None and is_same:
-                live.quarters = before.quarters
+            self._doubt(state.next_ms, before.state if before is not None else None)
         self._live, self._kept = live, None
         self._slots.adopt(road)
         self._publisher.adopt(road)
+
+    def _doubt(self, from_ms: int, last: LiveState | None) -> None:
+        """What was found since may be no more, until as much is worked out again."""
+        assert self._book is not None  # noqa: S101  # taken up
+        self._book.doubt(from_ms, from_ms if last is None else last.next_ms)
 
     # -- what came --
 
@@ -182,6 +189,7 @@ class TransportEngine:
         for batch in batches:
             if not len(batch):
                 continue
+            self._waiting.note(batch.time_ms, now_ms)
             next_ms = live.state.next_ms if live.state is not None else int(batch.time_ms.max())
             begins = self._slots.take(profile, batch, next_ms, now_ms)
             late += begins[begins < next_ms].tolist() if live.state is not None else []
@@ -192,6 +200,8 @@ class TransportEngine:
     def _catch_up(self, changes: Changes, now_ms: int) -> None:
         """Read the newest time again: too much came at once to be handed over."""
         newest = [high for _, high in changes.spans.get(LANES, ())]
+        for low_ms, high_ms in changes.spans.get(LANES, ()):
+            self._waiting.note_span(low_ms, high_ms, now_ms)
         if not newest:
             return
         for row in self._house.reader.latest():
@@ -253,6 +263,21 @@ class TransportEngine:
             return []
         return self._publisher.live(live)
 
+    def _work_on(self, began_s: float, now_ms: int) -> list[Result]:
+        """Work out quarters of an hour while there is time."""
+        live, book, results = self._live, self._book, list[Result]()
+        assert book is not None  # noqa: S101  # taken up
+        while live is not None and live.state is not None:
+            quarter = self._waiting.next(live.state.next_ms, now_ms)
+            if quarter is None:
+                break
+            results += self._work.do(quarter, live, book)
+            self._waiting.done(quarter)
+            self._is_changed = True
+            if self._stopwatch() - began_s > BUDGET_S:
+                break
+        return results
+
     def _state_if_due(self, now_ms: int) -> bytes | None:
         live = self._live
         if not self._is_changed or live is None or self._unmet:
@@ -262,4 +287,6 @@ class TransportEngine:
         self._saved_ms, self._is_changed = now_ms, False
         road = live.road
         lists = list(road.devices), list(road.stations)
-        return pack(Kept(0, self._roster.lists(), *lists, live.state, [], 0))
+        return pack(
+            Kept(0, self._roster.lists(), *lists, live.behind(SHOWN), self._waiting.all(), 0)
+        )

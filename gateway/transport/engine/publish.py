@@ -3,30 +3,26 @@
 import numpy as np
 
 from gateway.ports import Result
-from gateway.store.derived import DerivedReader
 from gateway.transport import aggregate, state
-from gateway.transport.engine.live import Live
+from gateway.transport.engine.live import SHOWN, Live
+from gateway.transport.engine.policies import Rules
+from gateway.transport.engine.quarters import QUARTER_MS
 from gateway.transport.engine.telling import corridor_bodies, station_bodies
 from gateway.transport.impute import Learned, Pairs, impute, pairs_of
-from gateway.transport.series import BIN_MS, Bins, Road
+from gateway.transport.series import Bins, Road
 
-LIVE, TRAVEL = "live", "travel"
+LIVE, STATE = "live", "state"
 HOUR_MS = 3_600_000
-_TRAVEL_SLOTS = 10  # five minutes, the longest mean of a travel time
 
 
 class Publisher:
-    """Makes lines.
+    """Makes lines."""
 
-    Args:
-        recall: what was told before.
-    """
-
-    def __init__(self, recall: DerivedReader) -> None:
-        self._recall = recall
+    def __init__(self) -> None:
         self._pairs: Pairs | None = None
         self._learned: Learned | None = None
         self._places: list[str] = []
+        self._corridors: list[str] = []
 
     def adopt(self, road: Road) -> None:
         """Go on with another road."""
@@ -36,18 +32,19 @@ class Publisher:
 
     def live(self, live: Live) -> list[Result]:
         """Return how traffic is in the five minutes up to now; of each hour the newest stays."""
-        found, window = live.bins(), live.stations(_TRAVEL_SLOTS)
+        found, window = live.bins(), live.stations(SHOWN)
         if found is None or window is None:
             return []
-        end_ms = found.start_ms + BIN_MS
+        end_ms = found.start_ms + found.interval_ms
         rules = live.rules_at(found.start_ms)
         road = live.road
         stations = aggregate.station_bins(self.filled(found, live), road)
         kmh = state.current_speeds(window, road, rules.traffic)
         from_ms = (end_ms - 1) // HOUR_MS * HOUR_MS
-        known = np.flatnonzero((road.lanes > 0) & np.isfinite(stations.count[:, 0])).tolist()
         bodies = station_bodies(stations, road, rules, kmh)
-        lines = [Result(LIVE, self._places[one], from_ms, end_ms, bodies[one]) for one in known]
+        lines = [
+            Result(LIVE, self._places[one], from_ms, end_ms, bodies[one]) for one in _told(stations)
+        ]
         ways = corridor_bodies(kmh, road, rules)
         lines += [
             Result(LIVE, place, from_ms, end_ms, body)
@@ -55,6 +52,14 @@ class Publisher:
             if body is not None
         ]
         return lines
+
+    def state(self, stations: Bins, road: Road, rules: Rules) -> list[Result]:
+        """Return how traffic was in a quarter of an hour."""
+        from_ms, to_ms = stations.start_ms, stations.start_ms + QUARTER_MS
+        bodies = station_bodies(stations, road, rules)
+        return [
+            Result(STATE, self._places[one], from_ms, to_ms, bodies[one]) for one in _told(stations)
+        ]
 
     def filled(self, found: Bins, live: Live) -> Bins:
         """Return bins of lanes with their gaps filled."""
@@ -64,3 +69,9 @@ class Publisher:
         if self._learned is None:
             self._learned = Learned.nothing(len(self._pairs.target), len(live.road.device_index))
         return impute(found, live.road, self._pairs, self._learned, rules)
+
+
+def _told(stations: Bins) -> list[int]:
+    """Return the stations of which anything is known."""
+    found: list[int] = np.flatnonzero(np.isfinite(stations.count).any(axis=1)).tolist()
+    return found

@@ -150,6 +150,11 @@ class Highway:
         """Return the values of the newest line of a place."""
         return json.loads([one for one in self.lines(series) if one.place == place][-1].body)
 
+    def body_at(self, series: str, place: str, from_ms: int) -> Any:
+        """Return the values of the line of a place that begins then."""
+        reader = DerivedReader(self.folder)
+        return json.loads(reader.lines("transport", series, from_ms, [place])[place].body)
+
     def meet(self, lanes: Sequence[int]) -> None:
         """Let the store know further devices."""
         self._devices(lanes)
