@@ -63,8 +63,6 @@ def score(seed: int, lanes: int, total: CauseScore) -> None:
         is_dead = (absence.device, absence.span.from_ms) in town.dead
         true = Cause.DEVICE if is_dead else _TRUE[absence.reason]
         soon = town.cause(row, absence.span.from_ms + _DECIDED_MS)
-        if soon is None:
-            continue  # a radar that nobody passed, or a moment before the next outage
         after = town.cause(row, absence.span.to_ms + _AFTER_MS)
         total.silent[true] += 1
         total.right_soon[true] += soon is true
@@ -123,13 +121,14 @@ class _Town:
         self._listen()
 
     def cause(self, row: int, now_ms: int) -> Cause | None:
-        """Return what a silence is put down to at a moment, None where there seems to be none."""
+        """Return what a silence is put down to at a moment, None where nothing is sure."""
         silences = self._silences(now_ms)
         if not silences.begin_ms[row]:
             return None
         feeds = self._feeds(int(silences.begin_ms[row]), now_ms)
         found = health.root_cause(silences, self.side, feeds, self.policy)
-        return Cause(int(found.cause[row]))
+        cause = int(found.cause[row])
+        return None if cause == health.UNKNOWN else Cause(cause)
 
     def _listen(self) -> None:
         readings: list[Readings] = []

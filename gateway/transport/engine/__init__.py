@@ -33,6 +33,7 @@ from gateway.transport.engine.policies import TransportPolicies
 from gateway.transport.engine.publish import Publisher
 from gateway.transport.engine.quarters import Waiting
 from gateway.transport.engine.quarterwork import QuarterWork
+from gateway.transport.engine.reasons import AFTER_MS, Reasons
 from gateway.transport.engine.roster import LANES, Roster
 from gateway.transport.engine.slots import Slots
 from gateway.transport.engine.telling import health_alarms, incident_alarms
@@ -92,6 +93,7 @@ class TransportEngine:
         self._live: Live | None = None
         self._book: AlarmBook | None = None
         self._publisher = Publisher()
+        self._reasons = Reasons(house.reader, house.derived, house.profiles, house.registry)
         self._waiting = Waiting(kept.waiting if kept else ())
         self._work = QuarterWork(house.reader, house.derived, profile, self._publisher)
         self._saved_ms = 0
@@ -106,6 +108,8 @@ class TransportEngine:
         if late_ms:
             self._go_back(late_ms)
         alarms = self._close(began_s, now_ms)
+        if alarms is not None:
+            alarms += self._explain(now_ms)
         results = self._publish(now_ms) if alarms is not None else []
         results += self._work_on(began_s, now_ms)
         self._is_changed |= alarms is not None
@@ -156,6 +160,7 @@ class TransportEngine:
         self._live, self._kept = live, None
         self._slots.adopt(road)
         self._publisher.adopt(road)
+        self._reasons.adopt(road, now_ms)
 
     def _doubt(self, from_ms: int, last: LiveState | None) -> None:
         """What was found since may be no more, until as much is worked out again."""
@@ -253,6 +258,16 @@ class TransportEngine:
         alarms = health_alarms(step.health, live.road)
         alarms += incident_alarms(step.incidents, live.road, began_ms, raster_ms)
         return book.tell(alarms, step.end_ms)
+
+    def _explain(self, now_ms: int) -> list[Alarm]:
+        """Return the alarms of silences whose reason is known better than before."""
+        live, book = self._live, self._book
+        assert live is not None  # noqa: S101  # it closed an interval
+        assert live.state is not None  # noqa: S101
+        assert book is not None  # noqa: S101
+        policy = live.rules_at(live.state.next_ms).health
+        told = self._reasons.weigh(book.lasting(now_ms - AFTER_MS, now_ms), policy, now_ms)
+        return book.tell(told, live.state.next_ms)
 
     def _publish(self, now_ms: int) -> list[Result]:
         """Tell how traffic is; while intervals wait, only the newest would be of interest."""
