@@ -118,11 +118,15 @@ class _Town:
         self.policy = load_policies("health", HealthPolicy).at("health", _START_MS)
         self.outage_policy = load_policies("outage", OutagePolicy).at("vn", _START_MS)
         self._will_ms = rng.integers(*_WILL_MS, len(self.absences))
+        self._silent: dict[int, Silences] = {}
+        self._out: dict[int, tuple[Outage, ...]] = {}
         self._listen()
 
     def cause(self, row: int, now_ms: int) -> Cause | None:
         """Return what a silence is put down to at a moment, None where nothing is sure."""
-        silences = self._silences(now_ms)
+        if now_ms not in self._silent:  # all devices of a cabinet are judged at one moment
+            self._silent[now_ms] = self._silences(now_ms)
+        silences = self._silent[now_ms]
         if not silences.begin_ms[row]:
             return None
         feeds = self._feeds(int(silences.begin_ms[row]), now_ms)
@@ -183,7 +187,9 @@ class _Town:
 
     def _feeds(self, begin_ms: int, now_ms: int) -> Feeds:
         """Return what the energy side knows of all cabinets about a silence."""
-        outages = self._outages(now_ms)
+        if now_ms not in self._out:
+            self._out[now_ms] = self._outages(now_ms)
+        outages = self._out[now_ms]
         near_ms = self.policy.cause.window_s * 1000
         count = len(self.meters)
         out, gasped, silent = (np.zeros(count, np.bool_) for _ in range(3))
