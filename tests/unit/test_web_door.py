@@ -41,8 +41,14 @@ class Server:
     async def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         sent: list[dict[str, Any]] = []
         scope = {
-            "type": "http", "method": "GET", "path": path, "raw_path": path.encode(),
-            "query_string": b"", "http_version": "1.1", "scheme": "http", "root_path": "",
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "http_version": "1.1",
+            "scheme": "http",
+            "root_path": "",
             "headers": [(k.encode(), v.encode()) for k, v in (headers or {}).items()],
         }
 
