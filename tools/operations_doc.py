@@ -25,6 +25,7 @@ from gateway.config import (  # noqa: E402
     RegistrySection,
     Section,
     SinkSection,
+    TransportSection,
     ValidationSection,
 )
 
@@ -38,6 +39,7 @@ SECTIONS: dict[str, type[Section]] = {
     "[http]": HttpSection,
     "[registry]": RegistrySection,
     "[energy]": EnergySection,
+    "[transport]": TransportSection,
     "[[sink]]": SinkSection,
 }
 _TLS = {
@@ -111,6 +113,9 @@ MEANINGS: dict[str, dict[str, str]] = {
     "[energy]": {
         "enabled": "run the analyst: intervals, determinants, outages ([energy.md](energy.md))",
         "tariff": "the calendar of rates by which use is divided",
+    },
+    "[transport]": {
+        "enabled": "states of the road, detector health, incidents ([transport.md](transport.md))",
     },
     "[[sink]]": {
         "name": "its own; metric label and name of its cursor",

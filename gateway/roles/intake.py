@@ -102,7 +102,8 @@ async def _run(
     intake, journal = open_intake(settings, waterline, stats, taps)
     roles = [Role("processor", intake.attach), Role("keeper", after_s=KEEPER_AFTER_S)]
     roles += [Role("web")] if settings.http is not None else []
-    roles += [Role("analyst", after_s=ANALYST_AFTER_S)] if settings.energy.enabled else []
+    is_analysed = settings.energy.enabled or settings.transport.enabled
+    roles += [Role("analyst", after_s=ANALYST_AFTER_S)] if is_analysed else []
     roles += [Role(name) for name in helpers]
     children = Children(nursery, roles, stats)
     requests = {

@@ -42,16 +42,18 @@ class RoadClass(IntEnum):
 
 
 class Method(IntEnum):
-    """Where a value of a bin comes from; the ladder of ``impute``, best first."""
+    """Where a value of a bin comes from, best first; ``impute`` has the ladder."""
 
     OBSERVED = 0
-    LOCAL = 1  # regression on detectors of the same station and its neighbours
-    REGIONAL = 2  # regression on detectors of the corridor within the policy's distance
-    GLOBAL = 3  # regression on the mean of all detectors of the kind of road
-    LOCAL_AVERAGE = 4
-    REGIONAL_AVERAGE = 5
-    TIME_OF_WEEK = 6  # the detector's own profile
-    NOTHING = 7  # not measured, and nothing to go by
+    RECOVERED = 1  # the running counter told how many passed; spread evenly over the gap
+    FOREIGN = 2  # estimated by whoever sent it
+    LOCAL = 3  # regression on detectors of the same station and its neighbours
+    REGIONAL = 4  # regression on detectors of the corridor within the policy's distance
+    GLOBAL = 5  # regression on the mean of all detectors of the kind of road
+    LOCAL_AVERAGE = 6
+    REGIONAL_AVERAGE = 7
+    TIME_OF_WEEK = 8  # the detector's own profile
+    NOTHING = 9  # not measured, and nothing to go by
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +137,13 @@ class Window:
 
     def part(self, first: int, stop: int) -> "Window":
         """Return slots ``first`` to before ``stop``; views, not copies."""
-        changed = {
+        changed: dict[str, object] = {
             field.name: column[..., first:stop]
             for field in fields(self)
             if isinstance(column := getattr(self, field.name), np.ndarray) and column.ndim > 1
         }
-        return replace(self, start_ms=self.start_ms + first * self.interval_ms, **changed)
+        changed["start_ms"] = self.start_ms + first * self.interval_ms
+        return replace(self, **changed)  # type: ignore[arg-type]  # one for each field
 
 
 def empty_window(device_index: IntArray, start_ms: int, interval_ms: int, slots: int) -> Window:
@@ -156,7 +159,11 @@ def empty_window(device_index: IntArray, start_ms: int, interval_ms: int, slots:
         device_index,
         start_ms,
         interval_ms,
-        *(np.full(shape, np.nan) for _ in range(5)),
+        count=np.full(shape, np.nan),
+        cumulative=np.full(shape, np.nan),
+        occupancy=np.full(shape, np.nan),
+        speed_kmh=np.full(shape, np.nan),
+        v85_kmh=np.full(shape, np.nan),
         class_count=np.full((len(VehicleClass), *shape), np.nan),
         quality=np.full(shape, int(Quality.MISSING), np.int64),
         reasons=np.zeros(shape, np.int64),
@@ -164,7 +171,8 @@ def empty_window(device_index: IntArray, start_ms: int, interval_ms: int, slots:
     )
 
 
-class StationWindow(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class StationWindow:
     """Slots of stations, (stations, slots): the lanes that measured, together. Never imputed."""
 
     start_ms: int
