@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tools.road_scores import health
+from tools.road_scores import health, incidents
 
 
 def main() -> None:
@@ -36,7 +36,17 @@ def _health(seeds: range, lanes: int) -> list[str]:
     return health.report(total)
 
 
-_SCORES: dict[str, Callable[[range, int], list[str]]] = {"health": _health}
+def _incidents(seeds: range, lanes: int) -> list[str]:
+    total = incidents.IncidentScore()
+    for seed in seeds:
+        incidents.score(seed, lanes, total)
+        found = f"{sum(total.found.values())} of {sum(total.happened.values())} found"
+        false = f"{len(total.false)} and {len(total.false_of_faults)} false"
+        print(f"   seed {seed}: {found}, {false}", file=sys.stderr, flush=True)
+    return incidents.report(total)
+
+
+_SCORES: dict[str, Callable[[range, int], list[str]]] = {"health": _health, "incidents": _incidents}
 
 
 if __name__ == "__main__":
