@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tools.road_scores import health
+from tools.road_scores import causes, health
 
 
 def main() -> None:
@@ -36,7 +36,17 @@ def _health(seeds: range, lanes: int) -> list[str]:
     return health.report(total)
 
 
-_SCORES: dict[str, Callable[[range, int], list[str]]] = {"health": _health}
+def _causes(seeds: range, lanes: int) -> list[str]:
+    total = causes.CauseScore()
+    for seed in seeds:
+        causes.score(seed, lanes, total)
+    return causes.report(total)
+
+
+_SCORES: dict[str, Callable[[range, int], list[str]]] = {
+    "causes": _causes,
+    "health": _health,
+}
 
 
 if __name__ == "__main__":

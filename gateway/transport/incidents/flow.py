@@ -36,9 +36,7 @@ class Slot(NamedTuple):
     speed_kmh: FloatArray  # NaN where nobody passed
 
 
-def judge(
-    slot: Slot, state: FlowState, seconds: float, slots: IntArray, rule: Slow
-) -> FlowState:
+def judge(slot: Slot, state: FlowState, seconds: float, slots: IntArray, rule: Slow) -> FlowState:
     """Go on by one interval of ``seconds``; ``slots`` low ones in a row make a station slow.
 
     A slow station does not change what is usual. An interval without vehicles says nothing,

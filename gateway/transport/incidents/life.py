@@ -65,9 +65,7 @@ class Rules(NamedTuple):
     hold_slots: int
 
 
-def advance(
-    open_ones: list[Incident], scene: Scene, rules: Rules, number: int
-) -> list[Incident]:
+def advance(open_ones: list[Incident], scene: Scene, rules: Rules, number: int) -> list[Incident]:
     """Go on by one interval; return all that are open or held, new ones last, from ``number``."""
     lasting = [_go_on(one, scene, rules) for one in open_ones if one.held_until >= scene.now]
     # of two signs of one interval the one further downstream is the head

@@ -115,9 +115,7 @@ class IncidentWatch:
         lane_now = LaneNow(lanes, ratio, weight, rule.lane.warm_slots)
         closed, lane_state = judge_lanes(lane_now, state.lanes, self._road, rule.lane)
         pair = (spans.first[self._pairs], spans.last[self._pairs])
-        cal = california(
-            (slot.occupancy, slot.speed_kmh), state.california, pair, rule.california
-        )
+        cal = california((slot.occupancy, slot.speed_kmh), state.california, pair, rule.california)
         candidates = [
             *self._storage_signs(state.slot, stored, flow),
             *self._slow_signs(state.slot, flow, stored),
@@ -176,8 +174,8 @@ class IncidentWatch:
         down, rule = self._road.downstream, self._policy
         hinted = np.zeros(flow.is_slow.size, np.bool_)
         pairs = np.arange(self._spans.pairs)
-        hinted[self._spans.first[pairs]] = (
-            stored.is_known[pairs] & (stored.ratio[pairs] >= rule.life.hint_share)
+        hinted[self._spans.first[pairs]] = stored.is_known[pairs] & (
+            stored.ratio[pairs] >= rule.life.hint_share
         )
         is_slow = flow.is_slow | (hinted & (flow.low >= self._hint_slots))
         next_slow = np.where(down == NOWHERE, False, (flow.low[down] >= 1) | flow.is_slow[down])
