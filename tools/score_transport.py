@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tools.road_scores import health, incidents
+from tools.road_scores import causes, health, incidents
 
 
 def main() -> None:
@@ -46,7 +46,18 @@ def _incidents(seeds: range, lanes: int) -> list[str]:
     return incidents.report(total)
 
 
-_SCORES: dict[str, Callable[[range, int], list[str]]] = {"health": _health, "incidents": _incidents}
+def _causes(seeds: range, lanes: int) -> list[str]:
+    total = causes.CauseScore()
+    for seed in seeds:
+        causes.score(seed, lanes, total)
+    return causes.report(total)
+
+
+_SCORES: dict[str, Callable[[range, int], list[str]]] = {
+    "causes": _causes,
+    "health": _health,
+    "incidents": _incidents,
+}
 
 
 if __name__ == "__main__":

@@ -171,7 +171,7 @@ def facts_of(sight: Sight, device: str) -> dict[str, object] | None:
         )
     }
     parents = [{"kind": node.kind, "id": node.id} for node in standing.parents]
-    return {"parents": parents, "uplink": standing.uplink, **facts}
+    return {"parents": parents, "uplink": standing.uplink, "supply": standing.supply, **facts}
 
 
 def cut(found: Iterable[Device], limit: int) -> tuple[list[Device], str | None]:

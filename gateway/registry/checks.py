@@ -23,6 +23,8 @@ Where = Callable[[Key], str]
 """Place of a key in the file, as people count: ``registry.toml:12``."""
 
 Problem = tuple[Key, str]
+_METER = "device of sector energy"
+_SUPPLIES = (NodeKind.TRANSFORMER, _METER)
 
 
 def check(content: RegistryFile, where: Where) -> None:
@@ -61,21 +63,23 @@ def _overlaps(facts: Sequence[Fact]) -> Iterator[int]:
 
 
 def _links(content: RegistryFile) -> Iterator[Problem]:
-    kinds = {node.id: node.kind for node in content.node}
+    kinds: dict[str, str] = {node.id: node.kind for node in content.node}
+    meters = {device.id: _METER for device in content.device if device.sector == "energy"}
     for table, index, entry in _entries(content):
         allowed = PARENTS[entry.kind] if isinstance(entry, Node) else DEVICE_PARENTS[entry.sector]
         what = entry.kind.value if isinstance(entry, Node) else f"device of sector {entry.sector}"
         yield from _ties(entry, (table, index, "parent"), what, allowed, kinds)
         if isinstance(entry, Device):
             yield from _ties(entry, (table, index, "uplink"), what, (NodeKind.CONCENTRATOR,), kinds)
+            yield from _ties(entry, (table, index, "supply"), what, _SUPPLIES, kinds | meters)
 
 
 def _ties(
     entry: Node | Device,
     key: Key,
     what: str,
-    allowed: tuple[NodeKind, ...],
-    kinds: dict[str, NodeKind],
+    allowed: tuple[str, ...],
+    kinds: dict[str, str],
 ) -> Iterator[Problem]:
     fact = str(key[-1])
     for place, link in enumerate(getattr(entry, fact)):

@@ -182,6 +182,7 @@ class Device(Part):
     pilot: bool = False
     parent: Links = ()
     uplink: Links = ()
+    supply: Links = ()  # a transformer, or the meter of the cabinet: whose loss makes it dark
     meter: Meters = ()
     place: Places = ()
     rating: Ratings = ()
@@ -196,4 +197,4 @@ class RegistryFile(Part):
 
 
 NODE_FACTS = ("parent", "place", "rating")
-DEVICE_FACTS = ("parent", "uplink", "meter", "place", "rating", "lane")
+DEVICE_FACTS = ("parent", "uplink", "supply", "meter", "place", "rating", "lane")

@@ -21,6 +21,7 @@ _STATIC = ("org", "sector", "title", "pilot", "class")
 _FACTS = {
     "parent": ("parent", "id"),
     "uplink": ("uplink", "id"),
+    "supply": ("supply", "id"),
     "serial": ("meter", "serial"),
     "lat": ("place", "lat"),
     "lon": ("place", "lon"),

@@ -31,6 +31,7 @@ class Standing(NamedTuple):
     place: Place | None  # its own, else that of the nearest parent that has one
     rating: Rating | None
     lane: LaneFact | None
+    supply: str | None  # transformer, or energy device, that feeds it
 
     def parent(self, kind: NodeKind) -> Node | None:
         """Return the nearest parent of a kind."""
@@ -85,6 +86,7 @@ class Registry:
         device = self._devices[device_id]
         parents = tuple(self._up(device, time_ms))
         uplink = _holding(device.uplink, time_ms)
+        supply = _holding(device.supply, time_ms)
         entries: tuple[Node | Device, ...] = (device, *parents)
         places = (_holding(entry.place, time_ms) for entry in entries)
         return Standing(
@@ -94,6 +96,7 @@ class Registry:
             next((place for place in places if place), None),
             _holding(device.rating, time_ms),
             _holding(device.lane, time_ms),
+            supply.id if supply else None,
         )
 
     def children(self, node_id: str, time_ms: int) -> list[Node | Device]:

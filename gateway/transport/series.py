@@ -137,13 +137,7 @@ class Window:
 
     def part(self, first: int, stop: int) -> "Window":
         """Return slots ``first`` to before ``stop``; views, not copies."""
-        changed: dict[str, object] = {
-            field.name: column[..., first:stop]
-            for field in fields(self)
-            if isinstance(column := getattr(self, field.name), np.ndarray) and column.ndim > 1
-        }
-        changed["start_ms"] = self.start_ms + first * self.interval_ms
-        return replace(self, **changed)  # type: ignore[arg-type]  # one for each field
+        return replace(self, **_cut(self, first, stop))  # type: ignore[arg-type]  # one for each
 
 
 def empty_window(device_index: IntArray, start_ms: int, interval_ms: int, slots: int) -> Window:
@@ -231,6 +225,10 @@ class Bins:
         """Return the bins of some rows, by their places or a mask."""
         return replace(self, **_picked(self, rows))  # type: ignore[arg-type]  # one for each field
 
+    def part(self, first: int, stop: int) -> "Bins":
+        """Return bins ``first`` to before ``stop``; views, not copies."""
+        return replace(self, **_cut(self, first, stop))  # type: ignore[arg-type]  # one for each
+
 
 class Vehicles(NamedTuple):
     """Single vehicles in order of time (profile ``pv1``); every column has one entry for each."""
@@ -254,3 +252,15 @@ def _picked(columns: Window | Bins, rows: IntArray | BoolArray) -> dict[str, obj
         for name, column in every.items()
         if isinstance(column, np.ndarray)
     }
+
+
+def _cut(columns: Window | Bins, first: int, stop: int) -> dict[str, object]:
+    """Return the columns of some slots by their names, and when they begin."""
+    every = {field.name: getattr(columns, field.name) for field in fields(columns)}
+    changed: dict[str, object] = {
+        name: column[..., first:stop]
+        for name, column in every.items()
+        if isinstance(column, np.ndarray) and column.ndim > 1
+    }
+    changed["start_ms"] = columns.start_ms + first * columns.interval_ms
+    return changed

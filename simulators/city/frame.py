@@ -91,6 +91,7 @@ class DeviceRow:
     title: str = ""
     parents: tuple[Tie, ...] = ()
     uplink: str = ""  # a concentrator
+    supply: str = ""  # the meter of the cabinet that feeds it
     serial: str = ""
     place: tuple[float, float] | None = None
     rating: Mapping[str, float] = field(default_factory=dict)
@@ -188,6 +189,9 @@ class Supply(Protocol):
 
     def feeds(self, cabinet: int) -> str:
         """Return the transformer of a roadside cabinet, counted from 0."""
+
+    def meter(self, cabinet: int) -> str:
+        """Return the meter of a roadside cabinet."""
 
     def dark(self, cabinet: int) -> Sequence[Span]:
         """Return when a cabinet has no voltage, in order; known once the scenarios are."""

@@ -35,6 +35,8 @@ def _device(device: DeviceRow, org: str) -> Iterator[str]:
         yield f"title = {json.dumps(device.title, ensure_ascii=False)}"
     if device.uplink:
         yield f"uplink = {json.dumps(device.uplink)}"
+    if device.supply:
+        yield f"supply = {json.dumps(device.supply)}"
     if device.serial:
         yield f"meter = {json.dumps(device.serial)}"
     if device.lane is not None:

@@ -46,6 +46,8 @@ def test_a_device_stands_where_its_parent_does(registry: Registry) -> None:
     assert standing.lane is not None
     assert (standing.lane.number, standing.lane.direction) == (1, "hai-phong")
     assert registry.at("em-000123", 0).uplink == "dcu-17"
+    assert registry.at("em-000123", 0).supply is None
+    assert standing.supply == "tba-0412"
 
 
 def test_children_follow_the_time(registry: Registry) -> None:
@@ -99,6 +101,8 @@ sector = "energy"
         (NODES + DEVICE.replace('org = "evn"\n', ""), 10, "required"),
         (NODES + DEVICE + 'parent = "f9"\n', 14, "no such node"),
         (NODES + DEVICE + 'uplink = "f1"\n', 14, "hangs on concentrator"),
+        (NODES + DEVICE + 'supply = "f1"\n', 14, "hangs on transformer, device of sector energy"),
+        (NODES + DEVICE + 'supply = "cab-1"\n', 14, "no such node"),
         (NODES + '[[node]]\nid = "x1"\nkind = "section"\n', 9, "has a class"),
         (
             NODES + DEVICE + '[[device.parent]]\nid = "f1"\nfrom = 2026-02-01\nto = 2026-01-01\n',

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gateway.policies import load_policies
-from gateway.transport.incidents import Incident, IncidentPolicy, IncidentWatch, Sign
+from gateway.transport.engine.live import Live
+from gateway.transport.engine.policies import TransportPolicies
+from gateway.transport.incidents import Incident, Sign
 from gateway.transport.series import NOWHERE, Road
 from simulators.city.city import Order, parse_ms
 from simulators.city.frame import Span, Truth
@@ -67,12 +68,14 @@ def score(seed: int, lanes: int, total: IncidentScore) -> None:
 
 def watched(town: Town) -> list[Incident]:
     """Return every incident that the rooms find in a city, as it was last."""
-    policy = load_policies("incidents", IncidentPolicy).at("default", _START_MS)
-    watch, found = IncidentWatch(town.road, policy), dict[int, Incident]()
-    state = watch.fresh()
+    live = Live(town.road, TransportPolicies.load())
+    found: dict[int, Incident] = {}
     for hour in town.hours():
-        seen, state = watch.run(hour.window, state)
-        found.update((one.number, one) for one in seen)
+        if live.state is None:
+            live.start(hour.span.from_ms)
+        for at in range(hour.window.slots):
+            step = live.run(hour.window.part(at, at + 1))
+            found.update((one.number, one) for one in step.incidents)
     return [found[number] for number in sorted(found)]
 
 

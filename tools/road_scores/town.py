@@ -95,8 +95,8 @@ def window_of(readings: Sequence[Readings], road: Road, span: Span) -> Window:
             continue
         slot = (batch.time_ms - span.from_ms) // INTERVAL_MS - 1
         values = np.where(batch.values == NULL, np.nan, batch.values.astype(np.float64))
-        columns = (window.count, window.cumulative, window.occupancy)
-        columns += (window.speed_kmh, window.v85_kmh)
+        gauges = (window.occupancy, window.speed_kmh, window.v85_kmh)
+        columns = (window.count, window.cumulative, *gauges)
         for k, (column, scale) in enumerate(zip(columns, _SCALES, strict=True)):
             column[batch.device, slot] = values[:, k] * scale
         for kind in VehicleClass:

@@ -6,6 +6,9 @@ import msgspec
 
 from gateway.ports import Alarm
 
+DOMAIN = "transport"
+ALARMS_MS = 48 * 3_600_000  # what was over before is not found again
+
 Key = tuple[str, str, int]  # kind, place, raised
 WITHDRAWN = "withdrawn"
 

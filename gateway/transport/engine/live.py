@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gateway.model import BoolArray, IntArray
+from gateway.model import BoolArray, IntArray, Reason
 from gateway.transport import aggregate
 from gateway.transport.engine.policies import Rules, TransportPolicies
 from gateway.transport.engine.slots import joined
@@ -32,10 +32,13 @@ from gateway.transport.health import (
     weigh,
 )
 from gateway.transport.incidents import Incident, IncidentWatch, WatchState
-from gateway.transport.series import BIN_MS, Bins, Road, StationWindow, Window
+from gateway.transport.series import Bins, Road, StationWindow, Window
 
 HISTORY = 40  # intervals that can be worked out anew: 20 min of 30 s
 DAY_QUARTERS = 96  # the balance looks back that far
+SHOWN = 10  # intervals that a state of the road is made of
+# That a detector was silent says nothing against the rows that came all the same.
+_SILENT = int(Reason.D1_NO_DATA)
 _REAL = np.array([[fault not in NOT_FAULTS] for fault in Fault])
 
 
@@ -95,6 +98,11 @@ class Live:
         self.quarters: Quarters | None = None  # the last day's, as far as they are known
 
     @property
+    def usual(self) -> Usual:
+        """Return what is usual."""
+        return self._usual
+
+    @property
     def road(self) -> Road:
         """Return the road."""
         return self._road
@@ -122,7 +130,7 @@ class Live:
         known = self._knowledge(rules, window.start_ms)
         judged = judge(state.health, window, self._road, known, rules.health)
         is_off = (state.balance.life.is_active() & _REAL).any(axis=0)[:, None]
-        is_bad = (judged.reasons != 0) | is_off
+        is_bad = (judged.reasons & ~_SILENT != 0) | is_off
         trusted = aggregate.is_trusted(window, rules.traffic.bins, is_bad)
         incidents, watched = watch.run(window, state.incidents, trusted)
         self._closed.append(Closed(state, self.quarters, window, trusted, judged.reasons))
@@ -144,7 +152,8 @@ class Live:
         if self.quarters is not None and self.quarters.end_ms == newest.start_ms:
             newest = self.quarters.joined(newest).last(DAY_QUARTERS)
         self.quarters = newest
-        return weigh(balance, newest, self._road, self._usual, rules.health)
+        known = self._knowledge(rules, newest.start_ms)
+        return weigh(balance, newest, self._road, known, rules.health)
 
     def rewind(self, begin_ms: int) -> bool:
         """Go back to before an interval; return whether that is still possible."""
@@ -154,6 +163,11 @@ class Live:
             last = self._closed.pop()
             self.state, self.quarters = last.before, last.quarters
         return True
+
+    def behind(self, slots: int) -> LiveState | None:
+        """Return the state before the last intervals, or as long ago as it is known."""
+        last = list(self._closed)[-slots:]
+        return last[0].before if last else self.state
 
     def newest(self, slots: int) -> tuple[Window, BoolArray, IntArray] | None:
         """Return the last intervals with what is trusted and why not; None at the begin."""
@@ -173,14 +187,12 @@ class Live:
 
     def bins(self) -> Bins | None:
         """Return the last five minutes of lanes as one bin, None while there are fewer."""
-        parts = list(self._closed)
-        slots = BIN_MS // parts[-1].window.interval_ms if parts else 1
-        if len(parts) < slots:
+        found = self.newest(SHOWN)
+        if found is None or found[0].slots < SHOWN:
             return None
-        found = self.newest(slots)
-        assert found is not None  # noqa: S101  # there are parts
         window, is_good, _ = found
-        return aggregate.bins(window, BIN_MS, self._at(window.start_ms)[0].traffic.bins, ~is_good)
+        rules = self._at(window.start_ms)[0].traffic.bins
+        return aggregate.bins(window, window.end_ms - window.start_ms, rules, ~is_good)
 
     def rules_at(self, time_ms: int) -> Rules:
         """Return the policies of a moment."""

@@ -128,14 +128,14 @@ def measure(
         policy: hours of the day, dispersion.
     """
     limits, hour = policy.balance, part.hour(policy)
-    start_ms = part.start_ms + QUARTER_MS * np.arange(part.count.shape[1])
+    start_ms = part.start_ms + QUARTER_MS * np.arange(part.vehicles.shape[1])
     use = part.is_whole & (start_ms >= begin_ms[:, None])
     use &= (hour >= limits.from_hour) & (hour < limits.to_hour)
-    total, is_total = station_totals(part.count, part.is_whole, road)
+    total, is_total = station_totals(part.vehicles, part.is_whole, road)
     at = np.where(road.station == NOWHERE, len(road.stations), road.station)
     share = known.share[:, hour]
     use &= is_total[at] & np.isfinite(share)
-    sums = _Sums(use, np.nan_to_num(share), part.count, total[at] - part.count)
+    sums = _Sums(use, np.nan_to_num(share), part.vehicles, total[at] - part.vehicles)
     sides = []
     for side, neighbour in enumerate((road.upstream, road.downstream)):
         other = np.where(neighbour == NOWHERE, len(road.stations), neighbour)
@@ -164,7 +164,7 @@ class _Sums(NamedTuple):
 
     use: BoolArray
     share: FloatArray
-    count: FloatArray
+    vehicles: FloatArray
     others: FloatArray  # vehicles of the other lanes of the station
 
 
@@ -179,7 +179,7 @@ class _Side(NamedTuple):
 def _side(sums: _Sums, seen: BoolArray, lets: FloatArray, limits: Balance) -> _Side:
     use = sums.use & seen
     due = (use * sums.share * lets).sum(axis=1)
-    count = (use * sums.count).sum(axis=1)
+    count = (use * sums.vehicles).sum(axis=1)
     share = np.divide(due, (use * lets).sum(axis=1), out=np.ones_like(due), where=due > 0)
     enough = due >= limits.min_vehicles
     factor = _over(count, due, enough)
@@ -202,11 +202,12 @@ def _combined(
     others = np.stack([side.others for side in sides])[pick, lane]
     # the neighbours must agree on the direction
     agree = ~((factors > 1).any(axis=0) & (factors < 1).any(axis=0))
-    count = (sums.use * sums.count).sum(axis=1)
+    count = (sums.use * sums.vehicles).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         lets = sums.use * sums.others * sums.share / (1 - sums.share)
     due = np.nan_to_num(lets, posinf=0.0).sum(axis=1)
-    share = _over((sums.use * sums.share).sum(axis=1), sums.use.sum(axis=1), sums.use.any(axis=1))
+    slots = sums.use.sum(axis=1)
+    share = _over((sums.use * sums.share).sum(axis=1), slots, slots > 0)
     alone = share >= 1
     enough = due >= limits.min_vehicles
     spread = np.sqrt(limits.dispersion * due / np.maximum(1 - share, 1e-9))
@@ -234,5 +235,6 @@ def _is_right(off: Off, span: Span, limits: Balance) -> BoolArray:
     return right
 
 
-def _over(part: FloatArray, whole: FloatArray, where: BoolArray) -> FloatArray:
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=where)
+def _over(part: FloatArray, whole: FloatArray | IntArray, where: BoolArray) -> FloatArray:
+    ratio: FloatArray = np.divide(part, whole, out=np.full(len(part), np.nan), where=where)
+    return ratio

@@ -68,7 +68,7 @@ def day_tally(window: Window, policy: HealthPolicy) -> DayTally:
     known = here & np.isfinite(occupancy)
 
     def of(which: BoolArray) -> FloatArray:
-        return (known & which).sum(axis=1).astype(np.float64)
+        return np.asarray((known & which).sum(axis=1), np.float64)
 
     return DayTally(
         (limits.to_hour - limits.from_hour) * _HOUR_MS // window.interval_ms,

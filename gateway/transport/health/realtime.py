@@ -98,6 +98,7 @@ def judge(
         state, new = _slot(state, one, road, known, policy)
         changes += new
         marks = np.where(state.life.is_active(), bits, 0)
+        marks[Fault.NO_DATA, one.present] = 0  # silence says nothing against the rows after it
         reasons[:, slot] = np.bitwise_or.reduce(marks, axis=0)
     return Judged(state, changes, reasons)
 
@@ -147,7 +148,7 @@ def _local_hour(one: rows.Row, policy: HealthPolicy) -> int:
     return (begin_ms + policy.utc_offset_min * _MS_PER_MIN) // _HOUR_MS % HOURS
 
 
-def _others(one: rows.Row, free: FloatArray, road: Road) -> rows.Others:
+def _others(one: rows.Row, free: BoolArray, road: Road) -> rows.Others:
     """Return what the other lanes of each lane's station show."""
     size = len(road.stations) + 1
     at = np.where(road.station == NOWHERE, size - 1, road.station)

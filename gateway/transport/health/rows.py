@@ -19,7 +19,7 @@ class Row(NamedTuple):
     end_ms: int
     seconds: float
     present: BoolArray
-    count: FloatArray
+    vehicles: FloatArray
     pcu: FloatArray  # the vehicles themselves where classes are not known
     occupancy: FloatArray
     speed_kmh: FloatArray
@@ -36,7 +36,7 @@ class Others(NamedTuple):
 class Before(NamedTuple):
     """What the tests remember of earlier rows, (lanes,)."""
 
-    count: FloatArray
+    vehicles: FloatArray
     occupancy: FloatArray
     speed_kmh: FloatArray
     v85_kmh: FloatArray
@@ -47,8 +47,9 @@ class Before(NamedTuple):
     @classmethod
     def nothing(cls, lanes: int) -> "Before":
         """Return the memory of new detectors."""
-        blank = (np.full(lanes, np.nan) for _ in range(4))
-        return cls(*blank, np.zeros(lanes, np.bool_), np.zeros(lanes), np.zeros(lanes))
+        blank = np.full(lanes, np.nan)  # nobody writes into it
+        nobody = np.zeros(lanes, np.bool_)
+        return cls(blank, blank, blank, blank, nobody, np.zeros(lanes), np.zeros(lanes))
 
 
 def row(window: Window, slot: int, policy: HealthPolicy) -> Row:
@@ -69,7 +70,7 @@ def row(window: Window, slot: int, policy: HealthPolicy) -> Row:
 
 def is_free(one: Row, free_kmh: FloatArray, policy: Realtime) -> BoolArray:
     """Return where vehicles passed at something like free speed."""
-    free: BoolArray = (one.count > 0) & (one.speed_kmh >= policy.hanging_speed_share * free_kmh)
+    free: BoolArray = (one.vehicles > 0) & (one.speed_kmh >= policy.hanging_speed_share * free_kmh)
     return free
 
 
@@ -91,7 +92,9 @@ def chatter(old: FloatArray, one: Row, policy: Realtime) -> FloatArray:
 def no_change(old: FloatArray, one: Row, before: Before, policy: Realtime) -> FloatArray:
     """Return how often the same row with vehicles came again, over the limit."""
     has_speed = np.isfinite(one.speed_kmh)
-    same = (one.count > 0) & (one.count == before.count) & (one.occupancy == before.occupancy)
+    same = (
+        (one.vehicles > 0) & (one.vehicles == before.vehicles) & (one.occupancy == before.occupancy)
+    )
     same &= (one.speed_kmh == before.speed_kmh) | (~has_speed & ~np.isfinite(before.speed_kmh))
     same &= (one.v85_kmh == before.v85_kmh) | ~np.isfinite(one.v85_kmh)
     most = np.where(has_speed, policy.same_rows, policy.same_rows_without_speed)
@@ -109,10 +112,10 @@ def spikes(
 
 def impossible(old: FloatArray, one: Row, policy: Realtime) -> FloatArray:
     """Return the weight of rows that no traffic can make, over the limit."""
-    nobody = (one.count == 0) & (one.speed_kmh > 0)
-    ghosts = (one.count >= policy.ghost_count) & (one.occupancy == 0)
+    nobody = (one.vehicles == 0) & (one.speed_kmh > 0)
+    ghosts = (one.vehicles >= policy.ghost_count) & (one.occupancy == 0)
     outside = (one.speed_kmh < policy.min_speed_kmh) | (one.speed_kmh > policy.max_speed_kmh)
-    bad = nobody | ghosts | (outside & (one.count > 0))
+    bad = nobody | ghosts | (outside & (one.vehicles > 0))
     change = np.where(bad, 1.0, -policy.impossible_decay) / policy.impossible_rows
     return np.where(one.present, np.maximum(old + change, 0.0), old)
 
@@ -128,8 +131,8 @@ def hanging(
 
 def remember(before: Before, one: Row, free: BoolArray, others: Others, policy: Realtime) -> Before:
     """Return the memory after a row; one that is missing changes nothing."""
-    counted = one.count > 0
-    odd = (one.count == 0) & (one.occupancy >= policy.hanging_occupancy)
+    counted = one.vehicles > 0
+    odd = (one.vehicles == 0) & (one.occupancy >= policy.hanging_occupancy)
     # in a queue before a signal the other lanes stand too
     odd &= others.flows | ~np.isfinite(others.occupancy)
     waits = before.pending + odd
@@ -139,7 +142,7 @@ def remember(before: Before, one: Row, free: BoolArray, others: Others, policy: 
         return np.where(one.present, new, old)
 
     return Before(
-        now(one.count, before.count),
+        now(one.vehicles, before.vehicles),
         now(one.occupancy, before.occupancy),
         now(one.speed_kmh, before.speed_kmh),
         now(one.v85_kmh, before.v85_kmh),

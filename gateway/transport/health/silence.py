@@ -37,9 +37,9 @@ class Stations(NamedTuple):
 
 def stations(one: Row, road: Road) -> Stations:
     """Return the sums of an interval over the lanes of each station."""
-    known = (road.station != NOWHERE) & one.present & np.isfinite(one.count)
+    known = (road.station != NOWHERE) & one.present & np.isfinite(one.vehicles)
     size = len(road.stations) + 1
-    total = np.bincount(road.station[known], one.count[known], size).astype(np.float64)
+    total = np.bincount(road.station[known], one.vehicles[known], size).astype(np.float64)
     seen = np.bincount(road.station[known], minlength=size)
     whole = np.append((seen[:-1] == road.lanes) & (road.lanes > 0), [False])
     return Stations(total, whole)
@@ -69,7 +69,7 @@ def miss(missed: Missed, one: Row, road: Road, usual: Expected, policy: HealthPo
         policy: what counts as not covered.
     """
     share, ratio = usual.share, usual.ratio
-    nobody = (one.count == 0) & ~(one.occupancy >= policy.realtime.hanging_occupancy)
+    nobody = (one.vehicles == 0) & ~(one.occupancy >= policy.realtime.hanging_occupancy)
     counts = one.present & ~nobody
     here = stations(one, road)
     at = np.where(road.station == NOWHERE, len(road.stations), road.station)
@@ -128,5 +128,5 @@ def _is_intact(missed: Missed, share: FloatArray, policy: HealthPolicy) -> BoolA
     """Return whose station counted what one of its neighbours lets expect."""
     least = 1 - (1 - policy.silence.intact_share) * np.nan_to_num(share)
     enough = missed.expected >= policy.silence.missed_vehicles
-    intact: BoolArray = (enough & (missed.seen >= least * missed.expected)).any(axis=0)
-    return intact
+    intact = enough & (missed.seen >= least * missed.expected)
+    return np.asarray(intact.any(axis=0))

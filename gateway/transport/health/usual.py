@@ -4,6 +4,7 @@ Learned of whole quarters of an hour of good days, with a memory of about two we
 ratios of sums over the same quarters, so weekdays and weekends may be missing from one of them.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ class Quarters(NamedTuple):
     """Quarters of an hour of lanes, (lanes, quarters) unless said."""
 
     start_ms: int
-    count: FloatArray  # vehicles of the rows that came
+    vehicles: FloatArray  # of the rows that came
     is_whole: BoolArray  # enough rows, none of them marked
     metres: FloatArray  # sum of what vehicles covered: occupancy x time x speed
     counted: FloatArray  # vehicles behind ``metres``
@@ -33,19 +34,25 @@ class Quarters(NamedTuple):
     @property
     def end_ms(self) -> int:
         """Return the end of the last one."""
-        return self.start_ms + QUARTER_MS * int(self.count.shape[1])
+        return self.start_ms + QUARTER_MS * int(self.vehicles.shape[1])
 
     def hour(self, policy: HealthPolicy) -> IntArray:
         """Return the local hour of each quarter."""
-        begin_ms = self.start_ms + QUARTER_MS * np.arange(self.count.shape[1], dtype=np.int64)
+        begin_ms = self.start_ms + QUARTER_MS * np.arange(self.vehicles.shape[1], dtype=np.int64)
         local: IntArray = (begin_ms + policy.utc_offset_min * _MS_PER_MIN) // _HOUR_MS % HOURS
         return local
 
     def last(self, quarters: int) -> "Quarters":
         """Return the newest ones."""
-        first = max(0, int(self.count.shape[1]) - quarters)
-        columns = (column[:, first:] for column in self[1:])
-        return Quarters(self.start_ms + first * QUARTER_MS, *columns)
+        first = max(0, int(self.vehicles.shape[1]) - quarters)
+        return Quarters(
+            self.start_ms + first * QUARTER_MS,
+            self.vehicles[:, first:],
+            self.is_whole[:, first:],
+            self.metres[:, first:],
+            self.counted[:, first:],
+            self.speed_kmh[:, first:],
+        )
 
     def joined(self, newer: "Quarters") -> "Quarters":
         """Return these and those that follow.
@@ -55,15 +62,14 @@ class Quarters(NamedTuple):
         """
         if newer.start_ms != self.end_ms:
             raise ValueError(f"{newer.start_ms} does not follow {self.end_ms}")
-        pairs = zip(self[1:], newer[1:], strict=True)
-        return Quarters(self.start_ms, *(np.concatenate(pair, axis=1) for pair in pairs))
+        return stacked([self, newer])
 
 
 class Sums(NamedTuple):
     """What rows add up to, (lanes,)."""
 
     rows: FloatArray  # not marked
-    count: FloatArray
+    vehicles: FloatArray
     metres: FloatArray
     counted: FloatArray
     driven: FloatArray  # vehicles x km/h
@@ -103,8 +109,14 @@ def as_quarter(done: Sums, start_ms: int, interval_ms: int, policy: HealthPolicy
     least = policy.usual.min_rows * QUARTER_MS / interval_ms
     speed = np.full_like(done.driven, np.nan)
     np.divide(done.driven, done.counted, out=speed, where=done.counted > 0)
-    columns = (done.count, done.rows >= least, done.metres, done.counted, speed)
-    return Quarters(start_ms, *(column[:, None] for column in columns))
+    return Quarters(
+        start_ms,
+        done.vehicles[:, None],
+        (done.rows >= least)[:, None],
+        done.metres[:, None],
+        done.counted[:, None],
+        speed[:, None],
+    )
 
 
 def quarters(window: Window, reasons: IntArray, policy: HealthPolicy) -> Quarters:
@@ -121,8 +133,19 @@ def quarters(window: Window, reasons: IntArray, policy: HealthPolicy) -> Quarter
         done = sums(window.part(first, first + each), reasons[:, first : first + each])
         begin_ms = window.start_ms + first * window.interval_ms
         found.append(as_quarter(done, begin_ms, window.interval_ms, policy))
-    columns = zip(*(one[1:] for one in found), strict=True)
-    return Quarters(window.start_ms, *(np.concatenate(parts, axis=1) for parts in columns))
+    return stacked(found)
+
+
+def stacked(parts: Sequence[Quarters]) -> Quarters:
+    """Return quarters that follow each other as one."""
+    return Quarters(
+        parts[0].start_ms,
+        np.concatenate([part.vehicles for part in parts], axis=1),
+        np.concatenate([part.is_whole for part in parts], axis=1),
+        np.concatenate([part.metres for part in parts], axis=1),
+        np.concatenate([part.counted for part in parts], axis=1),
+        np.concatenate([part.speed_kmh for part in parts], axis=1),
+    )
 
 
 class Usual(NamedTuple):
@@ -144,7 +167,8 @@ def nothing_usual(road: Road) -> Usual:
     lanes, stations = len(road.device_index), len(road.stations)
     by_lane, by_pair = (lanes, HOURS), (2, stations, HOURS)
     shapes = (by_lane, by_lane, by_pair, by_pair, by_lane, by_lane, (lanes,), (lanes,))
-    return Usual(*(np.zeros(shape) for shape in shapes), free_kmh=np.full(lanes, np.nan))
+    columns = (*(np.zeros(shape) for shape in shapes), np.full(lanes, np.nan))
+    return Usual._make(columns)
 
 
 def learn(usual: Usual, day: Quarters, road: Road, bad: BoolArray, policy: HealthPolicy) -> Usual:
@@ -159,7 +183,7 @@ def learn(usual: Usual, day: Quarters, road: Road, bad: BoolArray, policy: Healt
     """
     whole = day.is_whole & ~bad[:, None]
     hour = day.hour(policy)
-    count = np.where(whole, day.count, 0.0)
+    count = np.where(whole, day.vehicles, 0.0)
     total, is_total = station_totals(count, whole, road)
     at = np.where(road.station == NOWHERE, len(road.stations), road.station)
     with_station = is_total[at] & whole
@@ -180,8 +204,8 @@ def learn(usual: Usual, day: Quarters, road: Road, bad: BoolArray, policy: Healt
         np.where(whole, day.counted, 0.0).sum(axis=1),
     )
     keep = policy.usual.keep_per_day
-    kept = (old * keep + fresh for old, fresh in zip(usual, new, strict=False))
-    return Usual(*kept, free_kmh=_free(usual.free_kmh, day, whole, keep))
+    kept = (old * keep + fresh for old, fresh in zip(usual[:-1], new, strict=True))
+    return Usual._make((*kept, _free(usual.free_kmh, day, whole, keep)))
 
 
 def shares(usual: Usual, policy: HealthPolicy) -> FloatArray:

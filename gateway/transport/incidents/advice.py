@@ -52,18 +52,11 @@ def advise(
             ahead_km = float(road.km[tail] - road.km[station])
             if not ahead_km <= rule.reach_km:
                 break
-            found += _at(station, one, ahead_km, _eased(queue_kmh, ahead_km, rule), usual_kmh, rule)
+            kmh = _eased(queue_kmh, ahead_km, rule)
+            if kmh <= float(usual_kmh[station]) - rule.below_usual_kmh:
+                found.append(Advice(station, one.number, ahead_km, kmh))
             station = int(road.upstream[station])
     return found
-
-
-def _at(  # noqa: PLR0913, PLR0917  # one place in full
-    station: int, one: Incident, ahead_km: float, kmh: float, usual_kmh: FloatArray, rule: Rule
-) -> list[Advice]:
-    usual = float(usual_kmh[station])
-    if not kmh <= usual - rule.below_usual_kmh:
-        return []
-    return [Advice(station, one.number, ahead_km, kmh)]
 
 
 def _eased(queue_kmh: float, ahead_km: float, rule: Rule) -> float:

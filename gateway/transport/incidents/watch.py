@@ -108,7 +108,7 @@ class IncidentWatch:
         flow = judge(slot, state.flow, seconds, self._low_slots, rule.slow)
         spans, busy = self._spans, flow.is_slow | self._troubled(state.incidents)
         calm = ~busy[spans.first] & ~busy[spans.last]
-        now = Now(slot.count, self._tau_slots(flow, seconds), calm, seconds)
+        now = Now(slot.vehicles, self._tau_slots(flow, seconds), calm, seconds)
         stored, storage = store(now, state.storage, spans, rule.storage)
         storage = give_up(storage, stored.vehicles > self._room, rule.storage)
         usual = storage.usual
@@ -186,7 +186,7 @@ class IncidentWatch:
             stored.ratio[pairs] >= rule.life.hint_share
         )
         is_slow = flow.is_slow | (hinted & (flow.low >= self._hint_slots))
-        next_slow = np.where(down == NOWHERE, False, (flow.low[down] >= 1) | flow.is_slow[down])
+        next_slow = (down != NOWHERE) & ((flow.low[down] >= 1) | flow.is_slow[down])
         return [
             Candidate(int(k), Sign.SLOW, now - int(flow.low[k]) + 1, NOT_YET, 0.0)
             for k in np.flatnonzero(is_slow & ~next_slow)

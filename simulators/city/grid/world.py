@@ -110,6 +110,10 @@ class Grid(World, Supply):
         return self.roster.transformers[int(self.layout.transformer[self._cabinets[cabinet]])]
 
     @override
+    def meter(self, cabinet: int) -> str:
+        return self.roster.customers[int(self._cabinets[cabinet])]
+
+    @override
     def dark(self, cabinet: int) -> Sequence[Span]:
         return self._effects.dark_spans(int(self._cabinets[cabinet]))
 

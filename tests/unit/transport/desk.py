@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,15 @@ class Highway:
             record,
         )  # fmt: skip
 
+    def measure_all(self, slots: range) -> ReadingBatch:
+        """Return the rows of many intervals."""
+        parts = [self.measure(slot) for slot in slots]
+        columns = [
+            np.concatenate([getattr(one, field.name) for one in parts])
+            for field in fields(parts[0])[1:]
+        ]
+        return ReadingBatch("tl1", *columns)
+
     def send(self, batch: ReadingBatch, *, late: bool = False) -> None:
         """Store rows."""
         if late:
@@ -149,6 +159,11 @@ class Highway:
     def body(self, series: str, place: str) -> Any:
         """Return the values of the newest line of a place."""
         return json.loads([one for one in self.lines(series) if one.place == place][-1].body)
+
+    def body_at(self, series: str, place: str, from_ms: int) -> Any:
+        """Return the values of the line of a place that begins then."""
+        reader = DerivedReader(self.folder)
+        return json.loads(reader.lines("transport", series, from_ms, [place])[place].body)
 
     def meet(self, lanes: Sequence[int]) -> None:
         """Let the store know further devices."""

@@ -44,16 +44,27 @@ def _watch(
     whole = day_quarters(LIKE, quarters_long, NOON_MS)
     lengths = np.ones_like(factor) if metres is None else metres
     made = whole._replace(
-        count=whole.count * factor,
-        counted=whole.count * factor,
+        vehicles=whole.vehicles * factor,
+        counted=whole.counted * factor,
         metres=whole.metres * factor * lengths,
     )
     state, changes = new_balance(len(LIKE)), list[Change]()
     for end in range(1, quarters_long + 1):
-        parts = (column[:, :end] for column in made[1:])
-        state, new = weigh(state, Quarters(NOON_MS, *parts), CHAIN, known, POLICY)
+        state, new = weigh(state, _first(made, end), CHAIN, known, POLICY)
         changes += new
     return changes
+
+
+def _first(made: Quarters, end: int) -> Quarters:
+    """Return the first quarters of some."""
+    return Quarters(
+        made.start_ms,
+        made.vehicles[:, :end],
+        made.is_whole[:, :end],
+        made.metres[:, :end],
+        made.counted[:, :end],
+        made.speed_kmh[:, :end],
+    )
 
 
 def _ones(quarters_long: int = 40) -> FloatArray:
@@ -73,7 +84,7 @@ def test_the_factor_is_that_of_the_lane_and_of_no_other() -> None:
     factor[3] = 0.7
     known = Knowledge.of(usual_of(CHAIN, LIKE), CHAIN, POLICY)
     part = day_quarters(LIKE, 8, NOON_MS)
-    part = part._replace(count=part.count * factor)
+    part = part._replace(vehicles=part.vehicles * factor)
     off = measure(part, np.zeros(6), CHAIN, known, POLICY)
     assert off.factor[3] == pytest.approx(0.7)
     assert off.share_factor[3] == pytest.approx(0.7)
@@ -147,7 +158,7 @@ def test_a_repaired_detector_is_cleared_and_does_not_come_back() -> None:
 def test_nobody_is_judged_by_night() -> None:
     known = Knowledge.of(usual_of(CHAIN, LIKE), CHAIN, POLICY)
     made = day_quarters(LIKE, 20, at_hour(22))
-    made.count[3] *= 0.3
+    made.vehicles[3] *= 0.3
     _, changes = weigh(new_balance(6), made, CHAIN, known, POLICY)
     assert not changes
 
@@ -192,7 +203,7 @@ def test_quarters_leave_out_marked_and_missing_rows() -> None:
     reasons[0, 30:60] = 1
     found = quarters(made, reasons, POLICY)
     np.testing.assert_array_equal(found.is_whole, [[True, False], [False, True]])
-    np.testing.assert_array_equal(found.count, [[135.0, 0.0], [130.0, 150.0]])
+    np.testing.assert_array_equal(found.vehicles, [[135.0, 0.0], [130.0, 150.0]])
     # what they covered: 6.5 m each, but for the speeds that wobble (90 … 90.6 km/h)
     assert found.metres[0, 0] / found.counted[0, 0] == pytest.approx(6.5, rel=0.01)
 

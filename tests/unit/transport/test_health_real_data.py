@@ -1,5 +1,6 @@
 """A radar at a street of Moers, 48 hours: its quiet spells are quiet, and no outage."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -17,7 +18,7 @@ from gateway.transport.health import (
     quarters,
     rates,
 )
-from gateway.transport.series import Road, RoadClass, Window
+from gateway.transport.series import NOWHERE, Road, RoadClass, Window
 from tests.shared import SHARED, needs_shared
 from tests.unit.transport.health_rig import HALF_MIN_MS, POLICY, road, window
 
@@ -51,13 +52,9 @@ def _days(passages: list[tuple[int, int]], first_ms: int, days: int) -> FloatArr
 
 def _street() -> Road:
     """Return two stations of one lane: the directions know nothing of each other."""
+    nowhere = np.full(2, NOWHERE)
     one = road(1, 1, road_class=RoadClass.URBAN)
-    alone = np.full(2, -1)
-    return Road(
-        *(one.device_index, one.devices, one.lane, one.station, one.stations, one.section),
-        *(alone, alone, one.km, one.lanes, one.sections, one.corridor, one.road_class),
-        one.corridors,
-    )
+    return replace(one, upstream=nowhere, downstream=nowhere)
 
 
 def _recorded() -> tuple[Window, int]:
