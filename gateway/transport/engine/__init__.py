@@ -14,26 +14,26 @@ Theory of operation
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from gateway.model import ReadingBatch
-from gateway.ports import Alarm, Changes, Findings, Result
-from gateway.profiles import Profile
-from gateway.registry import Registry
+from gateway.ports import Alarm, Changes, Findings, Memo, Result
 from gateway.stats import Stats
-from gateway.store import StoreReader
-from gateway.store.derived import AlarmQuery, DerivedReader
+from gateway.store.derived import AlarmQuery
 from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
+from gateway.transport.engine.backlog import Backlog
+from gateway.transport.engine.house import House
 from gateway.transport.engine.kept import Kept, Moves, moved, pack, unpack
 from gateway.transport.engine.live import HISTORY, SHOWN, Live, LiveState, Step
+from gateway.transport.engine.nights import Nights
 from gateway.transport.engine.policies import TransportPolicies
 from gateway.transport.engine.publish import Publisher
 from gateway.transport.engine.quarters import Waiting
 from gateway.transport.engine.quarterwork import QuarterWork
 from gateway.transport.engine.reasons import AFTER_MS, Reasons
+from gateway.transport.engine.remembered import quarter_memo, quarters_of, usual_of
 from gateway.transport.engine.roster import LANES, Roster
 from gateway.transport.engine.slots import Slots
 from gateway.transport.engine.telling import health_alarms, incident_alarms
@@ -47,15 +47,6 @@ GAP_MS = 180_000  # so long without a row of anybody is our own silence, and not
 _MOST_ALARMS = 20_000
 _FOREVER_MS = 1 << 53
 _EVERYBODY = (0, 1 << 53)
-
-
-class House(NamedTuple):
-    """Where the engine reads."""
-
-    reader: StoreReader
-    derived: DerivedReader
-    profiles: Mapping[str, Profile]
-    registry: Registry | None
 
 
 class TransportEngine:
@@ -92,10 +83,15 @@ class TransportEngine:
         self._kept = kept  # taken up by the first step, which knows the time
         self._live: Live | None = None
         self._book: AlarmBook | None = None
-        self._publisher = Publisher()
+        self._publisher = Publisher(house.derived)
+        days = (kept.usual_day, kept.learned_day) if kept else (-1, -1)
+        self._backlog = Backlog(
+            Waiting(kept.waiting if kept else ()),
+            QuarterWork(house.reader, house.derived, profile, self._publisher),
+            Nights(self._publisher, self._policies.offset_min, *days),
+        )
+        self._memos: list[Memo] = []
         self._reasons = Reasons(house.reader, house.derived, house.profiles, house.registry)
-        self._waiting = Waiting(kept.waiting if kept else ())
-        self._work = QuarterWork(house.reader, house.derived, profile, self._publisher)
         self._saved_ms = 0
         self._is_changed = False
 
@@ -113,9 +109,10 @@ class TransportEngine:
         results = self._publish(now_ms) if alarms is not None else []
         results += self._work_on(began_s, now_ms)
         self._is_changed |= alarms is not None
-        self._stats.gauge("infragate_analysis_pending", len(self._waiting), domain=DOMAIN)
+        self._stats.gauge("infragate_analysis_pending", len(self._backlog.waiting), domain=DOMAIN)
         self._stats.observe("infragate_analysis_step_seconds", self._stopwatch() - began_s)
-        return Findings(alarms or (), results, self._state_if_due(now_ms))
+        memos, self._memos = self._memos, []
+        return Findings(alarms or (), results, self._state_if_due(now_ms), memos)
 
     # -- who there is --
 
@@ -156,7 +153,10 @@ class TransportEngine:
             is_same = names == (list(road.devices), list(road.stations))
             moves = Moves.between(*names, road)
             live.state = state if is_same else moved(state, live.state, moves)
+            live.quarters = quarters_of(self._house.derived, road, state.next_ms)
             self._doubt(state.next_ms, before.state if before is not None else None)
+        live.learn(usual_of(self._house.derived, road))
+        self._backlog.nights.book.drop()
         self._live, self._kept = live, None
         self._slots.adopt(road)
         self._publisher.adopt(road)
@@ -194,7 +194,7 @@ class TransportEngine:
         for batch in batches:
             if not len(batch):
                 continue
-            self._waiting.note(batch.time_ms, now_ms)
+            self._backlog.waiting.note(batch.time_ms, now_ms)
             next_ms = live.state.next_ms if live.state is not None else int(batch.time_ms.max())
             begins = self._slots.take(profile, batch, next_ms, now_ms)
             late += begins[begins < next_ms].tolist() if live.state is not None else []
@@ -206,7 +206,7 @@ class TransportEngine:
         """Read the newest time again: too much came at once to be handed over."""
         newest = [high for _, high in changes.spans.get(LANES, ())]
         for low_ms, high_ms in changes.spans.get(LANES, ()):
-            self._waiting.note_span(low_ms, high_ms, now_ms)
+            self._backlog.waiting.note_span(low_ms, high_ms, now_ms)
         if not newest:
             return
         for row in self._house.reader.latest():
@@ -257,6 +257,9 @@ class TransportEngine:
         began_ms, raster_ms = live.state.began_ms, self._slots.raster_ms
         alarms = health_alarms(step.health, live.road)
         alarms += incident_alarms(step.incidents, live.road, began_ms, raster_ms)
+        if live.quarters is not None and live.quarters.end_ms == step.end_ms:
+            self._memos.append(quarter_memo(live.quarters, live.road))
+            self._memos += self._backlog.nights.midnight(step.end_ms, live, book)
         return book.tell(alarms, step.end_ms)
 
     def _explain(self, now_ms: int) -> list[Alarm]:
@@ -280,18 +283,16 @@ class TransportEngine:
 
     def _work_on(self, began_s: float, now_ms: int) -> list[Result]:
         """Work out quarters of an hour while there is time."""
-        live, book, results = self._live, self._book, list[Result]()
+        live, book = self._live, self._book
         assert book is not None  # noqa: S101  # taken up
-        while live is not None and live.state is not None:
-            quarter = self._waiting.next(live.state.next_ms, now_ms)
-            if quarter is None:
-                break
-            results += self._work.do(quarter, live, book)
-            self._waiting.done(quarter)
-            self._is_changed = True
-            if self._stopwatch() - began_s > BUDGET_S:
-                break
-        return results
+        if live is None:
+            return []
+        worked = self._backlog.run(
+            live, book, now_ms, lambda: self._stopwatch() - began_s < BUDGET_S
+        )
+        self._memos += worked.memos
+        self._is_changed |= bool(worked.results)
+        return worked.results
 
     def _state_if_due(self, now_ms: int) -> bytes | None:
         live = self._live
@@ -302,6 +303,6 @@ class TransportEngine:
         self._saved_ms, self._is_changed = now_ms, False
         road = live.road
         lists = list(road.devices), list(road.stations)
-        return pack(
-            Kept(0, self._roster.lists(), *lists, live.behind(SHOWN), self._waiting.all(), 0)
-        )
+        nights, waiting = self._backlog.nights, self._backlog.waiting.all()
+        days = nights.usual_day, nights.learned_day
+        return pack(Kept(0, self._roster.lists(), *lists, live.behind(SHOWN), waiting, *days))

@@ -24,7 +24,8 @@ class Kept(NamedTuple):
     stations: list[str]
     live: LiveState | None
     waiting: list[tuple[int, int]]  # quarters of an hour that are to be worked out, and when
-    day: int  # the local day of the last step
+    usual_day: int  # the last local day that health, and imputation, have learned of
+    learned_day: int
 
 
 def pack(kept: Kept) -> bytes:
@@ -66,8 +67,14 @@ def moved(state: LiveState, fresh: LiveState, moves: Moves) -> LiveState:
         for one in state.incidents.incidents
         if one.station in station_of
     )
-    made: LiveState = _moved(state, fresh, moves)
+    made = moved_tree(state, fresh, moves)
     return made._replace(incidents=made.incidents._replace(incidents=incidents))
+
+
+def moved_tree(old: Tree, fresh: Tree, moves: Moves) -> Tree:
+    """Return a tree of tuples and columns for another road."""
+    made: Tree = _moved(old, fresh, moves)
+    return made
 
 
 def _moved(old: Any, fresh: Any, moves: Moves) -> Any:  # noqa: ANN401  # a tree of any tuples

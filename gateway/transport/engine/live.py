@@ -98,6 +98,11 @@ class Live:
         self.quarters: Quarters | None = None  # the last day's, as far as they are known
 
     @property
+    def usual(self) -> Usual:
+        """Return what is usual."""
+        return self._usual
+
+    @property
     def road(self) -> Road:
         """Return the road."""
         return self._road
