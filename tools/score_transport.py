@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tools.road_scores import causes, health
+from tools.road_scores import causes, health, incidents
 
 
 def main() -> None:
@@ -36,6 +36,16 @@ def _health(seeds: range, lanes: int) -> list[str]:
     return health.report(total)
 
 
+def _incidents(seeds: range, lanes: int) -> list[str]:
+    total = incidents.IncidentScore()
+    for seed in seeds:
+        incidents.score(seed, lanes, total)
+        found = f"{sum(total.found.values())} of {sum(total.happened.values())} found"
+        false = f"{len(total.false)} and {len(total.false_of_faults)} false"
+        print(f"   seed {seed}: {found}, {false}", file=sys.stderr, flush=True)
+    return incidents.report(total)
+
+
 def _causes(seeds: range, lanes: int) -> list[str]:
     total = causes.CauseScore()
     for seed in seeds:
@@ -46,6 +56,7 @@ def _causes(seeds: range, lanes: int) -> list[str]:
 _SCORES: dict[str, Callable[[range, int], list[str]]] = {
     "causes": _causes,
     "health": _health,
+    "incidents": _incidents,
 }
 
 

@@ -31,7 +31,7 @@ class FlowState(NamedTuple):
 class Slot(NamedTuple):
     """What stations measured in one interval."""
 
-    count: FloatArray  # NaN where a lane is missing
+    vehicles: FloatArray  # NaN where a lane is missing
     occupancy: FloatArray
     speed_kmh: FloatArray  # NaN where nobody passed
 
@@ -42,7 +42,7 @@ def judge(slot: Slot, state: FlowState, seconds: float, slots: IntArray, rule: S
     A slow station does not change what is usual. An interval without vehicles says nothing,
     unless the loops are covered.
     """
-    count = np.nan_to_num(slot.count)
+    count = np.nan_to_num(slot.vehicles)
     known = np.isfinite(slot.speed_kmh) & (count > 0)
     deviation = slot.speed_kmh - state.usual_kmh
     noise_kmh = rule.sigmas * np.sqrt(state.spread / np.maximum(count, 1.0))

@@ -38,7 +38,7 @@ class LaneState(NamedTuple):
 class LaneNow(NamedTuple):
     """One interval of lanes."""
 
-    count: FloatArray  # (lanes,) NaN not measured or not trusted
+    vehicles: FloatArray  # (lanes,) NaN not measured or not trusted
     station_ratio: FloatArray  # (stations,) what usually goes past the next one, of this one's
     weight: float  # of an interval in what is usual
     warm_slots: float
@@ -50,12 +50,12 @@ def judge_lanes(
     """Go on by one interval; return which lanes are closed."""
     station = road.station
     total = np.zeros(len(road.stations))
-    np.add.at(total, station, now.count)
+    np.add.at(total, station, now.vehicles)
     own = total[station]
     is_known = np.isfinite(own) & (own >= 0)
-    others = np.where(is_known, own - now.count, 0.0)
+    others = np.where(is_known, own - now.vehicles, 0.0)
     share = state.mean / np.maximum(state.whole, 1e-9)
-    is_empty = is_known & (now.count == 0)
+    is_empty = is_known & (now.vehicles == 0)
     due = others * share / np.maximum(1 - share, 1e-3)
     begins = is_empty & (state.slots == 0)
     slots = np.where(is_empty, state.slots + 1, 0)
@@ -70,7 +70,7 @@ def judge_lanes(
     is_closed = is_gone & _is_conserved(here * now.station_ratio[station], there, share, rule)
     learns = is_known & (grown < _HALF * rule.evidence)
     weight = np.where(learns, np.maximum(now.weight, 1 / (state.age + 1.0)), 0.0)
-    mean = state.mean + weight * (np.where(is_known, now.count, 0.0) - state.mean)
+    mean = state.mean + weight * (np.where(is_known, now.vehicles, 0.0) - state.mean)
     whole = state.whole + weight * (np.where(is_known, own, 0.0) - state.whole)
     after = LaneState(mean, whole, state.age + learns, grown, here, there, slots, others)
     return is_closed, after

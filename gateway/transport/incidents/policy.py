@@ -59,11 +59,43 @@ class California(Part):
 class Life(Part):
     """When an incident is over, and how long its waves are its own."""
 
+    mean_share: float = Field(gt=0)
+    urban_mean_share: float = Field(gt=0)
     witness_share: float = Field(gt=0, le=1)
     hint_share: float = Field(gt=0, le=1)
     clear_share: float = Field(gt=0, le=1)
     clear_slots: int = Field(ge=1)
     hold_s: float = Field(ge=0)
+
+
+class WrongWay(Part):
+    """When somebody drives against the traffic."""
+
+    min_speed_kmh: float = Field(ge=0)
+    min_known: int = Field(ge=1)
+    two_way_share: float = Field(gt=0, lt=1)
+    same_s: float = Field(ge=0)
+    serious_kinds: tuple[int, ...]
+
+
+class Advice(Part):
+    """What drivers before a queue are told."""
+
+    reach_km: float = Field(gt=0)
+    deceleration_m_s2: float = Field(gt=0)
+    step_kmh: float = Field(gt=0)
+    least_kmh: float = Field(gt=0)
+    below_usual_kmh: float = Field(ge=0)
+
+
+class Deviation(Part):
+    """When one series alone deviates."""
+
+    history: int = Field(ge=4)
+    deviations: float = Field(gt=0)
+    values: int = Field(ge=1)
+    alone: float = Field(gt=0)
+    least_share: float = Field(ge=0)
 
 
 class IncidentPolicy(Policy):
@@ -74,3 +106,6 @@ class IncidentPolicy(Policy):
     lane: ClosedLane
     california: California
     life: Life
+    wrong_way: WrongWay
+    advice: Advice
+    deviation: Deviation

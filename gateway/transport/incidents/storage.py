@@ -71,7 +71,7 @@ class Stored(NamedTuple):
 class Now(NamedTuple):
     """One interval."""
 
-    count: FloatArray  # (stations,) vehicles, NaN where a lane is missing
+    vehicles: FloatArray  # (stations,) vehicles, NaN where a lane is missing
     tau_slots: FloatArray  # (spans,) travel time in intervals, NaN where it is not known
     is_usual: BoolArray  # (spans,) whether traffic is such that one may learn of it
     seconds: float
@@ -81,8 +81,8 @@ def store(
     now: Now, state: StorageState, spans: Spans, rule: Storage
 ) -> tuple[Stored, StorageState]:
     """Go on by one interval."""
-    counts = np.concatenate((state.counts[:, 1:], now.count[:, None]), axis=1)
-    came, went = _came(counts, spans, now.tau_slots), now.count[spans.last]
+    counts = np.concatenate((state.counts[:, 1:], now.vehicles[:, None]), axis=1)
+    came, went = _came(counts, spans, now.tau_slots), now.vehicles[spans.last]
     known = np.isfinite(came) & np.isfinite(went)
     came, went = np.where(known, came, 0.0), np.where(known, went, 0.0)
     usual = state.usual

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.model import BoolArray, FloatArray
+from gateway.transport.aggregate import stations as together
 from gateway.transport.incidents.california import CaliforniaState, california
 from gateway.transport.incidents.flow import FlowState, Slot, judge
 from gateway.transport.incidents.lanes import LaneNow, LaneState, judge_lanes
@@ -24,7 +25,6 @@ from gateway.transport.incidents.life import (
 )
 from gateway.transport.incidents.policy import IncidentPolicy
 from gateway.transport.incidents.spans import Spans, spans_of
-from gateway.transport.incidents.stations import station_window
 from gateway.transport.incidents.storage import (
     Now,
     StorageState,
@@ -61,6 +61,9 @@ class IncidentWatch:
         self._room = np.maximum(room, 1.0)
         self._pairs = slice(0, self._spans.pairs)
         is_urban = road.class_of_stations() == RoadClass.URBAN
+        life = policy.life
+        of_pair = is_urban[self._spans.first[self._pairs]]
+        self._mean_share = np.where(of_pair, life.urban_mean_share, life.mean_share)
         self._hint_slots = np.where(is_urban, policy.slow.urban_slots - 1, 1)
         self._low_slots = np.where(is_urban, policy.slow.urban_slots, policy.slow.slots)
 
@@ -90,22 +93,22 @@ class IncidentWatch:
         Returns:
             Every incident that was open in it, as it was last, and the state after it.
         """
-        stations = station_window(window, self._road, is_good)
-        trusted = window.count if is_good is None else np.where(is_good, window.count, np.nan)
+        trusted = np.isfinite(window.count) if is_good is None else is_good
+        stations = together(window, self._road, trusted)
+        lanes = np.where(trusted, window.count, np.nan)
         seen: dict[int, Incident] = {}
         for at in range(window.slots):
-            state = self._step(_slot_of(stations, at, self._road), trusted[:, at], stations, state)
+            slot = _slot_of(stations, at, self._road)
+            state = self._step(slot, lanes[:, at], window.interval_ms / 1000, state)
             seen.update((one.number, one) for one in state.incidents)
         return [seen[number] for number in sorted(seen)], state
 
-    def _step(
-        self, slot: Slot, lanes: FloatArray, window: StationWindow, state: WatchState
-    ) -> WatchState:
-        seconds, rule = window.interval_ms / 1000, self._policy
+    def _step(self, slot: Slot, lanes: FloatArray, seconds: float, state: WatchState) -> WatchState:
+        rule = self._policy
         flow = judge(slot, state.flow, seconds, self._low_slots, rule.slow)
         spans, busy = self._spans, flow.is_slow | self._troubled(state.incidents)
         calm = ~busy[spans.first] & ~busy[spans.last]
-        now = Now(slot.count, self._tau_slots(flow, seconds), calm, seconds)
+        now = Now(slot.vehicles, self._tau_slots(flow, seconds), calm, seconds)
         stored, storage = store(now, state.storage, spans, rule.storage)
         storage = give_up(storage, stored.vehicles > self._room, rule.storage)
         usual = storage.usual
@@ -152,12 +155,17 @@ class IncidentWatch:
     def _storage_signs(self, now: int, stored: Stored, flow: FlowState) -> list[Candidate]:
         spans = self._spans
         pairs = np.arange(spans.pairs)
-        sure = stored.is_known[pairs] & (stored.ratio[pairs] >= 1)
-        sure &= ~flow.is_slow[spans.last[pairs]]
+        life = self._policy.life
+        least = total = stored.ratio[pairs]
+        voices = np.ones(spans.pairs)
         for side in range(spans.witness.shape[1]):
             witness = spans.witness[:, side]
-            agrees = stored.ratio[witness] >= self._policy.life.witness_share
-            sure &= (witness == NOWHERE) | ~stored.is_known[witness] | agrees
+            speaks = (witness != NOWHERE) & stored.is_known[witness]
+            said = np.where(speaks, stored.ratio[witness], 0.0)
+            least = np.where(speaks, np.minimum(least, said), least)
+            total, voices = total + said, voices + speaks
+        sure = (total / voices >= self._mean_share) & (least >= life.witness_share)
+        sure &= stored.is_known[pairs] & ~flow.is_slow[spans.last[pairs]]
         return [
             Candidate(
                 int(spans.first[k]),
@@ -178,7 +186,7 @@ class IncidentWatch:
             stored.ratio[pairs] >= rule.life.hint_share
         )
         is_slow = flow.is_slow | (hinted & (flow.low >= self._hint_slots))
-        next_slow = np.where(down == NOWHERE, False, (flow.low[down] >= 1) | flow.is_slow[down])
+        next_slow = (down != NOWHERE) & ((flow.low[down] >= 1) | flow.is_slow[down])
         return [
             Candidate(int(k), Sign.SLOW, now - int(flow.low[k]) + 1, NOT_YET, 0.0)
             for k in np.flatnonzero(is_slow & ~next_slow)
