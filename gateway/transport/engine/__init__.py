@@ -25,7 +25,7 @@ from gateway.store.derived import AlarmQuery
 from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
 from gateway.transport.engine.backlog import Backlog
 from gateway.transport.engine.house import House
-from gateway.transport.engine.kept import Kept, Moves, moved, pack, unpack
+from gateway.transport.engine.kept import Kept, Moves, moved, pack, slim, unpack
 from gateway.transport.engine.live import HISTORY, SHOWN, Live, LiveState, Step
 from gateway.transport.engine.nights import Nights
 from gateway.transport.engine.policies import TransportPolicies
@@ -33,7 +33,7 @@ from gateway.transport.engine.publish import Publisher
 from gateway.transport.engine.quarters import Waiting
 from gateway.transport.engine.quarterwork import QuarterWork
 from gateway.transport.engine.reasons import AFTER_MS, Reasons
-from gateway.transport.engine.remembered import quarter_memo, quarters_of, usual_of
+from gateway.transport.engine.remembered import memos_of, recalled
 from gateway.transport.engine.roster import LANES, Roster
 from gateway.transport.engine.slots import Slots
 from gateway.transport.engine.telling import health_alarms, incident_alarms
@@ -84,11 +84,10 @@ class TransportEngine:
         self._live: Live | None = None
         self._book: AlarmBook | None = None
         self._publisher = Publisher(house.derived)
-        days = (kept.usual_day, kept.learned_day) if kept else (-1, -1)
         self._backlog = Backlog(
             Waiting(kept.waiting if kept else ()),
             QuarterWork(house.reader, house.derived, profile, self._publisher),
-            Nights(self._publisher, self._policies.offset_min, *days),
+            Nights(self._publisher, self._policies.offset_min, kept.learned_day if kept else -1),
         )
         self._memos: list[Memo] = []
         self._reasons = Reasons(house.reader, house.derived, house.profiles, house.registry)
@@ -152,10 +151,9 @@ class TransportEngine:
             assert live.state is not None  # noqa: S101  # started
             is_same = names == (list(road.devices), list(road.stations))
             moves = Moves.between(*names, road)
-            live.state = state if is_same else moved(state, live.state, moves)
-            live.quarters = quarters_of(self._house.derived, road, state.next_ms)
+            state = slim(state) if is_same else moved(slim(state), slim(live.state), moves)
+            live.state = recalled(self._house.derived, state, road)
             self._doubt(state.next_ms, before.state if before is not None else None)
-        live.learn(usual_of(self._house.derived, road))
         self._backlog.nights.book.drop()
         self._live, self._kept = live, None
         self._slots.adopt(road)
@@ -257,9 +255,7 @@ class TransportEngine:
         began_ms, raster_ms = live.state.began_ms, self._slots.raster_ms
         alarms = health_alarms(step.health, live.road)
         alarms += incident_alarms(step.incidents, live.road, began_ms, raster_ms)
-        if live.quarters is not None and live.quarters.end_ms == step.end_ms:
-            self._memos.append(quarter_memo(live.quarters, live.road))
-            self._memos += self._backlog.nights.midnight(step.end_ms, live, book)
+        self._memos += memos_of(live.behind(1), live.state, live.road)
         return book.tell(alarms, step.end_ms)
 
     def _explain(self, now_ms: int) -> list[Alarm]:
@@ -304,5 +300,5 @@ class TransportEngine:
         road = live.road
         lists = list(road.devices), list(road.stations)
         nights, waiting = self._backlog.nights, self._backlog.waiting.all()
-        days = nights.usual_day, nights.learned_day
-        return pack(Kept(0, self._roster.lists(), *lists, live.behind(SHOWN), waiting, *days))
+        last = nights.learned_day
+        return pack(Kept(0, self._roster.lists(), *lists, live.behind(SHOWN), waiting, last))

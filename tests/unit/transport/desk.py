@@ -112,9 +112,9 @@ class Highway:
             record,
         )  # fmt: skip
 
-    def measure_all(self, slots: range) -> ReadingBatch:
+    def measure_all(self, slots: range, lanes: Sequence[int] | None = None) -> ReadingBatch:
         """Return the rows of many intervals."""
-        parts = [self.measure(slot) for slot in slots]
+        parts = [self.measure(slot, lanes) for slot in slots]
         columns = [
             np.concatenate([getattr(one, field.name) for one in parts])
             for field in fields(parts[0])[1:]
@@ -133,12 +133,19 @@ class Highway:
             self._newest_ms[one] = max(self._newest_ms.get(one, 0), time_ms)
         self._checkpoint()
 
-    def drive(self, slots: range, lanes: Sequence[int] | None = None) -> None:
-        """Let intervals pass: rows come half a second after their end, then six steps."""
-        for slot in slots:
-            self.now_ms = MORNING_MS + (slot + 1) * SLOT_MS + 500
-            self.send(self.measure(slot, lanes))
-            self.go(7)
+    def drive(self, slots: range, lanes: Sequence[int] | None = None, by: int = 1) -> None:
+        """Let intervals pass: rows come half a second after their end, ``by`` intervals at once."""
+        for first in range(slots.start, slots.stop, by):
+            part = range(first, min(first + by, slots.stop))
+            self.now_ms = MORNING_MS + part.stop * SLOT_MS + 500
+            self.send(self.measure_all(part, lanes))
+            self.pause()
+
+    def pause(self) -> None:
+        """Let two steps pass: one at once, and one when nobody is waited for any more."""
+        self.go(1)
+        self.now_ms += 5_000
+        self.go(1)
 
     def go(self, seconds: int, *, lives: bool = False) -> None:
         """Let the analyst step once a second; ``lives``: another one each time."""
