@@ -4,7 +4,6 @@ Every task may die: it is logged, counted and started again; one that hangs star
 Without a connection the node helps itself step by step (ladder.py).
 """
 
-import asyncio
 import gc
 import json
 
@@ -15,6 +14,7 @@ from fieldnode.core.clock import Clock, restamped
 from fieldnode.core.health import CRASH, WATCHDOG, Health, Progress
 from fieldnode.core.ring import Ring
 from fieldnode.core.uplink import COMMAND, DESIRED, Uplink
+from fieldnode.hal.tasks import create_task
 from fieldnode.ladder import Ladder
 from fieldnode.recorder import BLOCK_BYTES, Recorder
 from fieldnode.sensing import Sensor
@@ -136,7 +136,7 @@ class Node:
         if not self.is_safe:
             tasks.append(("sense", self._sense))
             self.progress.watch("sense", 60_000 + 2 * self.config["sample_ms"], now_ms)
-        running = [asyncio.create_task(self._keep(name, work)) for name, work in tasks]
+        running = [create_task(self._keep(name, work)) for name, work in tasks]
         try:
             while True:
                 self.tick()
@@ -222,7 +222,7 @@ class Node:
         else:
             self.hal.feed()
         if self._ladder.climb(now_ms, self.connector.is_up, self.connector.since_ms):
-            self._aside = asyncio.create_task(self._keep("cycle", self._cycle))
+            self._aside = create_task(self._keep("cycle", self._cycle))
         if not self._is_good and now_ms >= GOOD_MS:
             self._is_good = True
             self._count_crashes(0)
@@ -291,7 +291,7 @@ class Node:
         }
 
     def _sync_now(self, _document: "dict[str, Any]") -> "dict[str, Any]":
-        self._aside = asyncio.create_task(self._keep("sync", self._sync))
+        self._aside = create_task(self._keep("sync", self._sync))
         return {"ok": 1}
 
     def _reset(self, document: "dict[str, Any]") -> "dict[str, Any]":

@@ -1,6 +1,5 @@
 """Keeps a connection to the server and carries what the uplink says (core/uplink.py)."""
 
-import asyncio
 import json
 
 from fieldnode import rooms
@@ -8,6 +7,7 @@ from fieldnode.core.backoff import Backoff
 from fieldnode.core.mqtt import MqttError, Session
 from fieldnode.core.uplink import UP
 from fieldnode.hal.link import Tls
+from fieldnode.hal.tasks import Event, create_task
 
 if False:  # for the type checker
     from collections.abc import Callable, Coroutine
@@ -59,8 +59,8 @@ class Connector:
         self._backoff = Backoff(
             self._draw, config["retry_max_s"] * 1000, config["backlog_wait_s"] * 1000
         )
-        self._wake = asyncio.Event()
-        self._ended = asyncio.Event()
+        self._wake = Event()
+        self._ended = Event()
         self._wire: "Wire | None" = None
         self._pumped_ms = 0
         self._login: "Any" = None  # core/claim.py, while there is a claim
@@ -169,7 +169,7 @@ class Connector:
         )
         session.limit(config["window"])
         self._uplink.opened(session, now_ms)
-        tasks = [asyncio.create_task(self._end_with(way(wire))) for way in (self._read, self._pump)]
+        tasks = [create_task(self._end_with(way(wire))) for way in (self._read, self._pump)]
         try:
             await wire.write(session.connect())
             await self._ended.wait()

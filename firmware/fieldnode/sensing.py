@@ -1,7 +1,8 @@
 """Runs a driver: owns its line, feeds it and passes its rows on (drivers/__init__.py)."""
 
-import asyncio
 from array import array
+
+from fieldnode.hal.tasks import create_task
 
 if False:  # for the type checker
     from collections.abc import Callable
@@ -62,7 +63,7 @@ class Sensor:
 
     async def run(self, moved: "Callable[[], None]") -> None:
         """Look after the driver for ever; ``moved`` is called at each tick."""
-        reader = asyncio.create_task(self._listen()) if self._uart else None
+        reader = create_task(self._listen()) if self._uart else None
         try:
             while True:
                 await self.tick()

@@ -1,6 +1,5 @@
 """Puts a node together on its board: configuration, claim, updates."""
 
-import asyncio
 import gc
 import json
 
@@ -8,6 +7,7 @@ from fieldnode import rooms
 from fieldnode.app import Node
 from fieldnode.core.health import CRASH
 from fieldnode.core.trial import Trial
+from fieldnode.hal import tasks
 
 if False:  # for the type checker
     from typing import Any
@@ -63,7 +63,7 @@ async def run(hal: "Hal", boot: "Slots | None", built: "Any") -> None:
 
     node = Node(hal, config, None, {"ota": ota})
     node.is_safe = node.is_safe or boot.is_safe
-    watching = asyncio.create_task(_watch(node, Trial(boot)))
+    watching = tasks.create_task(_watch(node, Trial(boot)))
     try:
         await node.run()
     finally:
@@ -81,7 +81,7 @@ async def _watch(node: Node, trial: Trial) -> None:
 def serve(hal: "Hal", boot: "Slots | None", built: "Any") -> None:
     """Run the node; what ends it is noted, so that the next boot knows of a crash."""
     try:
-        asyncio.run(run(hal, boot, built))
+        tasks.run(run(hal, boot, built))
     except Exception as error:
         hal.log("crashed: " + repr(error))
         hal.kv_put("ota_crash", bytes([CRASH]))

@@ -27,7 +27,6 @@ BOOT = ("boot", "rom")
 # Loaded by name when they are wanted (fieldnode/rooms.py, drivers), and what outsiders read.
 APART = (
     "fieldnode.built",
-    "fieldnode.drivers",
     "fieldnode.core.config",
     "fieldnode.core.claim",
     "fieldnode.core.ota",
