@@ -7,7 +7,7 @@ Without a connection the node helps itself step by step (ladder.py).
 import gc
 import json
 
-from fieldnode import drivers, rooms, syncing
+from fieldnode import drivers, rooms
 from fieldnode.connecting import Connector
 from fieldnode.core.block import CLOCK_NONE, read_header
 from fieldnode.core.clock import Clock, restamped
@@ -30,8 +30,6 @@ CRASHES_MAX = 5  # resets by crash or watchdog in a row; then safe mode, to be r
 GOOD_MS = 600_000  # a program that has run this long has not crashed
 SYNC_MS, SYNC_RETRY_MS = 3_600_000, 60_000
 REGISTERS_MS = 60_000  # how often registers are stored: 24,000 erases a year on LittleFS
-RESTART = ("profile", "driver", "input", "options")  # keys that take effect by a soft reset
-RECONNECT = ("host", "port", "user", "password", "psk", "keepalive_s", "window", "retry_max_s")
 RESERVE_BYTES = 3072  # the TLS context is one piece of 3,048 (unix port): taken first, then kept
 LAST_GASP = 99  # event code (docs/protocol.md §7)
 
@@ -43,7 +41,7 @@ class Node:
         hal: the board.
         config: core/config.py.
         driver: a driver (drivers/__init__.py); None: the one that the configuration names.
-        commands: more of them: name → what takes the document and returns the reply's.
+        commands: more than commands.py has: name → what takes the document and returns the reply.
     """
 
     def __init__(
@@ -83,12 +81,11 @@ class Node:
         self._stored_ms = self._reset_ms = 0
         self._is_hard = self._is_good = False
         self._aside: "Any" = None  # a task that nobody waits for
-        self.commands = {"ping": self._ping, "sync": self._sync_now, "reset": self._reset}
-        self.commands.update(commands or {})
+        self.commands = commands or {}
         self.connector = Connector(hal, config, self.uplink, self.health, self.uptime_ms, self._do)
         self.connector.reserve = reserve
         self._ladder = Ladder(hal, self.health, self.reset)
-        self._configure()
+        self.configure()
 
     def _clock(self) -> Clock:
         hal = self.hal
@@ -118,7 +115,8 @@ class Node:
             self._origin = boot, self.ring.time_of(boot)
         return restamped(block, self.boot, self._origin[1], self.clock.floor_ms)
 
-    def _configure(self) -> None:
+    def configure(self) -> None:
+        """Take over what has changed in the configuration."""
         self.recorder.configure(self.config)
         self.uplink.heartbeat_ms = self.config["heartbeat_s"] * 1000
         self.uplink.backlog_per_s = self.config["backlog_per_s"]
@@ -128,8 +126,9 @@ class Node:
         tasks = [
             ("uplink", self.connector.run),
             ("sync", self._keep_time),
-            ("gasp", self._last_gasp),
         ]
+        if self.hal.hears_power:
+            tasks.append(("gasp", self._last_gasp))
         now_ms = self.uptime_ms()
         self.progress.watch("uplink", 120_000, now_ms)
         self.connector.moved = self._moved("uplink")
@@ -182,7 +181,9 @@ class Node:
 
     async def _sync(self) -> bool:
         servers = [name for name in self.config["ntp"].split(",") if name]
-        outcome = await syncing.sync(self.hal, self.clock, servers)
+        room = rooms.enter("syncing")
+        outcome = await room.sync(self.hal, self.clock, servers)
+        rooms.leave("syncing", "core.sntp")
         if outcome is None:
             return False
         self.health.count("syncs")
@@ -252,49 +253,16 @@ class Node:
             self.ring.format(self.hal.random_u32())
             self.hal.reset(False)
             return
-        try:
-            document = dict(json.loads(payload))
-            reply = self._desired(document) if kind == DESIRED else self._command(document)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            reply = {"ok": 0, "error": str(error)}
-        self.uplink.reply(DESIRED if kind == DESIRED else name, json.dumps(reply).encode())
+        room = rooms.enter("commands")
+        answer = room.reply_to(self, kind, payload)
+        rooms.leave("commands", "core.config")
+        self.uplink.reply(DESIRED if kind == DESIRED else name, answer)
 
-    def _command(self, document: "dict[str, Any]") -> "dict[str, Any]":
-        command = self.commands.get(document["do"].partition("/")[0])  # ota/begin: ota
-        return command(document) if command else {"ok": 0, "error": "unknown"}
-
-    def _desired(self, document: "dict[str, Any]") -> "dict[str, Any]":
-        schema = rooms.enter("core.config")
-        new, refused = schema.apply(self.config, document)
-        shown = schema.reported(new)
-        rooms.leave("core.config")
-        if changed := [key for key in new if new[key] != self.config[key]]:
-            self.hal.kv_put("config", json.dumps(new).encode())
-            self.config.update(new)
-            self._configure()
-        now_ms = self.uptime_ms()
-        if [key for key in changed if key in RESTART]:
-            self._reset_ms = now_ms + 2 * TICK_MS  # when the reply is out
-        elif [key for key in changed if key in RECONNECT]:
-            self.connector.reset()
-            self.connector.drop("configuration")
-        return {"ok": 1, "refused": refused, "config": shown}
-
-    def _ping(self, _document: "dict[str, Any]") -> "dict[str, Any]":
-        return {
-            "ok": 1,
-            "up_s": self.uptime_ms() // 1000,
-            "clock": self.clock.quality(),
-            "heap": self.hal.free_heap(),
-            "rows": self.recorder.next,
-            "done": self.ring.rows.done,
-        }
-
-    def _sync_now(self, _document: "dict[str, Any]") -> "dict[str, Any]":
-        self._aside = create_task(self._keep("sync", self._sync))
-        return {"ok": 1}
-
-    def _reset(self, document: "dict[str, Any]") -> "dict[str, Any]":
-        self._is_hard = bool(document.get("hard"))
+    def reset_soon(self, is_hard: bool) -> None:
+        """Reset when the reply is out."""
+        self._is_hard = is_hard
         self._reset_ms = self.uptime_ms() + 2 * TICK_MS
-        return {"ok": 1}
+
+    def sync_now(self) -> None:
+        """Ask for the time beside everything else."""
+        self._aside = create_task(self._keep("sync", self._sync))

@@ -27,6 +27,10 @@ BOOT = ("boot", "rom")
 # Loaded by name when they are wanted (fieldnode/rooms.py, drivers), and what outsiders read.
 APART = (
     "fieldnode.built",
+    "fieldnode.commands",
+    "fieldnode.syncing",
+    "fieldnode.core.sntp",
+    "fieldnode.core.trial",
     "fieldnode.core.config",
     "fieldnode.core.claim",
     "fieldnode.core.ota",

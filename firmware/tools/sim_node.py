@@ -41,27 +41,35 @@ class Numbers(Driver):
         return (1_000_000 + n, 0, n % 5000, 2200 + n % 100, n % 3000, 1000 - n % 50), 0
 
 
-async def tell(node, census_s):
-    while True:
-        await node.hal.sleep_ms(1000)
-        node.event(77)
+class Board(SimBoard):
+    """Says how it is once a second, when the node feeds the watchdog."""
+
+    def __init__(self, folder, sectors, census_s):
+        super().__init__(folder, sectors)
+        self.node = None
+        self._census_s = census_s
+
+    def feed(self):
+        super().feed()
+        self.node.event(77)
+        if not hasattr(gc, "mem_alloc"):
+            return
         gc.collect()
-        print("heap", gc.mem_alloc(), "of", gc.mem_alloc() + gc.mem_free(), node.recorder.next)
-        census_s -= 1
-        if not census_s:
+        heap = gc.mem_alloc()
+        print("heap", heap, "of", heap + gc.mem_free(), self.node.recorder.next)
+        self._census_s -= 1
+        if not self._census_s:
             __import__("micropython").qstr_info()
-            print("data", __import__("census").data_of(node))
+            print("data", __import__("census").data_of(self.node))
 
 
 async def live(folder, sectors, census_s):
-    hal = SimBoard(folder, sectors)
+    hal = Board(folder, sectors, census_s)
     config = start.configured(hal, {})
     driver = Numbers(config["sample_ms"])
-    node = Node(hal, config, driver)
+    hal.node = node = Node(hal, config, driver)
     driver.recorder = node.recorder
     print("boot", node.boot, "next", node.recorder.next, "done", node.ring.rows.done)
-    if hasattr(gc, "mem_alloc"):
-        node.telling = tasks.create_task(tell(node, census_s))
     await node.run()
 
 

@@ -51,6 +51,7 @@ class SimBoard:
             _open(path, "wb").close()
         self.flash = Nor(_open(path, "r+b"), sectors, _chance)  # type: ignore[arg-type]
         self.fed = 0
+        self.hears_power = False
         self.inputs: "dict[str, Any]" = {}  # what a test has connected to the ports
 
     def ticks_ms(self) -> int:
@@ -122,11 +123,7 @@ class SimBoard:
         return self.inputs[port]
 
     async def power_fails(self) -> None:
-        await self.inputs["power"].wait() if "power" in self.inputs else await self._never()
-
-    async def _never(self) -> None:
-        while True:
-            await self.sleep_ms(TICKS_PERIOD_MS >> 2)
+        await self.inputs["power"].wait()
 
     async def network(self, is_up: bool) -> None:
         """Loopback is always there."""
