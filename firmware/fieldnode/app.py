@@ -15,15 +15,16 @@ from fieldnode.core.health import CRASH, WATCHDOG, Health, Progress
 from fieldnode.core.ring import Ring
 from fieldnode.core.uplink import COMMAND, DESIRED, Uplink
 from fieldnode.hal.tasks import create_task
-from fieldnode.ladder import Ladder
+from fieldnode.ladder import CYCLE_MS
 from fieldnode.recorder import BLOCK_BYTES, Recorder
 from fieldnode.sensing import Sensor
 
 if False:  # for the type checker
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
     from fieldnode.hal.base import Hal
+    from fieldnode.ladder import Ladder
 
 TICK_MS = 1000
 CRASHES_MAX = 5  # resets by crash or watchdog in a row; then safe mode, to be reached at all
@@ -84,7 +85,10 @@ class Node:
         self.commands = commands or {}
         self.connector = Connector(hal, config, self.uplink, self.health, self.uptime_ms, self._do)
         self.connector.reserve = reserve
-        self._ladder = Ladder(hal, self.health, self.reset)
+        self.connector.moved = self._moved
+        self._ladder: "Ladder | None" = None  # there while it has something to do or to forget
+        if hal.kv_get("app.step"):
+            self._enter_ladder()
         self.configure()
 
     def _clock(self) -> Clock:
@@ -131,11 +135,12 @@ class Node:
             tasks.append(("gasp", self._last_gasp))
         now_ms = self.uptime_ms()
         self.progress.watch("uplink", 120_000, now_ms)
-        self.connector.moved = self._moved("uplink")
         if not self.is_safe:
             tasks.append(("sense", self._sense))
             self.progress.watch("sense", 60_000 + 2 * self.config["sample_ms"], now_ms)
-        running = [create_task(self._keep(name, work)) for name, work in tasks]
+        running = []
+        for name, work in tasks:
+            running.append(create_task(self._keep(name, work)))
         try:
             while True:
                 self.tick()
@@ -154,7 +159,7 @@ class Node:
                 self.hal.log(name + " died: " + repr(error))
                 await self.hal.sleep_ms(TICK_MS)
 
-    async def _sense(self) -> None:
+    def _sense(self) -> "Coroutine[Any, Any, None]":
         config = self.config
         if self._driver is None:
             stored = self.hal.kv_get("app.regs")
@@ -162,14 +167,14 @@ class Node:
             self._driver = drivers.load(
                 config["driver"], config["profile"], config["options"], registers
             )
-        ports = [port for port in config["input"].split(",") if port]
+        ports = config["input"].split(",") if config["input"] else []
         self._sensor = Sensor(
             self.hal, self._driver, ports, self.recorder, self.uptime_ms, config["sample_ms"]
         )
-        await self._sensor.run(self._moved("sense"))
+        return self._sensor.run(self._moved)
 
-    def _moved(self, task: str) -> "Callable[[], None]":
-        return lambda: self.progress.moved(task, self.uptime_ms())
+    def _moved(self, task: str) -> None:
+        self.progress.moved(task, self.uptime_ms())
 
     async def _keep_time(self) -> None:
         wait_ms = SYNC_RETRY_MS
@@ -180,7 +185,7 @@ class Node:
             wait_ms = min(SYNC_MS, 2 * wait_ms) if wait_ms < SYNC_MS else SYNC_RETRY_MS
 
     async def _sync(self) -> bool:
-        servers = [name for name in self.config["ntp"].split(",") if name]
+        servers = self.config["ntp"].split(",")
         room = rooms.enter("syncing")
         outcome = await room.sync(self.hal, self.clock, servers)
         rooms.leave("syncing", "core.sntp")
@@ -222,13 +227,28 @@ class Node:
             self.hal.log("stuck: " + " ".join(stuck))
         else:
             self.hal.feed()
-        if self._ladder.climb(now_ms, self.connector.is_up, self.connector.since_ms):
-            self._aside = create_task(self._keep("cycle", self._cycle))
+        self._climb(now_ms)
         if not self._is_good and now_ms >= GOOD_MS:
             self._is_good = True
             self._count_crashes(0)
         if self._reset_ms and now_ms >= self._reset_ms:
             self.reset(self._is_hard)
+
+    def _enter_ladder(self) -> None:
+        self._ladder = rooms.enter("ladder").Ladder(self.hal, self.health, self.reset)
+        rooms.leave("ladder")
+
+    def _climb(self, now_ms: int) -> None:
+        connector = self.connector
+        if self._ladder is None and not connector.is_up:
+            if now_ms - connector.since_ms >= CYCLE_MS:
+                self._enter_ladder()
+        if self._ladder is None:
+            return
+        if self._ladder.climb(now_ms, connector.is_up, connector.since_ms):
+            self._aside = create_task(self._keep("cycle", self._cycle))
+        if connector.is_up:
+            self._ladder = None
 
     def _store_registers(self, now_ms: int) -> None:
         self._stored_ms = now_ms

@@ -28,9 +28,11 @@ BOOT = ("boot", "rom")
 APART = (
     "fieldnode.built",
     "fieldnode.commands",
+    "fieldnode.ladder",
     "fieldnode.syncing",
     "fieldnode.core.sntp",
     "fieldnode.core.trial",
+    "fieldnode.hal.material",
     "fieldnode.core.config",
     "fieldnode.core.claim",
     "fieldnode.core.ota",

@@ -3,20 +3,22 @@
 Runs in the node itself, when its heap has been read: this module and its lists are in nobody's way.
 """
 
-import sys
-
 _SMALL = 1 << 30  # an ESP32 keeps smaller integers in the word itself, all others in the heap
 _INTEGER_BYTES = 32  # there: the object, and its digits
 
 
-def data_of(root):
-    """Return the bytes of buffers, arrays and texts that are reached from an object."""
+def data_of(root, program):
+    """Return the bytes of buffers, arrays and texts that are reached from an object.
+
+    ``program``: a module whose large integers count, too; its texts are in the image.
+    """
     seen = set()
     waiting = [root]
+    waiting.extend([one for one in program.__dict__.values() if isinstance(one, int)])
     total = 0
     while waiting:
         one = waiting.pop()
-        if id(one) in seen or one is sys:
+        if id(one) in seen:
             continue
         seen.add(id(one))
         if isinstance(one, (bytes, bytearray, str)):

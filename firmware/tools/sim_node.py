@@ -60,7 +60,7 @@ class Board(SimBoard):
         self._census_s -= 1
         if not self._census_s:
             __import__("micropython").qstr_info()
-            print("data", __import__("census").data_of(self.node))
+            print("data", __import__("census").data_of(self.node, __import__("sim_node")))
 
 
 async def live(folder, sectors, census_s):

@@ -23,7 +23,22 @@ from tests.firmware.nodes import Node
 
 _NAMES_FIRST = 20  # entries of the first table; each further one has twice as many (py/qstr.c)
 _NAME_MORE = 1.5  # bytes of an entry beyond half
+_TABLES = re.compile(r"n_pool=(\d+), n_qstr=(\d+), n_str_data_bytes=(\d+), n_total_bytes=(\d+)")
 _ENTRY_MORE = 1.0  # and of an entry of a module's table
+
+
+class Tables(NamedTuple):
+    """What ``micropython.qstr_info`` says."""
+
+    count: int
+    names: int
+    texts: int  # bytes, in the image
+    all: int  # bytes of tables and texts
+
+    @property
+    def bytes(self) -> int:
+        """Return the bytes of the tables."""
+        return self.all - self.texts
 
 
 class Heap(NamedTuple):
@@ -48,8 +63,9 @@ def measured(node: Node, program: Path) -> Heap:
     """Read what a node that ``run_measured.py`` has run said; ``program`` is its module."""
     text = node.console
     here = {name: int(found) for name, found in re.findall(r"^(model|data) (\d+)", text, re.M)}
-    pools, names = map(int, re.findall(r"n_pool=(\d+), n_qstr=(\d+)", text)[0])
-    entries = _NAMES_FIRST * ((1 << pools) - 1)
+    tables = [Tables(*map(int, found)) for found in _TABLES.findall(text)]
+    model = here["model"] - (tables[1].bytes - tables[0].bytes)
+    entries = _NAMES_FIRST * ((1 << tables[2].count) - 1)
     more = _NAME_MORE * entries + _ENTRY_MORE * names_of(program)
-    words = 2 * max(node.heaps()) - here["model"] - here["data"]
-    return Heap(int(words / 2 + here["data"] + more), here["data"], names)
+    words = 2 * max(node.heaps()) - model - here["data"]
+    return Heap(int(words / 2 + here["data"] + more), here["data"], tables[2].names)
