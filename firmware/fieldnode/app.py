@@ -240,9 +240,9 @@ class Node:
 
     def _climb(self, now_ms: int) -> None:
         connector = self.connector
-        if self._ladder is None and not connector.is_up:
-            if now_ms - connector.since_ms >= CYCLE_MS:
-                self._enter_ladder()
+        is_down = not connector.is_up and now_ms - connector.since_ms >= CYCLE_MS
+        if self._ladder is None and is_down:
+            self._enter_ladder()
         if self._ladder is None:
             return
         if self._ladder.climb(now_ms, connector.is_up, connector.since_ms):

@@ -60,42 +60,50 @@ def _imports(tree: ast.Module) -> Iterator[str]:
             yield node.module or ""
 
 
-def _pointed(
-    module: str, source: str, root: str, names: "dict[tuple[str, str], str]"
-) -> str:
-    """Return a module that stays apart with its imports of what is in the bundle now."""
-    inside = {of for of, _ in names}
+def _pointed(module: str, source: str, root: str, names: "dict[tuple[str, str], str]") -> str:
+    """Return a module that stays apart with its imports of what is in the bundle now.
+
+    Raises:
+        ValueError: it has a global of its own of such a name.
+    """
     tree = _tree(source)
     aliases: dict[str, str] = {}
-    body: list[ast.stmt] = []
     wanted: dict[str, str] = {}  # name here → in the bundle
-    for node in tree.body:
-        left = []
-        for alias in node.names if isinstance(node, ast.ImportFrom) else []:
-            name, of = alias.asname or alias.name, node.module or ""
-            if (of, alias.name) in names:
-                wanted[name] = names[of, alias.name]
-            elif f"{of}.{alias.name}" in inside:
-                aliases[name] = f"{of}.{alias.name}"
-            else:
-                left.append(alias)
-        if isinstance(node, ast.ImportFrom) and len(left) < len(node.names):
-            body += [ast.ImportFrom(node.module, left, 0)] if left else []
-        else:
-            body.append(node)
+    body = [left for node in tree.body for left in _without(node, names, wanted, aliases)]
     if not wanted and not aliases:
         return source
     for use in ast.walk(tree):
         if isinstance(use, ast.Attribute) and getattr(use.value, "id", "") in aliases:
-            name = names[aliases[use.value.id], use.attr]
+            name = names[aliases[getattr(use.value, "id", "")], use.attr]
             wanted[name] = name
-    defined = {*_defined(tree)}
-    if hidden := sorted(defined & wanted.keys()):
+    if hidden := sorted({*_defined(tree)} & wanted.keys()):
         raise ValueError(f"{module}: {hidden[0]} means two things")
     pairs = [ast.alias(new, old if old != new else None) for old, new in wanted.items()]
     body.insert(0, ast.ImportFrom(root, pairs, 0))
     moved = [_Mover({}, aliases, names).visit(node) for node in body]
     return ast.unparse(ast.fix_missing_locations(ast.Module(moved, [])))
+
+
+def _without(
+    node: ast.stmt,
+    names: "dict[tuple[str, str], str]",
+    wanted: "dict[str, str]",
+    aliases: "dict[str, str]",
+) -> list[ast.stmt]:
+    """Note what a statement imports that is in the bundle; return what is left of it."""
+    if not isinstance(node, ast.ImportFrom):
+        return [node]
+    inside = {of for of, _ in names}
+    left = []
+    for alias in node.names:
+        name, of = alias.asname or alias.name, node.module or ""
+        if (of, alias.name) in names:
+            wanted[name] = names[of, alias.name]
+        elif f"{of}.{alias.name}" in inside:
+            aliases[name] = f"{of}.{alias.name}"
+        else:
+            left.append(alias)
+    return [ast.ImportFrom(node.module, left, 0)] if left else []
 
 
 def _closure(module: str, trees: "dict[str, ast.Module]", apart: "frozenset[str]") -> Iterator[str]:

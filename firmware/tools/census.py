@@ -18,19 +18,26 @@ def data_of(root, program):
     total = 0
     while waiting:
         one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, (bytes, bytearray, str)):
-            total += len(one)
-        elif isinstance(one, int):
-            total += _INTEGER_BYTES if abs(one) >= _SMALL else 0
-        elif isinstance(one, (list, tuple, set)):
-            waiting.extend(one)
-        elif isinstance(one, dict):
-            waiting.extend(one.values())
-        elif hasattr(one, "typecode") or type(one).__name__ == "array":
-            total += 4 * len(one)  # all of ours are "I"
-        elif hasattr(one, "__dict__") and not isinstance(one, type):
-            waiting.extend(one.__dict__.values())
+        if id(one) not in seen:
+            seen.add(id(one))
+            waiting.extend(_parts_of(one))
+            total += _bytes_of(one)
     return total
+
+
+def _bytes_of(one):
+    if isinstance(one, (bytes, bytearray, str)):
+        return len(one)
+    if isinstance(one, int):
+        return _INTEGER_BYTES if abs(one) >= _SMALL else 0
+    return 4 * len(one) if type(one).__name__ == "array" else 0  # all of ours are "I"
+
+
+def _parts_of(one):
+    if isinstance(one, (list, tuple, set)):
+        return one
+    if isinstance(one, dict):
+        return one.values()
+    if hasattr(one, "__dict__") and not isinstance(one, type):
+        return one.__dict__.values()
+    return ()

@@ -22,9 +22,11 @@ gc.collect()
 before = gc.mem_alloc()
 print("runner", before - len(image))
 sim = __import__("fieldnode.hal.sim", None, None, ["x"])
-flash = sim.Nor(open(sys.argv[2] + "/model.bin", "w+b"), int(sys.argv[3]), None)
+file = open(sys.argv[2] + "/model.bin", "w+b")  # noqa: SIM115 - as long as the flash
+flash = sim.Nor(file, int(sys.argv[3]), None)
 gc.collect()
 print("model", gc.mem_alloc() - before)
 micropython.qstr_info()
-flash = sim = None
-__import__("sim_node").main(sys.argv[2:] + ["census"])
+flash = file = sim = None
+sys.argv.append("census")
+__import__("sim_node").main(sys.argv[2:])

@@ -108,9 +108,7 @@ def _families(modules: "list[Module]") -> Iterator[list[tuple[Module, ast.ClassD
         yield [(module, node) for module, node in found if head(node.name) == name]
 
 
-def _rename_attributes(
-    modules: "list[Module]", foreign: "set[str]", stored: "set[str]"
-) -> None:
+def _rename_attributes(modules: "list[Module]", foreign: "set[str]", stored: "set[str]") -> None:
     """``stored``: names that somebody else gives an object."""
     for family in _families(modules):
         names = {node.name for _, node in family}

@@ -45,7 +45,9 @@ def forget(source: str) -> str:
     for node in module.nodes:
         if isinstance(node, ast.ClassDef):
             first = node.body[0]
-            line = min([first.lineno, *(one.lineno for one in getattr(first, "decorator_list", []))])
+            line = min(
+                [first.lineno, *(one.lineno for one in getattr(first, "decorator_list", []))]
+            )
             module.insert(line, first.col_offset, "del __module__, __qualname__")
     return module.text()
 

@@ -14,7 +14,6 @@ from fieldnode.drivers import SAMPLE, Driver
 from fieldnode.hal import tasks
 from fieldnode.hal.simboard import SimBoard
 
-
 CENSUS_S = 6  # when the node is connected and has sent some time
 
 

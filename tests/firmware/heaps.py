@@ -46,7 +46,8 @@ class Heap(NamedTuple):
 
     steady: int  # the most after a collection, from the first connection on
     data: int
-    names: int  # identifiers
+    more: int  # of names, beyond half
+    names: int
 
 
 def names_of(mpy: Path) -> int:
@@ -62,10 +63,23 @@ def names_of(mpy: Path) -> int:
 def measured(node: Node, program: Path) -> Heap:
     """Read what a node that ``run_measured.py`` has run said; ``program`` is its module."""
     text = node.console
-    here = {name: int(found) for name, found in re.findall(r"^(model|data) (\d+)", text, re.M)}
+    here = {
+        name: int(found) for name, found in re.findall(r"^(model|data) (\d+)", text, re.MULTILINE)
+    }
     tables = [Tables(*map(int, found)) for found in _TABLES.findall(text)]
     model = here["model"] - (tables[1].bytes - tables[0].bytes)
     entries = _NAMES_FIRST * ((1 << tables[2].count) - 1)
     more = _NAME_MORE * entries + _ENTRY_MORE * names_of(program)
     words = 2 * max(node.heaps()) - model - here["data"]
-    return Heap(int(words / 2 + here["data"] + more), here["data"], tables[2].names)
+    steady = words / 2 + here["data"] + more
+    return Heap(int(steady), here["data"], int(more), tables[2].names)
+
+
+def limit_kb(board_bytes: int, heap: Heap) -> float:
+    """Return the heap, in the KiB of ``Node.heap_kb``, that is here what this is on a board.
+
+    The collector's tables are three bits a block of four words (py/gc.c), 2.3 % of a board's heap
+    and 1.2 % of one here.
+    """
+    words = board_bytes * 128 / 131 - heap.data - heap.more
+    return (2 * words + heap.data) * 259 / 256 / 2048

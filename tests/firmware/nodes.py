@@ -38,7 +38,7 @@ class Node:
         self.name = name
         self.sectors = SECTORS
         self.runner = "run_rom.py"
-        self.heap_kb = HEAP_KB if config.get("tls", QUICK["tls"]) == "none" else TLS_HEAP_KB
+        self.heap_kb: float = HEAP_KB if config.get("tls", QUICK["tls"]) == "none" else TLS_HEAP_KB
         self.folder = folder / name
         self.folder.mkdir()
         self._image = image
@@ -62,7 +62,7 @@ class Node:
 
     def start(self) -> None:
         """Power on."""
-        heap = self.heap_kb * _WORD_BYTES + self._image.stat().st_size
+        heap = int(self.heap_kb * _WORD_BYTES) + self._image.stat().st_size
         runner = str(ROOT / "firmware/tools" / self.runner)
         command = [program("micropython"), "-X", f"heapsize={heap}", runner, str(self._image)]
         command += [] if self.runner == "run_measured.py" else ["sim_node"]

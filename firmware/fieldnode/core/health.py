@@ -76,8 +76,10 @@ class Progress:
 
     def stuck(self, now_ms: int) -> "list[str]":
         """Return the tasks that hang; the watchdog is fed only where there are none."""
-        hanging = []
-        for task in self._limits_ms:
-            if now_ms - self._moved_ms[task] > self._limits_ms[task]:
-                hanging.append(task)
-        return sorted(hanging)
+        return sorted(
+            [
+                task
+                for task in self._limits_ms
+                if now_ms - self._moved_ms[task] > self._limits_ms[task]
+            ]
+        )

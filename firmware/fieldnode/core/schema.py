@@ -32,7 +32,4 @@ def schema_of(profile: str) -> "tuple[int, tuple[str, ...], bool]":
         raise ValueError("profile")
     found, kinds, joins = rest.split(" ", 3)[:3]
     number = int(found)  # refuses what is no name but the kinds of one
-    how = []
-    for kind in kinds:
-        how.append(_HOW[kind])
-    return number, tuple(how), joins == "+"
+    return number, tuple([_HOW[kind] for kind in kinds]), joins == "+"

@@ -1,4 +1,4 @@
-"""Tasks of all boards: what the program uses of asyncio, which on MicroPython fills 3 KB of heap."""
+"""Tasks of all boards: what the program uses of asyncio, which MicroPython pays with 3 KB."""
 
 import sys
 

@@ -9,9 +9,8 @@ three names of ``_context``. Who waits is in a queue of its own, where ``cancel`
 
 import select
 import sys
-from time import ticks_add, ticks_diff, ticks_ms
-
 from _asyncio import Task, TaskQueue  # pyright: ignore[reportAttributeAccessIssue]
+from time import ticks_add, ticks_diff, ticks_ms
 
 
 class CancelledError(BaseException):
@@ -73,7 +72,8 @@ class _Streams:
 
     def watch(self, waiting):
         stream, reader, writer = waiting
-        events = (reader and select.POLLIN or 0) | (writer and select.POLLOUT or 0)
+        events = select.POLLIN if reader else 0
+        events |= select.POLLOUT if writer else 0
         if events:
             self.poller.register(stream, events)
         else:

@@ -2,7 +2,7 @@
 
 import json
 
-from fieldnode.core import config, health, policy
+from fieldnode.core import config, health
 from fieldnode.core.backoff import BACKLOG_START_MS, LONGEST_MS, Backoff
 from fieldnode.core.policy import LAST, LEAST, MEAN, MOST, SUM, Aggregate, Report
 from fieldnode.core.rounding import rounded
