@@ -162,7 +162,11 @@ def determinants_bodies(found: Determinants) -> Iterator[str]:
 
 def tabled(table: FloatArray) -> list[list[float | int | None]]:
     """Return the rows of a table as ``numbers`` would, all at once."""
-    return [[_short(value) for value in row] for row in np.round(table, _DECIMALS).tolist()]
+    shown = np.round(table, _DECIMALS)
+    is_whole = np.isfinite(shown).all(axis=1) & (np.rint(shown) == shown).all(axis=1)
+    whole = np.where(is_whole[:, None], shown, 0).astype(np.int64).tolist()
+    rows = zip(whole, shown.tolist(), is_whole.tolist(), strict=True)
+    return [ints if is_int else [*map(_short, floats)] for ints, floats, is_int in rows]
 
 
 def numbers(values: FloatArray) -> list[float | int | None]:
