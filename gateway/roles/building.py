@@ -8,6 +8,7 @@ from gateway.config import HttpSection, ListenerSource, Settings, SourceSection,
 from gateway.decode import Collector, Decoders
 from gateway.decode.mapping import CompiledMapping
 from gateway.energy.tariff import TARIFF_DOMAIN, Tariff
+from gateway.energy.voltage import VoltagePolicy
 from gateway.errors import ConfigError
 from gateway.ledger import FindTimes, Ledger
 from gateway.model import MAX_SOURCES
@@ -34,6 +35,7 @@ def check(settings: Settings) -> dict[str, object]:
     _decoders(settings, profiles)
     with _naming("energy"):
         load_policies(TARIFF_DOMAIN, Tariff).editions(settings.energy.tariff)
+        load_policies("voltage", VoltagePolicy).editions(settings.energy.norm)
     for index, source in enumerate(settings.source):
         with _naming(f"source.{index}"):
             _try_keys(source)
