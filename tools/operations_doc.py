@@ -111,6 +111,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "[energy]": {
         "enabled": "run the analyst: intervals, determinants, outages ([energy.md](energy.md))",
         "tariff": "the calendar of rates by which use is divided",
+        "norm": "of voltages, for `compliance` and violations; `en-50160` is another",
     },
     "[[sink]]": {
         "name": "its own; metric label and name of its cursor",

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
+from gateway.cli import orders
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
 from gateway.cli.common import time_ms as moment_of
 from gateway.config import Settings
@@ -48,6 +49,7 @@ def add_to(commands: Commands) -> None:
     feed.add_argument("--to", dest="last", metavar="DAY", help="the last one")
     feed.add_argument("-o", "--output", type=Path, help="default: standard output")
     add_config(feed)
+    orders.add_to(actions)
     shown = add_command(actions, "edits", _edits, "Show all corrections in the order they came.")
     add_config(shown)
     add_json(shown)
