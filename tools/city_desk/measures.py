@@ -93,7 +93,7 @@ def score_measures(
     midnights = range(span.from_ms + DAY_MS, span.to_ms, DAY_MS)
     setting = Setting(
         *(size, span, orders, [Span(at_ms, at_ms + _AFTER_MIDNIGHT_MS) for at_ms in midnights]),
-        coarse_ms=3 * HOUR_MS,
+        coarse_ms=12 * HOUR_MS,
         fine_ms=_LOOK_MS,
         wear=Wear(gaps=tuple(gaps)),
     )
