@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gateway.energy.edits import EditBook
+from gateway.energy.engine.besides import Besides
 from gateway.energy.engine.daywork import DayWork
 from gateway.energy.engine.hearing import NOTHING
 from gateway.energy.engine.interruptions import Interruptions
@@ -89,7 +90,8 @@ class EnergyEngine:
             self._policies,
             self._edits,
         )
-        self._work = DayWork(jobs, publisher, house.derived, self._policies)
+        besides = Besides(house.derived, jobs, self._roster, self._policies)
+        self._work = DayWork(jobs, publisher, house.derived, self._policies, besides)
         newest_ms = self._work.heard_ms
         newest_ms.update(kept.heard_ms if kept else {})
         self._news = News(house, self._policies, self._roster, self._pieces, newest_ms)
@@ -120,10 +122,12 @@ class EnergyEngine:
         else:
             alarms = outages.feed(now_ms, all_facts)
             told, touched = self._interruptions.update(outages.interruptions(), now_ms)
+            self._network.note_interruptions([line.from_ms for line in told], now_ms)
             self._note(touched, now_ms)
         self._turn_of_day(now_ms)
         self._note_edits(now_ms)
-        results, memos = self._work_on(began_s, now_ms)
+        results, memos, alerts = self._work_on(began_s, now_ms)
+        alarms += alerts
         if not memos:  # what looks at all groups reads what they have written
             found = self._losses.step(now_ms, self._pieces.days())
             seen = self._network.step(self._day, now_ms)
@@ -163,8 +167,9 @@ class EnergyEngine:
 
     def _note_edits(self, now_ms: int) -> None:
         """Note the days of what people said since this life, or the one before it, last looked."""
-        known = {one.name: one.device_index for one in self._roster.watched}
-        for at, line in self._edits.news():
+        news = self._edits.news()
+        known = {one.name: one.device_index for one in self._roster.watched} if news else {}
+        for at, line in news:
             profile = self._roster.profile_of.get(known.get(line.device, -1))
             if at >= self._edits_seen and profile in self._news.meters:
                 day = int(self._policies.calendar.day(np.array([line.slot_ms]))[0])
@@ -179,11 +184,13 @@ class EnergyEngine:
             sends = self._roster.profile_of.items()
             groups = {(name, index // GROUP) for index, name in sends if name in self._news.worked}
             self._pieces.add([Piece(self._day, *group) for group in groups], now_ms)
+            self._network.turn_of_day(self._day, now_ms)
         self._day = today
 
-    def _work_on(self, began_s: float, now_ms: int) -> tuple[list[Result], list[Memo]]:
+    def _work_on(self, began_s: float, now_ms: int) -> tuple[list[Result], list[Memo], list[Alarm]]:
         results: list[Result] = []
         memos: list[Memo] = []
+        alarms: list[Alarm] = []
         done: set[tuple[str, int]] = set()
         while self._stopwatch() - began_s < BUDGET_S:
             # what a group's earlier day left is not written yet: its next day waits for that
@@ -198,11 +205,12 @@ class EnergyEngine:
             done.add(piece[1:])
             results += outcome.results
             memos += outcome.memos
+            alarms += outcome.alarms
             if outcome.memos:
                 self._network.note(piece.day, self._day, now_ms)
             if outcome.memos and piece.day < self._day:
                 self._losses.note(piece.day, now_ms)
-        return results, memos
+        return results, memos, alarms
 
     def _state_if_due(self, now_ms: int) -> bytes | None:
         is_behind = self._news.is_behind

@@ -5,7 +5,7 @@ line with another end, or it is ended with a word why; it is never taken back si
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -60,6 +60,7 @@ class AlarmBook:
         span: tuple[int, int],
         now_ms: int,
         instead: Mapping[tuple[str, str], str] = NOTHING_ELSE,
+        only: Container[str] | None = None,
     ) -> list[Alarm]:
         """Return the alarms that are new, changed, over or withdrawn.
 
@@ -69,11 +70,11 @@ class AlarmBook:
             span: the days looked at, Unix ms.
             now_ms: the moment.
             instead: of kinds and places what has taken the place of an alarm.
+            only: the places that were looked at; None = all.
         """
         told: defaultdict[tuple[str, str], list[Alarm]] = defaultdict(list)
-        for kind in kinds:
-            for alarm in self._told(kind, span):
-                told[alarm[:2]].append(alarm)
+        for alarm in self._told(kinds, span, only):
+            told[alarm[:2]].append(alarm)
         lines: list[Alarm] = []
         for one in found:
             here = told[one.kind, one.place]
@@ -90,10 +91,15 @@ class AlarmBook:
             lines += [line for alarm in alarms for line in _unmet(alarm, span, now_ms, why)]
         return lines
 
-    def _told(self, kind: str, span: tuple[int, int]) -> list[Alarm]:
-        query = AlarmQuery(span[0], min(span[1], _FOREVER_MS), kind)
-        found = self._recall.alarms(DOMAIN, query, _MOST)
-        return [one.alarm for one in found if "withdrawn" not in one.alarm.evidence]
+    def _told(
+        self, kinds: Iterable[str], span: tuple[int, int], only: Container[str] | None
+    ) -> Iterator[Alarm]:
+        for kind in kinds:
+            query = AlarmQuery(span[0], min(span[1], _FOREVER_MS), kind)
+            for one in self._recall.alarms(DOMAIN, query, _MOST):
+                is_of = only is None or one.alarm.place in only
+                if is_of and "withdrawn" not in one.alarm.evidence:
+                    yield one.alarm
 
 
 def _meets(one: Finding, alarm: Alarm) -> bool:

@@ -14,16 +14,15 @@ import numpy as np
 
 from gateway.energy import vee
 from gateway.energy.calendar import DAY_MS
-from gateway.energy.engine.griddays import GridDay, grid_day, memo_name, pack_day
+from gateway.energy.engine.besides import Besides, Worked, grid_memo
 from gateway.energy.engine.jobs import MOST_GAP_DAYS, Jobs, Run
 from gateway.energy.engine.pieces import Piece, name_of
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN, INTERVALS, Publisher, Recalling
 from gateway.energy.engine.remembered import DayMemo, carry_of, is_same_past, pack
 from gateway.energy.engine.telling import is_same_use
-from gateway.energy.engine.volts import MOST_DAYS
 from gateway.model import IntArray, ReadingBatch
-from gateway.ports import Memo, Result
+from gateway.ports import Alarm, Memo, Result
 
 
 class Outcome(NamedTuple):
@@ -32,6 +31,7 @@ class Outcome(NamedTuple):
     results: Sequence[Result] = ()
     memos: Sequence[Memo] = ()
     touched: frozenset[Piece] = frozenset()  # other days that must be looked at again
+    alarms: Sequence[Alarm] = ()
 
 
 class _Gaps(NamedTuple):
@@ -50,11 +50,18 @@ class DayWork:
         publisher: what is told of it.
         recall: what was told before.
         policies: of the calendar and of how long a day matters.
+        besides: what else a day brings.
     """
 
     def __init__(
-        self, jobs: Jobs, publisher: Publisher, recall: Recalling, policies: EnergyPolicies
+        self,
+        jobs: Jobs,
+        publisher: Publisher,
+        recall: Recalling,
+        policies: EnergyPolicies,
+        besides: Besides,
     ) -> None:
+        self._besides = besides
         self._jobs, self._publisher = jobs, publisher
         self._recall, self._policies = recall, policies
         self.heard_ms: dict[int, int] = {}  # newest reading of each device
@@ -71,7 +78,7 @@ class DayWork:
             return self._of_meters(piece, batches, slots, now_ms)
         norm = self._policies.voltage_at(start_ms)
         recorded = self._jobs.recorded(piece, batches, slots, norm)
-        return Outcome(memos=[_grid_memo(piece, recorded)])
+        return Outcome(memos=[grid_memo(piece, recorded)])
 
     def _of_meters(
         self, piece: Piece, batches: Sequence[ReadingBatch], slots: int, now_ms: int
@@ -95,16 +102,13 @@ class DayWork:
             touched |= {piece._replace(day=d) for d in past if piece.day < d <= piece.day + depth}
             touched.add(piece._replace(day=piece.day + 1))
         results = self._publisher.intervals(found, now_ms)
-        results += self._publisher.figures(memo, past)
-        norm = self._policies.voltage_at(found.start_ms)
-        is_instrument = self._jobs.is_instrument(piece, meters)
-        memos = [
-            Memo(name_of(piece), piece.day, pack(memo)),
-            _grid_memo(piece, grid_day(piece, single.window, found, is_instrument, norm)),
-        ]
-        if is_complete and now_ms - found.start_ms < MOST_DAYS * DAY_MS:
-            memos.append(self._jobs.volts(piece, meters, batches))
-        return Outcome(results, memos, frozenset(touched - {piece}))
+        figures, is_ready = self._publisher.figures(memo, past)
+        results += figures
+        worked = Worked(piece, batches, single.window, found, memo, past, is_ready)
+        beside = self._besides.of(worked, now_ms)
+        memos = [Memo(name_of(piece), piece.day, pack(memo)), *beside.memos]
+        results += beside.results
+        return Outcome(results, memos, frozenset(touched - {piece}), beside.alarms)
 
     def _gaps(self, piece: Piece, found: vee.Intervals, carry: vee.Carry, now_ms: int) -> _Gaps:
         """Return the meters for which the day alone does not tell, though more is known."""
@@ -148,10 +152,6 @@ class DayWork:
             if any(not is_same_use(body, longer, row, first) for row, body in told):
                 unlike.add(piece._replace(day=day))
         return unlike
-
-
-def _grid_memo(piece: Piece, grid: GridDay) -> Memo:
-    return Memo(memo_name(piece.profile, piece.group), piece.day, pack_day(grid))
 
 
 def _joined(found: vee.Intervals, longer: vee.Intervals, rows: IntArray) -> vee.Intervals:

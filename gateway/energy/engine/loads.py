@@ -85,7 +85,7 @@ class Loads:
         rows = np.flatnonzero(np.any([at.is_head for at in span.places], axis=0)).tolist()
         heads = {self._roster.watched[row].device_index for row in rows}
         sends = self._roster.profile_of
-        return INSTRUMENTS | {sends[index] for index in heads if index in sends}
+        return {*INSTRUMENTS, *(sends[index] for index in heads if index in sends)}
 
     def overloads(self, span: Span) -> list[Finding]:
         """Return the times of some days in which a node was above what it can carry."""

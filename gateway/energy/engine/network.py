@@ -1,4 +1,4 @@
-"""What follows from the days of all meters together: violations, loads, weeks.
+"""What follows from the days of all meters together: violations, loads, weeks, months.
 
 Groups of meters come piece by piece; what looks at all of them waits until none has for a while,
 and does one day at a time.
@@ -7,12 +7,17 @@ and does one day at a time.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from gateway.energy.calendar import DAY_MS
 from gateway.energy.engine.alarmbook import AlarmBook, Finding
 from gateway.energy.engine.gridbook import GridBook
 from gateway.energy.engine.loads import OVERLOAD, Loads
 from gateway.energy.engine.news import House
+from gateway.energy.engine.pieces import month_of
 from gateway.energy.engine.policies import EnergyPolicies
+from gateway.energy.engine.readiness import Readiness
+from gateway.energy.engine.reliability import Indices, Month
 from gateway.energy.engine.roster import Roster
 from gateway.energy.engine.rulealarms import RULES, RuleAlarms
 from gateway.energy.engine.voltages import KINDS, Span, Voltages
@@ -21,8 +26,9 @@ from gateway.ports import Alarm, Result
 
 DAY_AFTER_MS = 10_000  # once a piece of a day was done
 WEEK_AFTER_MS = 60_000
-DAY, WEEK = "day", "week"
-Due = tuple[str, int, int]  # DAY or WEEK, local day, when
+MONTH_AFTER_MS = 60_000
+DAY, WEEK, OUTAGES, READY = "day", "week", "outages", "ready"
+Due = tuple[str, int, int]  # what, first local day of it, when
 
 
 class GridOutcome(NamedTuple):
@@ -52,6 +58,8 @@ class Network:
         self._rules = RuleAlarms(book, roster)
         self._weeks = Weeks(book, roster, policies, self._loads)
         self._alarms = AlarmBook(house.derived)
+        self._indices = Indices(house.derived, roster, policies)
+        self._readiness = Readiness(house.derived, roster, policies)
         self._due = {(kind, day): due_ms for kind, day, due_ms in due}
 
     def waiting(self) -> list[Due]:
@@ -63,6 +71,21 @@ class Network:
         self._due.setdefault((DAY, day), now_ms + DAY_AFTER_MS)
         if day < today:
             self._due[WEEK, self._weeks.first_day(day)] = now_ms + WEEK_AFTER_MS
+        first, stop = month_of(day)
+        if stop <= today:
+            self._due[READY, first] = now_ms + MONTH_AFTER_MS
+
+    def note_interruptions(self, begin_ms: Sequence[int], now_ms: int) -> None:
+        """Note that interruptions are told anew, by their beginnings."""
+        days = self._policies.calendar.day(np.array(sorted(begin_ms), np.int64))
+        for day in np.unique(days).tolist():
+            self._due.setdefault((OUTAGES, month_of(day)[0]), now_ms + MONTH_AFTER_MS)
+
+    def turn_of_day(self, ended: int, now_ms: int) -> None:
+        """Note what a day that ended changes by itself: the months it is in, and behind."""
+        first, _ = month_of(ended)
+        self._due[OUTAGES, first] = now_ms + MONTH_AFTER_MS
+        self._due[READY, month_of(first - 1)[0]] = now_ms + MONTH_AFTER_MS
 
     def step(self, today: int, now_ms: int) -> GridOutcome:
         """Do the oldest thing that is due."""
@@ -73,6 +96,13 @@ class Network:
         del self._due[kind, day]
         if kind == DAY:
             return self._look_at_day(day, now_ms)
+        if kind == WEEK:
+            return self._look_at_week(day, today, now_ms)
+        month = Month(*(self._policies.calendar.start_ms(edge) for edge in month_of(day)))
+        room = self._indices if kind == OUTAGES else self._readiness
+        return GridOutcome(list(room.lines(month, now_ms)))
+
+    def _look_at_week(self, day: int, today: int, now_ms: int) -> GridOutcome:
         days = self._policies.voltage_at(self._policies.calendar.start_ms(day)).days
         stop = min(day + days, today)
         return GridOutcome(self._weeks.lines(self._span(day, stop, now_ms)) if stop > day else ())

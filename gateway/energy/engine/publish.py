@@ -22,7 +22,7 @@ from gateway.energy.engine.telling import (
 )
 from gateway.energy.series import Window
 from gateway.energy.vee.lineage import Change, changes
-from gateway.model import IntArray
+from gateway.model import BoolArray, IntArray
 from gateway.ports import Result
 
 WAIT_INTERVALS = 2  # a reading that is not there yet is estimated only after so many
@@ -133,8 +133,8 @@ class Publisher:
             results.append(Result(LINEAGE, name, slot_ms, slot_ms + part.interval_ms, body))
         return results
 
-    def figures(self, memo: DayMemo, past: dict[int, DayMemo]) -> list[Result]:
-        """Return the day's determinants and those of its month so far."""
+    def figures(self, memo: DayMemo, past: dict[int, DayMemo]) -> tuple[list[Result], BoolArray]:
+        """Return the day's determinants and those of its month so far, and who is ready."""
         first, stop = month_of(memo.day)
         of_month = [
             figures_of(one, memo.device_index)
@@ -143,22 +143,26 @@ class Publisher:
             and one.day != memo.day
             and one.figures.rates == memo.figures.rates
         ]
-        results = self._closed(DAYS, memo, [memo.figures], (memo.day, memo.day + 1))
-        return results + self._closed(DETERMINANTS, memo, [*of_month, memo.figures], (first, stop))
+        results, _ = self._closed(DAYS, memo, [memo.figures], (memo.day, memo.day + 1))
+        of_cycle, is_ready = self._closed(
+            DETERMINANTS, memo, [*of_month, memo.figures], (first, stop)
+        )
+        return results + of_cycle, is_ready
 
     def _closed(
         self, series: str, memo: DayMemo, days: Sequence[DayFigures], span: tuple[int, int]
-    ) -> list[Result]:
+    ) -> tuple[list[Result], BoolArray]:
         calendar = self._policies.calendar
         begin_ms, end_ms = calendar.start_ms(span[0]), calendar.start_ms(span[1])
         never = np.full(len(memo.device_index), np.inf)
         found = close(days, *span, never, self._policies.billing_at(end_ms - 1))
-        return [
+        lines = [
             Result(series, name, begin_ms, end_ms, body)
             for name, body in zip(
                 self.places(memo.device_index), determinants_bodies(found), strict=True
             )
         ]
+        return lines, found.is_ready
 
 
 def edits_of(book: EditBook, names: Sequence[str], from_ms: int, to_ms: int) -> list[vee.Edit]:

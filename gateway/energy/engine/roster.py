@@ -13,7 +13,7 @@ from gateway.energy.engine.places import Atlas, Places, taken
 from gateway.energy.outage import Role, Topology
 from gateway.energy.series import Meters
 from gateway.energy.vee.policy import MeterDefaults
-from gateway.model import FloatArray, IntArray
+from gateway.model import BoolArray, FloatArray, IntArray
 from gateway.ports import DeviceRow
 from gateway.profiles import Profile
 from gateway.registry import Registry, Standing
@@ -50,6 +50,7 @@ class Roster:
 
     def __init__(self, registry: Registry | None, profiles: Mapping[str, Profile]) -> None:
         self._atlas, self._profiles = Atlas(registry), profiles
+        self._meters = {name for name, one in profiles.items() if is_meter(one)}
         self.watched: list[Watched] = []
         self.row_of: dict[int, int] = {}  # by device index
         self.profile_of: dict[int, str] = {}  # device index → what it sends; of registers the first
@@ -78,15 +79,14 @@ class Roster:
     def sends(self, device_index: IntArray, profile: str) -> bool:
         """Note what devices send; return whether that was not known. A register goes first."""
         fresh = {index for index in np.unique(device_index).tolist() if index in self.row_of}
-        is_register = is_meter(self._profiles[profile])
-        known = self.profile_of
-        fresh -= {k for k in fresh & known.keys() if not is_register or self.is_meter(known[k])}
+        known, is_register = self.profile_of, self.is_meter(profile)
+        fresh -= {k for k in fresh & known.keys() if not is_register or known[k] in self._meters}
         self.profile_of.update(dict.fromkeys(fresh, profile))
         return bool(fresh)
 
     def is_meter(self, profile: str) -> bool:
         """Return whether rows of a profile carry a register of energy."""
-        return is_meter(self._profiles[profile])
+        return profile in self._meters
 
     def has_gasped(self, device_index: int) -> bool:
         """Note a last gasp: devices of this kind can. Return whether that was not known."""
@@ -121,6 +121,16 @@ class Roster:
         """Return the rows of devices, −1 of those that are not of energy."""
         rows = [self.row_of.get(index, -1) for index in device_index.tolist()]
         return np.array(rows, np.int64)
+
+    def is_customer(self, time_ms: int) -> BoolArray:
+        """Return which rows were meters of customers at a moment."""
+        at = self.places(time_ms)
+        kinds = [self.profile_of.get(one.device_index) for one in self.watched]
+        is_meter_row = [
+            kind is not None and kind not in INSTRUMENTS and self.is_meter(kind) for kind in kinds
+        ]
+        found: BoolArray = np.array(is_meter_row, np.bool_) & ~at.is_head & (at.cabinet < 0)
+        return found
 
     def rating_va(self, time_ms: int) -> tuple[FloatArray, FloatArray]:
         """Return what transformers and feeders could carry at a moment, NaN = unknown."""

@@ -18,7 +18,7 @@ from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.roster import INSTRUMENTS, Roster, above
 from gateway.energy.engine.telling import number
 from gateway.energy.voltage import Census, Measures, Run, VoltagePolicy
-from gateway.model import BoolArray
+from gateway.model import BoolArray, IntArray
 
 KINDS = {"under": "undervoltage", "over": "overvoltage"}
 SLOT_MS = 1_800_000  # of nodes: that of their customers' meters
@@ -81,10 +81,11 @@ class _Nodes:
         for level, node in ((TRANSFORMER, at.transformer), (FEEDER, at.feeder)):
             self._census[level].add(part, node, first, self._policy)
 
-    def violations(self, level: str) -> Iterator[_Violation]:
-        """Yield those of the nodes of a level."""
+    def violations(self, level: str, feeder_of: IntArray) -> Iterator[_Violation]:
+        """Yield those of the nodes of a level; ``feeder_of`` each transformer."""
         census = self._census[level]
-        for run in census.runs(self._policy):
+        below = (self._census[TRANSFORMER], feeder_of) if level == FEEDER else None
+        for run in census.runs(self._policy, below):
             part = slice(run.begin, run.end)
             out = (census.under if run.kind == "under" else census.over)[run.row, part]
             known = census.known[run.row]
@@ -133,9 +134,12 @@ class Voltages:
             for group in self._book.groups(span.first_day, span.stop_day)
             for one in self._of_group(group, span, nodes, policy)
         ]
+        at = span.places[-1]
+        feeder_of = above(at.transformer, at.feeder, sizes[TRANSFORMER])
         found: list[Finding] = []
         parts: dict[tuple[str, str], str] = {}
-        for of_level in (*(nodes.violations(level) for level in (FEEDER, TRANSFORMER)), single):
+        of_nodes = (nodes.violations(level, feeder_of) for level in (FEEDER, TRANSFORMER))
+        for of_level in (*of_nodes, single):
             for one in of_level:
                 cause = nodes.cause(one, self._parents(one, span))
                 kind, place = KINDS[one.run.kind], self._place(one.level, one.number)

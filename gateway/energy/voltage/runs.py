@@ -10,7 +10,7 @@ from gateway.energy.voltage.compliance import Measures
 from gateway.energy.voltage.policy import VoltagePolicy
 from gateway.model import BoolArray, FloatArray, IntArray
 
-_MIN_METERS = 2  # one meter is no transformer
+_MIN_METERS = 2  # one meter is no transformer, one transformer no feeder
 
 
 class Run(NamedTuple):
@@ -86,14 +86,37 @@ class Census(NamedTuple):
         top = np.where(np.isfinite(high), high, -np.inf)
         np.maximum.at(self.highest_pu[:, part], node[has], top)
 
-    def runs(self, policy: VoltagePolicy) -> list[Run]:
-        """Return the times when most known meters of a node are out together."""
+    def runs(
+        self, policy: VoltagePolicy, below: "tuple[Census, IntArray] | None" = None
+    ) -> list[Run]:
+        """Return the times when most known meters of a node are out together.
+
+        Args:
+            policy: how many are most.
+            below: the nodes below these, and which of these each is under: most of them must be
+                out, too, and two of them at least where there are.
+        """
         found: list[Run] = []
         sides = ((self.under, "under", self.lowest_pu), (self.over, "over", self.highest_pu))
         for out, kind, worst in sides:
             most = (out >= _MIN_METERS) & (out >= policy.node_share * self.known)
+            if below is not None:
+                most &= self._are_most(*below, kind, policy)
             found += _runs(most, worst, kind, policy.min_run)
         return sorted(found)
+
+    def _are_most(
+        self, parts: "Census", above: IntArray, kind: str, policy: VoltagePolicy
+    ) -> BoolArray:
+        out = parts.under if kind == "under" else parts.over
+        count, whole = np.zeros_like(self.known), np.zeros_like(self.known)
+        has = above >= 0
+        is_known = parts.known[has] > 0
+        np.add.at(whole, above[has], is_known)
+        np.add.at(count, above[has], is_known & (out[has] >= policy.node_share * parts.known[has]))
+        enough = np.minimum(whole, _MIN_METERS)
+        are: BoolArray = (count >= enough) & (count >= policy.node_share * whole)
+        return are
 
 
 def node_runs(measures: Measures, node: IntArray, nodes: int, policy: VoltagePolicy) -> list[Run]:
