@@ -7,6 +7,7 @@ facts of its own; a city's nodes send them through the gateway (``tools.city_des
 """
 
 import argparse
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +16,9 @@ import numpy as np
 from gateway.energy.loss import LossPolicy
 from gateway.energy.outage import OutagePolicy
 from gateway.policies import load_policies
-from tools.city_desk.measures import CityMeasures, score_measures, table
+from tools.city_desk.loss_table import table
+from tools.city_desk.measures import CityMeasures, score_measures
+from tools.city_desk.measures import table as errors_of
 from tools.city_desk.network import PERFECT, Wear
 from tools.city_desk.outage_score import OutageCount, add
 from tools.energy_town.loss_score import LossScore, score_clean, score_theft, score_wires
@@ -43,6 +46,7 @@ def main() -> None:
     if cities:
         _city_outages(cities)
         _city_measures(cities)
+        _city_losses(cities)
 
 
 def _line(what: str, got: float, of: float, target: str) -> None:
@@ -69,6 +73,13 @@ def _delays(what: str, delays_s: list[float], of: int) -> None:
     print(f"{what + ', p50 and p95':<58} {p50:.0f} s, {p95:.0f} s  <= 60 s", flush=True)
     quick = sum(delay <= _QUICK_S for delay in delays_s)
     _line(f"{what}, within 60 s", quick, of, ">= 95 %")
+
+
+def _city_losses(seeds: range) -> None:
+    for name, lines in table(seeds, os.cpu_count() or 1):
+        print(f"-- cities: losses, {name}")
+        for line in lines:
+            _line(*line)
 
 
 def _city_outages(seeds: range) -> None:
@@ -98,7 +109,7 @@ def _city_measures(seeds: range) -> None:
     _line("told, and the voltage was in the band", total.lines_false, total.lines, "<= 0.5 %")
     _line("alarms of voltage that were none", total.alarms_false, total.alarms, "<= 0.5 %")
     print(f"a half hour in the gaps: {np.mean(total.used_kwh):.3f} kWh")
-    for gap, errors in table(total):
+    for gap, errors in errors_of(total):
         told = ", ".join(f"{name} {value:.3f}" for name, value in errors.items())
         print(f"mean error of a slot in kWh, gap of {gap:<5} {told}", flush=True)
 
