@@ -25,9 +25,10 @@ from gateway.api import (
     rollups,
     stream,
 )
+from gateway.api.documents import Problem
 from gateway.api.guard import Guard
 from gateway.api.params import refuse_unknown
-from gateway.api.problems import Problem, describe_problems, install_problems
+from gateway.api.problems import describe_problems, install_problems
 from gateway.config import Settings
 from gateway.profiles import Profiles
 from gateway.views.sight import Sight

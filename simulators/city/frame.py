@@ -199,3 +199,8 @@ class Supply(Protocol):
 def cabinets_for(lanes: int) -> int:
     """Return how many cabinets the grid must feed for that many lanes."""
     return -(-lanes // LANES_PER_CABINET)
+
+
+def cabinet_name(cabinet: int) -> str:
+    """Return what the registry calls a cabinet, counted from 0."""
+    return f"cabinet-{cabinet + 1:04d}"
