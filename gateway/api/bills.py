@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from gateway.api.answers import Seeing, find_device
+from gateway.api.documents import ProblemError
 from gateway.api.params import bad
-from gateway.api.problems import ProblemError
 from gateway.energy.billing import month as month_of
 from gateway.energy.engine.exports import Exports, Shelf
 from gateway.energy.engine.policies import EnergyPolicies
