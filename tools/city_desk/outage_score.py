@@ -88,9 +88,7 @@ def orders_of(seed: int, begin_ms: int, kinds: Sequence[str] = KINDS) -> list[Or
     return orders
 
 
-def add(
-    seed: int, count: OutageCount, wear: Wear = PERFECT, kinds: Sequence[str] = KINDS
-) -> None:
+def add(seed: int, count: OutageCount, wear: Wear = PERFECT, kinds: Sequence[str] = KINDS) -> None:
     """Play one city and add it to the counts."""
     span = span_of((len(kinds) + 1) * TURN_MS / DAY_MS)
     size, orders = _size(seed), orders_of(seed, span.from_ms, kinds)

@@ -83,7 +83,9 @@ class Wires:
         found = judged(pull, seen, registered, policy)
         names = [self._roster.name(index) for index in look.meters]
         start_ms = self._policies.calendar.start_ms
-        span = start_ms(days[0]), start_ms(look.day) + DAY_MS
+        known = self._recall.memos(DOMAIN, BALANCE, days[0], look.day + 1)
+        first = min((one.number for one in known), default=look.day)
+        span = start_ms(first), start_ms(look.day) + DAY_MS
         return self._alarms().update(names, places, found, span, now_ms)
 
     def _above(self, place: str, metered: Metering, at_ms: int) -> tuple[str, str]:

@@ -1,9 +1,11 @@
 """Meters whose energy is missing at one place and too much at another: they hang elsewhere.
 
-What a place loses beyond iron, copper and gain errors is compared with the course of each meter.
-A meter that is counted here and fed from there makes this place lose minus what it shows, and that
-one plus. Moves are made one by one, the one that explains most first, so that a large one does
-not hide or accuse smaller ones of like habits.
+What a place loses beyond iron, copper and gain errors is a sum: minus the course of each meter that
+is counted here and fed from elsewhere, plus that of each that is fed from here and counted
+elsewhere. All of a network is solved together, since wrong ones hide each other: shares 0 to 1 of
+all possible moves (least squares with a price on each move, by coordinates), then whole moves, the
+best one first. What one slot misses another takes back where clocks are wrong (``suspects``), and
+slots beside all others weigh less; both are learnt from what no move explains.
 """
 
 from typing import NamedTuple
@@ -11,9 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.energy.loss.policy import LossPolicy
-from gateway.model import FloatArray, IntArray
+from gateway.energy.loss.suspects import noise_memory, unmoved
+from gateway.model import BoolArray, FloatArray, IntArray
 
+_HUBER = 2.5  # residuals beyond so many deviations weigh less
+_MAD = 1.4826  # of a normal distribution
 _TERMS = 3  # iron, gain, copper: as in ``model``
+_LEAST_NOISE_WH = 5.0  # of a slot: registers count whole Wh at best, and models are models
+_ROUNDS, _SWEEPS = 3, 30
+_STANDS = 0.01  # a share that moves no further
+_WHOLE = 0.5
 
 
 class Move(NamedTuple):
@@ -21,44 +30,61 @@ class Move(NamedTuple):
 
     meter: int
     best: int  # row of the places
-    gain: float  # log likelihood, nats
+    gain: float  # log likelihood that is lost without it, nats
 
 
 class Pull(NamedTuple):
     """What energies say of where meters hang."""
 
     moves: list[Move]
-    leaves: FloatArray  # (meters,): nats for not being where the registry has it; < 0: it is there
-    weight: (
-        FloatArray  # (meters,): nats that energies could bring; where it is small, they are mute
-    )
+    leaves: FloatArray  # (meters,): nats for not being where the registry has it
+    weight: FloatArray  # (meters,): nats that energies could bring: where few, they are mute
 
 
-class _Course:
-    """What one place misses, the technical part taken off; and what it makes of meters."""
+class _Network(NamedTuple):
+    """What was counted."""
 
-    def __init__(self, in_wh: FloatArray, loss_wh: FloatArray) -> None:
-        self._known = np.isfinite(in_wh) & np.isfinite(loss_wh)
-        through = np.where(self._known, np.abs(in_wh), 0.0)
-        scale = max(float(through.max(initial=0.0)), 1.0)
-        design = np.stack([np.ones_like(through), through / scale, (through / scale) ** 2], axis=1)
-        self._basis = np.linalg.qr(design * self._known[:, None])[0]
-        self.missing = self.rest(np.where(self._known, loss_wh, 0.0))
+    in_wh: FloatArray  # (places, slots), 0 where unknown
+    loss_wh: FloatArray
+    energy_wh: FloatArray  # (meters, slots)
+    known: BoolArray  # (places, slots)
+    registered: IntArray
 
-    @property
-    def slots(self) -> int:
-        """Return how many slots are known."""
-        return int(self._known.sum())
 
-    def rest(self, course: FloatArray) -> FloatArray:
-        """Return what the technical part cannot take up of courses, (…, slots)."""
-        here = np.where(self._known, course, 0.0)
-        return np.asarray(here - (here @ self._basis) @ self._basis.T)
+class _Fit(NamedTuple):
+    """The network with the technical part taken off, each place in its own noise."""
 
-    def noise2(self) -> float:
-        """Return the variance of a slot; what is still to be moved is noise to all others."""
-        power = float((self.missing**2).sum()) / max(self.slots - _TERMS, 1)
-        return max(power, 1.0)  # registers count whole Wh at best
+    course: FloatArray  # (places, meters, slots), in standard deviations of the place
+    missing: FloatArray  # (places, slots): what no move explains
+    power: FloatArray  # (places, meters): Σ course²
+
+    def gradient(self, meter: int, here: int, there: int) -> float:
+        """Return what a move would explain."""
+        joins = self.course[there, meter] @ self.missing[there]
+        return float(joins - self.course[here, meter] @ self.missing[here])
+
+    def gradients(self, registered: IntArray) -> FloatArray:
+        """Return the same of all moves, (meters, places)."""
+        at = np.einsum("pms,ps->mp", self.course, self.missing)
+        return np.asarray(at - at[np.arange(len(registered)), registered][:, None])
+
+    def curvature(self, registered: IntArray) -> FloatArray:
+        """Return how quickly a move would be too much, (meters, places)."""
+        own = self.power[registered, np.arange(len(registered))]
+        return np.asarray(self.power.T + own[:, None])
+
+    def move(self, meter: int, here: int, there: int, share: float) -> None:
+        """Count a part of a meter elsewhere."""
+        self.missing[there] -= share * self.course[there, meter]
+        self.missing[here] += share * self.course[here, meter]
+
+
+class _Noise(NamedTuple):
+    """Of each place."""
+
+    memory: FloatArray
+    weight: FloatArray  # (places, slots)
+    deviation: FloatArray
 
 
 def moves(
@@ -74,47 +100,117 @@ def moves(
         in_wh: into each place, (places, slots); NaN where its own meter is silent.
         loss_wh: what came in and was not shown, (places, slots).
         energy_wh: of each meter, (meters, slots); 0 where nothing is known.
-        registered: place at which each meter was counted; −1 = none of these.
+        registered: place at which each meter was counted.
         policy: what is enough.
     """
-    courses = [_Course(*one) for one in zip(in_wh, loss_wh, strict=True)]
-    places = len(courses)
-    leave, weight = np.full(len(registered), -np.inf), np.zeros(len(registered))
-    join = np.full((len(registered), places), -np.inf)
-    stale, found = set(range(places)), list[Move]()
     rule = policy.wiring
-    while len(found) < rule.most_moves:
-        for place in stale:
-            if courses[place].slots >= rule.min_slots:
-                _weigh(place, courses[place], energy_wh, registered, (leave, join, weight))
-        best = join.argmax(axis=1)
-        rows = np.arange(len(registered))
-        gain = np.minimum(leave, join[rows, best])
-        gain[[move.meter for move in found]] = -np.inf
-        meter = int(gain.argmax()) if gain.size else 0
-        if not gain.size or gain[meter] < rule.min_gain_nats:
-            break
-        here, there = int(registered[meter]), int(best[meter])
-        found.append(Move(meter, there, float(gain[meter])))
-        for place, sign in ((here, 1), (there, -1)):
-            courses[place].missing += sign * courses[place].rest(energy_wh[meter])
-        stale = {here, there}
-    return Pull(found, leave, weight)
+    known: BoolArray = np.isfinite(in_wh) & np.isfinite(loss_wh)
+    known[known.sum(axis=1) < rule.min_slots] = False
+    through, lost = (np.where(known, column, 0.0) for column in (np.abs(in_wh), loss_wh))
+    network = _Network(through, lost, energy_wh, known, registered)
+    shares = np.zeros((len(registered), len(in_wh)))
+    places = len(in_wh)
+    noise = _Noise(np.zeros(places), known.astype(np.float64), np.ones(places))
+    noise = _learnt(_fitted(network, noise, shares), network, noise)
+    fit = _fitted(network, noise, shares)
+    for _ in range(_ROUNDS):
+        _relax(fit, registered, shares, rule.min_gain_nats)
+        shares = (shares >= _WHOLE).astype(np.float64)
+        fit = _fitted(network, noise, shares)
+        _polish(fit, registered, shares, policy)
+        noise = _learnt(fit, network, noise)
+        fit = _fitted(network, noise, shares)
+    return _pulled(fit, registered, shares, rule.min_gain_nats)
 
 
-def _weigh(
-    place: int,
-    course: _Course,
-    energy_wh: FloatArray,
-    registered: IntArray,
-    into: tuple[FloatArray, FloatArray, FloatArray],
-) -> None:
-    """Say what speaks for each meter to leave a place, or to join it."""
-    leave, join, weight = into
-    own = course.rest(energy_wh)
-    together, power = own @ course.missing, (own**2).sum(axis=1)
-    noise2 = course.noise2()
-    is_here = registered == place
-    weight[is_here] = (power / (2 * noise2))[is_here]
-    leave[is_here] = ((-2 * together - power) / (2 * noise2))[is_here]
-    join[:, place] = np.where(is_here, -np.inf, (2 * together - power) / (2 * noise2))
+def _fitted(network: _Network, noise: _Noise, shares: FloatArray) -> _Fit:
+    """Return the network in the light of its noise, with some moves made."""
+    courses, missing = [], []
+    for place, through in enumerate(network.in_wh):
+        known, memory = network.known[place], float(noise.memory[place])
+        weight = noise.weight[place] / noise.deviation[place]
+        scaled = through / max(float(through.max()), 1.0)
+        design = np.stack([known.astype(np.float64), scaled, scaled**2])
+        rows = np.concatenate(
+            [design, network.loss_wh[place : place + 1], np.where(known, network.energy_wh, 0.0)]
+        )
+        rows = unmoved(rows, memory) * weight
+        basis = np.linalg.qr(rows[:_TERMS].T)[0]
+        rest = rows[_TERMS:] - (rows[_TERMS:] @ basis) @ basis.T
+        missing.append(rest[0])
+        courses.append(rest[1:])
+    course = np.stack(courses)
+    fit = _Fit(course, np.stack(missing), (course**2).sum(axis=2))
+    for meter, there in zip(*np.nonzero(shares), strict=True):
+        fit.move(meter, int(network.registered[meter]), there, float(shares[meter, there]))
+    return fit
+
+
+def _learnt(fit: _Fit, network: _Network, before: _Noise) -> _Noise:
+    """Return what is noise: all that no move explains."""
+    memory, weights, deviations = [], [], []
+    for place, known in enumerate(network.known):
+        scale = np.maximum(before.weight[place], 1e-6) / before.deviation[place]
+        rest = np.where(known, fit.missing[place] / scale, 0.0)
+        spread = _MAD * float(np.median(np.abs(rest[known]))) if known.any() else 1.0
+        limit = _HUBER * max(spread, 1.0)
+        weight = known * np.minimum(1.0, limit / np.maximum(np.abs(rest), limit))
+        power = float(((rest * weight) ** 2).sum()) / max(int(known.sum()) - _TERMS, 1)
+        learnt = float(before.memory[place])
+        memory.append(learnt or noise_memory(np.where(known, rest, np.nan)))
+        weights.append(weight)
+        deviations.append(max(power**0.5, _LEAST_NOISE_WH))
+    return _Noise(np.array(memory), np.stack(weights), np.array(deviations))
+
+
+def _relax(fit: _Fit, registered: IntArray, shares: FloatArray, price: float) -> None:
+    """Find shares of moves, coordinate by coordinate."""
+    curvature = np.maximum(fit.curvature(registered), 1e-12)
+    for _ in range(_SWEEPS):
+        promising = (fit.gradients(registered) > _WHOLE * price) | (shares > 0)
+        promising[np.arange(len(registered)), registered] = False
+        furthest = 0.0
+        for meter, there in zip(*np.nonzero(promising), strict=True):
+            here, share = int(registered[meter]), float(shares[meter, there])
+            gradient = fit.gradient(meter, here, there) - price
+            step = min(max(share + gradient / curvature[meter, there], 0.0), 1.0) - share
+            if step:
+                fit.move(meter, here, there, step)
+                shares[meter, there] = share + step
+                furthest = max(furthest, abs(step))
+        if furthest < _STANDS:
+            return
+
+
+def _polish(fit: _Fit, registered: IntArray, shares: FloatArray, policy: LossPolicy) -> None:
+    """Make or take back whole moves, as long as any of them explains more than its price."""
+    rule = policy.wiring
+    curvature = fit.curvature(registered)
+    rows = np.arange(len(registered))
+    for _ in range(rule.most_moves):
+        gradients = fit.gradients(registered)
+        is_made: BoolArray = np.greater(shares, 0)
+        gain = np.where(is_made, -gradients, gradients) - curvature / 2
+        gain += np.where(is_made, rule.min_gain_nats, -rule.min_gain_nats)
+        gain[~is_made & is_made.any(axis=1)[:, None]] = -np.inf  # it hangs at one place
+        gain[rows, registered] = -np.inf
+        meter, there = np.unravel_index(int(gain.argmax()), gain.shape)
+        if gain[meter, there] <= 0:
+            return
+        share = -1.0 if is_made[meter, there] else 1.0
+        fit.move(int(meter), int(registered[meter]), int(there), share)
+        shares[meter, there] += share
+
+
+def _pulled(fit: _Fit, registered: IntArray, shares: FloatArray, least: float) -> Pull:
+    rows = np.arange(len(registered))
+    weight = fit.power[registered, rows] / 2
+    at = np.einsum("pms,ps->mp", fit.course, fit.missing)
+    leaves = -at[rows, registered] - weight
+    gains = fit.gradients(registered) + fit.curvature(registered) / 2
+    found = [
+        Move(int(meter), int(there), float(gains[meter, there]))
+        for meter, there in zip(*np.nonzero(shares), strict=True)
+        if gains[meter, there] >= least
+    ]
+    return Pull(found, np.where(weight > 0, leaves, -np.inf), weight)

@@ -25,6 +25,7 @@ class Wiring(Part):
     min_samples: int = Field(gt=2)
     min_correlation: float = Field(gt=0, lt=1)
     min_lead: float = Field(gt=0, lt=1)
+    min_agreement: float = Field(gt=0, lt=1)
 
 
 class LossPolicy(Policy):
