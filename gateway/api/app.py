@@ -12,6 +12,7 @@ from gateway import __version__
 from gateway.api import (
     accounting,
     aggregate,
+    bills,
     catalog,
     devices,
     events,
@@ -80,6 +81,7 @@ def create_app(
         stream,
     ):
         versioned.include_router(room.router)
+    versioned.include_router(bills.router)
     for domain in findings.DOMAINS:
         versioned.include_router(findings.router_of(domain))
     app.include_router(versioned)

@@ -16,6 +16,7 @@ from gateway.config import (
 from gateway.decode import Collector, Decoders
 from gateway.decode.mapping import CompiledMapping
 from gateway.energy.tariff import TARIFF_DOMAIN, Tariff
+from gateway.energy.voltage import VoltagePolicy
 from gateway.errors import ConfigError
 from gateway.imports import load
 from gateway.ledger import FindTimes, Ledger
@@ -46,6 +47,7 @@ def check(settings: Settings) -> dict[str, object]:
     _decoders(settings, profiles)
     with _naming("energy"):
         load_policies(TARIFF_DOMAIN, Tariff).editions(settings.energy.tariff)
+        load_policies("voltage", VoltagePolicy).editions(settings.energy.norm)
     for index, source in enumerate(settings.source):
         with _naming(f"source.{index}"):
             _try_keys(source)

@@ -97,6 +97,7 @@ class DeviceRow:
     rating: Mapping[str, float] = field(default_factory=dict)
     lane: tuple[int, str] | None = None  # number from the median, direction
     is_head: bool = False  # its meter measures all that the node above it gives
+    is_prosumer: bool = False  # may feed in
 
 
 class Absence(NamedTuple):

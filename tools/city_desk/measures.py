@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from gateway.energy.engine.voltages import KINDS
-from gateway.model import BoolArray, FloatArray, IntArray
+from gateway.model import BoolArray, FloatArray
 from simulators.city.city import City, Order, Size
 from simulators.city.frame import Floats, Ints, Span
 from simulators.city.grid.layout import HOME, NOMINAL_V
@@ -93,7 +94,7 @@ def score_measures(
     midnights = range(span.from_ms + DAY_MS, span.to_ms, DAY_MS)
     setting = Setting(
         *(size, span, orders, [Span(at_ms, at_ms + _AFTER_MIDNIGHT_MS) for at_ms in midnights]),
-        coarse_ms=3 * HOUR_MS,
+        coarse_ms=12 * HOUR_MS,
         fine_ms=_LOOK_MS,
         wear=Wear(gaps=tuple(gaps)),
     )
@@ -156,7 +157,9 @@ class _Truth:
         with np.errstate(invalid="ignore"):
             self.is_out = {"under": low < _BAND[0], "over": high > _BAND[1]}
 
-    def _enter(self, names: Sequence[str], device: IntArray, time_ms: Ints, wh: Ints) -> None:
+    def _enter(
+        self, names: Sequence[str], device: NDArray[np.int32], time_ms: Ints, wh: Ints
+    ) -> None:
         marks = (time_ms - self.span.from_ms) // HALF_HOUR_MS
         for k, mark, value in zip(device.tolist(), marks.tolist(), wh.tolist(), strict=True):
             known = self.registers.get(names[k])

@@ -156,9 +156,10 @@ class Network:
     def _flush(self, number: int, at_ms: int) -> None:
         """Send what a node has; it is receipted at once."""
         node = self._nodes[number]
-        for lane, following in (("t", lambda: node.live(at_ms)), ("b", node.backlog)):
-            while (payload := following()) is not None:
-                self._push(Sent(at_ms, 0, f"{node.prefix}{lane}".encode(), payload))
+        while (payload := node.live(at_ms)) is not None:
+            self._push(Sent(at_ms, 0, f"{node.prefix}t".encode(), payload))
+        while (payload := node.backlog()) is not None:
+            self._push(Sent(at_ms, 0, f"{node.prefix}b".encode(), payload))
         node.kept.clear()
 
     def _put(self, at_ms: int, number: int, lane: str, event: Event) -> None:

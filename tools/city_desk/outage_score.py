@@ -1,6 +1,6 @@
 """Outages of a city: how soon they are told, at which level, and whether a lost link is one.
 
-Six faults an hour apart, one of each kind, in a city of a dozen transformers on two feeders.
+Six faults forty minutes apart, one of each kind, in a city of a dozen transformers on two feeders.
 The truth and the matching in place and time are those of ``simulators score``; what is added here
 is the level, and that a line counts from when it was told first, also one that was taken back.
 """
@@ -18,11 +18,11 @@ from simulators.city.city import City, Order, Size
 from simulators.city.frame import Scenario, Span
 from simulators.score.match import Claim, Fact, false_alarms, match
 from tools.city_desk.network import PERFECT, Wear
-from tools.city_desk.play import HOUR_MS, Played, Setting, near, play, span_of
+from tools.city_desk.play import DAY_MS, HOUR_MS, Played, Setting, near, play, span_of
 
 MINUTE_MS = 60_000
-METERS, LANES = 720, 24
-ROUNDS = 1
+METERS, LANES = 720, 16
+TURN_MS = 40 * 60_000  # from one fault to the next
 # kind of the truth → kind of the line it should be told as
 POWER = {
     "service_outage": "service_outage",
@@ -30,7 +30,8 @@ POWER = {
     "transformer_outage": "transformer_outage",
     "feeder_outage": "feeder_outage",
 }
-LINK, _OF_DEVICE = "comms_outage", "link of a device"
+LINK, OF_DEVICE = "comms_outage", "link of a device"
+KINDS = (*POWER, LINK, OF_DEVICE)
 _ANY, _TOLD = "power", "told_ms"
 _KINDS = frozenset({*POWER.values(), "substation_outage"})
 _SLACK_MS = 150_000  # a will bears the time of the listener, and a clock is a minute wrong
@@ -69,29 +70,28 @@ class OutageCount:
     wrong: list[str] = field(default_factory=list)  # for a person who tunes
 
 
-def orders_of(seed: int, begin_ms: int) -> list[Order]:
-    """Draw the faults of a city: an hour each, beginning in its first half."""
+def orders_of(seed: int, begin_ms: int, kinds: Sequence[str] = KINDS) -> list[Order]:
+    """Draw the faults of a city, one of each kind."""
     city = City(_size(seed), Span(begin_ms, begin_ms + HOUR_MS))
     meters = [d.id for d in city.devices() if d.profile in {"em1", "em3"} and d.uplink]
-    kinds = [*POWER, LINK, _OF_DEVICE] * ROUNDS
     orders = []
     for number, kind in enumerate(_shuffled(kinds, seed)):
         draws = [unit(seed, 81, number, k) for k in range(3)]
-        from_ms = begin_ms + number * HOUR_MS + _whole(draws[0] * 25 * MINUTE_MS)
+        from_ms = begin_ms + (number + 1) * TURN_MS + _whole(draws[0] * 10 * MINUTE_MS)
         wish: dict[str, object] = {
             "from_ms": from_ms,
-            "to_ms": from_ms + _whole((10 + draws[1] * 20) * MINUTE_MS),
+            "to_ms": from_ms + _whole((10 + draws[1] * 10) * MINUTE_MS),
         }
-        if kind == _OF_DEVICE:
+        if kind == OF_DEVICE:
             wish["where"] = meters[int(draws[2] * len(meters))]
-        orders.append(Order(LINK if kind == _OF_DEVICE else kind, wish))
+        orders.append(Order(LINK if kind == OF_DEVICE else kind, wish))
     return orders
 
 
-def add(seed: int, count: OutageCount, wear: Wear = PERFECT) -> None:
+def add(seed: int, count: OutageCount, wear: Wear = PERFECT, kinds: Sequence[str] = KINDS) -> None:
     """Play one city and add it to the counts."""
-    span = span_of(ROUNDS * 6 / 24)
-    size, orders = _size(seed), orders_of(seed, span.from_ms)
+    span = span_of((len(kinds) + 1) * TURN_MS / DAY_MS)
+    size, orders = _size(seed), orders_of(seed, span.from_ms, kinds)
     fine = near(City(size, span, orders), after_ms=3 * MINUTE_MS)
     with TemporaryDirectory() as folder:
         setting = Setting(size, span, orders, fine, coarse_ms=_STEP_MS, wear=wear)

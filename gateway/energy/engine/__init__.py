@@ -167,8 +167,9 @@ class EnergyEngine:
 
     def _note_edits(self, now_ms: int) -> None:
         """Note the days of what people said since this life, or the one before it, last looked."""
-        known = {one.name: one.device_index for one in self._roster.watched}
-        for at, line in self._edits.news():
+        news = self._edits.news()
+        known = {one.name: one.device_index for one in self._roster.watched} if news else {}
+        for at, line in news:
             profile = self._roster.profile_of.get(known.get(line.device, -1))
             if at >= self._edits_seen and profile in self._news.meters:
                 day = int(self._policies.calendar.day(np.array([line.slot_ms]))[0])

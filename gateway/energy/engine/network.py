@@ -25,7 +25,7 @@ from gateway.energy.engine.voltages import KINDS, Span, Voltages
 from gateway.energy.engine.weeks import Weeks
 from gateway.ports import Alarm, Result
 
-DAY_AFTER_MS = 10_000  # once a piece of a day was done
+DAY_AFTER_MS = 30_000  # once a piece of a day was done: others of its interval come with it
 WEEK_AFTER_MS = 60_000
 MONTH_AFTER_MS = 60_000
 VIOLATIONS = "violations"

@@ -50,6 +50,7 @@ class Roster:
 
     def __init__(self, registry: Registry | None, profiles: Mapping[str, Profile]) -> None:
         self._atlas, self._profiles = Atlas(registry), profiles
+        self._meters = {name for name, one in profiles.items() if is_meter(one)}
         self.watched: list[Watched] = []
         self.row_of: dict[int, int] = {}  # by device index
         self.profile_of: dict[int, str] = {}  # device index → what it sends; of registers the first
@@ -78,15 +79,14 @@ class Roster:
     def sends(self, device_index: IntArray, profile: str) -> bool:
         """Note what devices send; return whether that was not known. A register goes first."""
         fresh = {index for index in np.unique(device_index).tolist() if index in self.row_of}
-        is_register = is_meter(self._profiles[profile])
-        known = self.profile_of
-        fresh -= {k for k in fresh & known.keys() if not is_register or self.is_meter(known[k])}
+        known, is_register = self.profile_of, self.is_meter(profile)
+        fresh -= {k for k in fresh & known.keys() if not is_register or known[k] in self._meters}
         self.profile_of.update(dict.fromkeys(fresh, profile))
         return bool(fresh)
 
     def is_meter(self, profile: str) -> bool:
         """Return whether rows of a profile carry a register of energy."""
-        return is_meter(self._profiles[profile])
+        return profile in self._meters
 
     def has_gasped(self, device_index: int) -> bool:
         """Note a last gasp: devices of this kind can. Return whether that was not known."""

@@ -32,7 +32,7 @@ def intervals_bodies(found: vee.Intervals, stops: Sequence[int]) -> Iterator[str
     imported, exported = tabled(found.import_wh), tabled(found.export_wh)
     register, reasons = tabled(found.register_wh), found.reasons.tolist()
     quality, method = found.quality.tolist(), found.method.tolist()
-    is_final, is_marked = found.is_final.tolist(), found.reasons.any(axis=1).tolist()
+    is_final, marked_rows = found.is_final.tolist(), set(np.nonzero(found.reasons)[0].tolist())
     for row, stop in enumerate(stops):
         body: dict[str, object] = {
             "interval_s": interval_s,
@@ -45,7 +45,7 @@ def intervals_bodies(found: vee.Intervals, stops: Sequence[int]) -> Iterator[str
         }
         if any(exported[row][:stop]):
             body["export_wh"] = exported[row][:stop]
-        if is_marked[row]:
+        if row in marked_rows:
             marked = [(slot, bits) for slot, bits in enumerate(reasons[row][:stop]) if bits]
             if marked:
                 body["reasons"] = [[slot, reason_names(bits)] for slot, bits in marked]
@@ -162,7 +162,11 @@ def determinants_bodies(found: Determinants) -> Iterator[str]:
 
 def tabled(table: FloatArray) -> list[list[float | int | None]]:
     """Return the rows of a table as ``numbers`` would, all at once."""
-    return [[_short(value) for value in row] for row in np.round(table, _DECIMALS).tolist()]
+    shown = np.round(table, _DECIMALS)
+    is_whole = np.isfinite(shown).all(axis=1) & (np.rint(shown) == shown).all(axis=1)
+    whole = np.where(is_whole[:, None], shown, 0).astype(np.int64).tolist()
+    rows = zip(whole, shown.tolist(), is_whole.tolist(), strict=True)
+    return [ints if is_int else [*map(_short, floats)] for ints, floats, is_int in rows]
 
 
 def numbers(values: FloatArray) -> list[float | int | None]:

@@ -100,6 +100,7 @@ class Roster:
                     uplink=self.concentrators[of],
                     serial=f"SIM-{k + 1:07d}",
                     rating=rating,
+                    is_prosumer=bool(layout.solar_w[k] > 0),
                 )
             )
         return rows + self._instruments()

@@ -249,6 +249,24 @@ def test_gasps_of_a_transformers_meters_are_one_alarm_until_power_returns(tmp_pa
     assert {json.loads(one.body)["minutes"] for one in utility.lines("interruptions")} == {10}
 
 
+@pytest.mark.parametrize(("lasts_s", "severity"), [(300, 1), (301, 3)])
+def test_an_outage_of_five_minutes_is_momentary(
+    tmp_path: Path, lasts_s: int, severity: int
+) -> None:
+    """39/2015/TT-BCT counts interruptions of over five minutes; shorter ones are MAIFI's."""
+    utility = lit(tmp_path)
+    dark_ms = utility.now_ms
+    utility.say([0, 2, 4, 6], GASP, dark_ms)
+    utility.go(40)
+    assert [alarm.severity for alarm in utility.alarms()] == [3]  # while it lasts, nobody knows
+    utility.now_ms = dark_ms + lasts_s * 1000
+    utility.say([0, 2, 4, 6], RETURNED, utility.now_ms)
+    utility.go(40)
+    (alarm,) = utility.alarms()
+    assert alarm.severity == severity
+    assert ("is_momentary" in json.loads(alarm.evidence)) is (severity == 1)
+
+
 def test_an_alarm_told_before_a_death_stays_one_line(tmp_path: Path) -> None:
     utility = lit(tmp_path)
     dark_ms = utility.now_ms
