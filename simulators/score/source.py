@@ -40,6 +40,7 @@ ALARMS: Mapping[str, tuple[str, ...]] = {
     "substation_outage": ("substation_outage", "feeder_outage"),
     "comms_outage": ("comms_outage",),
     "loss": ("theft", "bypass", "reversed_ct", "meter_stopped"),
+    "wrong_transformer": ("wrong_transformer",),
 }
 SECTORS = ("energy",)
 _NOT_ALARMS = frozenset({"event", "state", "reply", "gap"})
