@@ -42,6 +42,7 @@ ALARMS: Mapping[str, tuple[str, ...]] = {
     "undervoltage": ("voltage_out_of_band",),
     "overvoltage": ("voltage_out_of_band",),
     "loss": ("theft", "bypass", "reversed_ct", "meter_stopped"),
+    "wrong_transformer": ("wrong_transformer",),
 }
 SECTORS = ("energy",)
 _NOT_ALARMS = frozenset({"event", "state", "reply", "gap"})
