@@ -33,13 +33,17 @@ from gateway.transport.engine.publish import Publisher
 from gateway.transport.engine.quarters import Waiting
 from gateway.transport.engine.quarterwork import QuarterWork
 from gateway.transport.engine.remembered import memos_of, recalled
+from gateway.transport.engine.roadside import PROFILES as ROADSIDE
+from gateway.transport.engine.roadside import Roadside
+from gateway.transport.engine.roadwords import Words
 from gateway.transport.engine.roster import LANES, Roster
 from gateway.transport.engine.slots import Slots
-from gateway.transport.engine.telling import health_alarms, incident_alarms
+from gateway.transport.engine.telling import KINDS, health_alarms, incident_alarms
 
 __all__ = ["House", "TransportEngine", "TransportPolicies"]
 
-SECTOR = "transport"
+SECTORS = ("transport", "env")
+HEARD = {LANES} | ROADSIDE
 BUDGET_S = 0.4  # of a step; the interval in hand is finished
 SAVE_EVERY_MS = 300_000
 GAP_MS = 180_000  # so long without a row of anybody is our own silence, and not the detectors'
@@ -102,12 +106,15 @@ class TransportEngine:
             self._go_back(late_ms)
         alarms = self._close(began_s, now_ms)
         results = self._publish(now_ms) if alarms is not None else []
-        results += self._work_on(began_s, now_ms)
+        beside = self._roadside.step(now_ms, lambda: self._stopwatch() - began_s < BUDGET_S)
+        results += beside.results + self._work_on(began_s, now_ms)
         self._is_changed |= alarms is not None
         self._stats.gauge("infragate_analysis_pending", len(self._backlog.waiting), domain=DOMAIN)
         self._stats.observe("infragate_analysis_step_seconds", self._stopwatch() - began_s)
         memos, self._memos = self._memos, []
-        return Findings(alarms or (), results, self._state_if_due(now_ms), memos)
+        return Findings(
+            [*(alarms or ()), *beside.alarms], results, self._state_if_due(now_ms), memos
+        )
 
     # -- who there is --
 
@@ -116,8 +123,12 @@ class TransportEngine:
         kept, house = self._kept, self._house
         query = AlarmQuery(now_ms - ALARMS_MS, _FOREVER_MS)
         told = house.derived.alarms(DOMAIN, query, _MOST_ALARMS)
-        self._book = AlarmBook(one.alarm for one in told)
+        self._book = AlarmBook(one.alarm for one in told if one.alarm.kind in KINDS)
         self._learn_names()
+        others = [one.alarm for one in told if one.alarm.kind not in KINDS]
+        words = Words(self._roster, house.registry)
+        self._roadside = Roadside(house.reader, house.profiles, self._policies, words, others)
+        self._roadside.begin(now_ms)
         for name, senders in (kept.senders if kept else {}).items():
             self._roster.sends(np.array(senders, np.int64), name)
         if kept is None or kept.live is None:
@@ -127,7 +138,7 @@ class TransportEngine:
 
     def _learn_names(self) -> None:
         rows = self._house.reader.devices()
-        self._roster.take(row for row in rows if row.sector == SECTOR)
+        self._roster.take(row for row in rows if row.sector in SECTORS)
         self._top = max((row.device_index for row in rows), default=-1)
 
     def _build(self, now_ms: int) -> None:
@@ -165,7 +176,7 @@ class TransportEngine:
     def _take_in(self, changes: Changes, now_ms: int) -> int:
         """Put rows into their intervals; return the first one that was closed before, else 0."""
         ours = [*self._unmet, *(changes.readings or ())]
-        ours = [one for one in ours if self._house.profiles[one.profile].sector == SECTOR]
+        ours = [one for one in ours if one.profile in HEARD]
         if any(int(one.device_index.max(initial=-1)) > self._top for one in ours):
             self._learn_names()
         if changes.readings is None:
@@ -177,6 +188,9 @@ class TransportEngine:
         is_new = [self._roster.sends(one.device_index, one.profile) for one in met]
         if any(is_new) or (self._live is None and len(self._roster.senders(LANES))):
             self._build(now_ms)
+        for one in met:
+            if one.profile in ROADSIDE:
+                self._roadside.take(one, now_ms)
         return self._place([one for one in met if one.profile == LANES], now_ms)
 
     def _place(self, batches: Sequence[ReadingBatch], now_ms: int) -> int:
