@@ -14,26 +14,27 @@ Theory of operation
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from gateway.model import ReadingBatch
-from gateway.ports import Alarm, Changes, Findings, Result
-from gateway.profiles import Profile
-from gateway.registry import Registry
+from gateway.ports import Alarm, Changes, Findings, Memo, Result
 from gateway.stats import Stats
-from gateway.store import StoreReader
-from gateway.store.derived import AlarmQuery, DerivedReader
+from gateway.store.derived import AlarmQuery
 from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
-from gateway.transport.engine.kept import Kept, Moves, moved, pack, unpack
+from gateway.transport.engine.assetwork import AssetWork
+from gateway.transport.engine.backlog import Backlog
+from gateway.transport.engine.house import House
+from gateway.transport.engine.kept import Kept, Moves, moved, pack, slim, unpack
 from gateway.transport.engine.live import HISTORY, SHOWN, Live, LiveState, Step
+from gateway.transport.engine.nights import Nights
 from gateway.transport.engine.policies import TransportPolicies
 from gateway.transport.engine.publish import Publisher
 from gateway.transport.engine.quarters import Waiting
 from gateway.transport.engine.quarterwork import QuarterWork
-from gateway.transport.engine.reasons import AFTER_MS, Reasons
+from gateway.transport.engine.reasons import Reasons
+from gateway.transport.engine.remembered import memos_of, recalled
 from gateway.transport.engine.roster import LANES, Roster
 from gateway.transport.engine.slots import Slots
 from gateway.transport.engine.telling import health_alarms, incident_alarms
@@ -47,15 +48,6 @@ GAP_MS = 180_000  # so long without a row of anybody is our own silence, and not
 _MOST_ALARMS = 20_000
 _FOREVER_MS = 1 << 53
 _EVERYBODY = (0, 1 << 53)
-
-
-class House(NamedTuple):
-    """Where the engine reads."""
-
-    reader: StoreReader
-    derived: DerivedReader
-    profiles: Mapping[str, Profile]
-    registry: Registry | None
 
 
 class TransportEngine:
@@ -92,10 +84,14 @@ class TransportEngine:
         self._kept = kept  # taken up by the first step, which knows the time
         self._live: Live | None = None
         self._book: AlarmBook | None = None
-        self._publisher = Publisher()
-        self._reasons = Reasons(house.reader, house.derived, house.profiles, house.registry)
-        self._waiting = Waiting(kept.waiting if kept else ())
-        self._work = QuarterWork(house.reader, house.derived, profile, self._publisher)
+        self._publisher = Publisher(house.derived)
+        self._reasons, self._assets = Reasons(house), AssetWork(house.registry)
+        self._backlog = Backlog(
+            Waiting(kept.waiting if kept else ()),
+            QuarterWork(house.reader, house.derived, profile, self._publisher),
+            Nights(self._publisher, self._policies.offset_min, kept.learned_day if kept else -1),
+        )
+        self._memos: list[Memo] = []
         self._saved_ms = 0
         self._is_changed = False
 
@@ -108,14 +104,13 @@ class TransportEngine:
         if late_ms:
             self._go_back(late_ms)
         alarms = self._close(began_s, now_ms)
-        if alarms is not None:
-            alarms += self._explain(now_ms)
         results = self._publish(now_ms) if alarms is not None else []
         results += self._work_on(began_s, now_ms)
         self._is_changed |= alarms is not None
-        self._stats.gauge("infragate_analysis_pending", len(self._waiting), domain=DOMAIN)
+        self._stats.gauge("infragate_analysis_pending", len(self._backlog.waiting), domain=DOMAIN)
         self._stats.observe("infragate_analysis_step_seconds", self._stopwatch() - began_s)
-        return Findings(alarms or (), results, self._state_if_due(now_ms))
+        memos, self._memos = self._memos, []
+        return Findings(alarms or (), results, self._state_if_due(now_ms), memos)
 
     # -- who there is --
 
@@ -155,8 +150,10 @@ class TransportEngine:
             assert live.state is not None  # noqa: S101  # started
             is_same = names == (list(road.devices), list(road.stations))
             moves = Moves.between(*names, road)
-            live.state = state if is_same else moved(state, live.state, moves)
+            state = slim(state) if is_same else moved(slim(state), slim(live.state), moves)
+            live.state = recalled(self._house.derived, state, road)
             self._doubt(state.next_ms, before.state if before is not None else None)
+        self._backlog.nights.book.drop()
         self._live, self._kept = live, None
         self._slots.adopt(road)
         self._publisher.adopt(road)
@@ -194,7 +191,7 @@ class TransportEngine:
         for batch in batches:
             if not len(batch):
                 continue
-            self._waiting.note(batch.time_ms, now_ms)
+            self._backlog.waiting.note(batch.time_ms, now_ms)
             next_ms = live.state.next_ms if live.state is not None else int(batch.time_ms.max())
             begins = self._slots.take(profile, batch, next_ms, now_ms)
             late += begins[begins < next_ms].tolist() if live.state is not None else []
@@ -206,7 +203,7 @@ class TransportEngine:
         """Read the newest time again: too much came at once to be handed over."""
         newest = [high for _, high in changes.spans.get(LANES, ())]
         for low_ms, high_ms in changes.spans.get(LANES, ()):
-            self._waiting.note_span(low_ms, high_ms, now_ms)
+            self._backlog.waiting.note_span(low_ms, high_ms, now_ms)
         if not newest:
             return
         for row in self._house.reader.latest():
@@ -247,6 +244,8 @@ class TransportEngine:
                 break
         if found is not None and live is not None and live.state is not None:
             self._slots.forget(live.state.next_ms)
+            assert self._book is not None  # noqa: S101  # taken up
+            found += self._reasons.explain(live, self._book, now_ms)
         return found
 
     def _tell(self, step: Step) -> list[Alarm]:
@@ -257,17 +256,8 @@ class TransportEngine:
         began_ms, raster_ms = live.state.began_ms, self._slots.raster_ms
         alarms = health_alarms(step.health, live.road)
         alarms += incident_alarms(step.incidents, live.road, began_ms, raster_ms)
+        self._memos += memos_of(live.behind(1), live.state, live.road)
         return book.tell(alarms, step.end_ms)
-
-    def _explain(self, now_ms: int) -> list[Alarm]:
-        """Return the alarms of silences whose reason is known better than before."""
-        live, book = self._live, self._book
-        assert live is not None  # noqa: S101  # it closed an interval
-        assert live.state is not None  # noqa: S101
-        assert book is not None  # noqa: S101
-        policy = live.rules_at(live.state.next_ms).health
-        told = self._reasons.weigh(book.lasting(now_ms - AFTER_MS, now_ms), policy, now_ms)
-        return book.tell(told, live.state.next_ms)
 
     def _publish(self, now_ms: int) -> list[Result]:
         """Tell how traffic is; while intervals wait, only the newest would be of interest."""
@@ -276,22 +266,21 @@ class TransportEngine:
             return []
         if self._slots.is_closed(live.state.next_ms, now_ms):
             return []
-        return self._publisher.live(live)
+        assert self._book is not None  # noqa: S101  # taken up
+        return [*self._publisher.live(live), *self._assets.lines(live, self._book, now_ms)]
 
     def _work_on(self, began_s: float, now_ms: int) -> list[Result]:
         """Work out quarters of an hour while there is time."""
-        live, book, results = self._live, self._book, list[Result]()
+        live, book = self._live, self._book
         assert book is not None  # noqa: S101  # taken up
-        while live is not None and live.state is not None:
-            quarter = self._waiting.next(live.state.next_ms, now_ms)
-            if quarter is None:
-                break
-            results += self._work.do(quarter, live, book)
-            self._waiting.done(quarter)
-            self._is_changed = True
-            if self._stopwatch() - began_s > BUDGET_S:
-                break
-        return results
+        if live is None:
+            return []
+        worked = self._backlog.run(
+            live, book, now_ms, lambda: self._stopwatch() - began_s < BUDGET_S
+        )
+        self._memos += worked.memos
+        self._is_changed |= bool(worked.results)
+        return worked.results
 
     def _state_if_due(self, now_ms: int) -> bytes | None:
         live = self._live
@@ -302,6 +291,6 @@ class TransportEngine:
         self._saved_ms, self._is_changed = now_ms, False
         road = live.road
         lists = list(road.devices), list(road.stations)
-        return pack(
-            Kept(0, self._roster.lists(), *lists, live.behind(SHOWN), self._waiting.all(), 0)
-        )
+        nights, waiting = self._backlog.nights, self._backlog.waiting.all()
+        last = nights.learned_day
+        return pack(Kept(0, self._roster.lists(), *lists, live.behind(SHOWN), waiting, last))

@@ -38,6 +38,11 @@ class TransportPolicies(NamedTuple):
             load_policies(INCIDENT_DOMAIN, IncidentPolicy),
         )
 
+    @property
+    def offset_min(self) -> int:
+        """Return whose local days are meant, minutes from UTC."""
+        return self.traffic.editions(TRAFFIC_POLICY)[-1].utc_offset_min
+
     def at(self, time_ms: int) -> Rules:
         """Return those of a moment.
 

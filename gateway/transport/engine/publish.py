@@ -3,12 +3,15 @@
 import numpy as np
 
 from gateway.ports import Result
+from gateway.store.derived import DerivedReader
 from gateway.transport import aggregate, state
 from gateway.transport.engine.live import SHOWN, Live
 from gateway.transport.engine.policies import Rules
 from gateway.transport.engine.quarters import QUARTER_MS
+from gateway.transport.engine.remembered import learned_of
 from gateway.transport.engine.telling import corridor_bodies, station_bodies
-from gateway.transport.impute import Learned, Pairs, impute, pairs_of
+from gateway.transport.impute import Learned, Pairs, impute, learn, pairs_of
+from gateway.transport.policy import Impute as ImputePolicy
 from gateway.transport.series import Bins, Road
 
 LIVE, STATE = "live", "state"
@@ -16,9 +19,14 @@ HOUR_MS = 3_600_000
 
 
 class Publisher:
-    """Makes lines."""
+    """Makes lines.
 
-    def __init__(self) -> None:
+    Args:
+        recall: what was learned before.
+    """
+
+    def __init__(self, recall: DerivedReader) -> None:
+        self._recall = recall
         self._pairs: Pairs | None = None
         self._learned: Learned | None = None
         self._places: list[str] = []
@@ -64,11 +72,22 @@ class Publisher:
     def filled(self, found: Bins, live: Live) -> Bins:
         """Return bins of lanes with their gaps filled."""
         rules = live.rules_at(found.start_ms).traffic.impute
+        learned, pairs = self._taught(live, rules)
+        return impute(found, live.road, pairs, learned, rules)
+
+    def learn(self, day: Bins, live: Live) -> tuple[Learned, Pairs]:
+        """Learn of a day of lanes; return what is known now, and of which pairs."""
+        rules = live.rules_at(day.start_ms).traffic.impute
+        learned, pairs = self._taught(live, rules)
+        self._learned = learn(learned, day, live.road, pairs, rules)
+        return self._learned, pairs
+
+    def _taught(self, live: Live, rules: ImputePolicy) -> tuple[Learned, Pairs]:
         if self._pairs is None:
             self._pairs = pairs_of(live.road, rules)
         if self._learned is None:
-            self._learned = Learned.nothing(len(self._pairs.target), len(live.road.device_index))
-        return impute(found, live.road, self._pairs, self._learned, rules)
+            self._learned = learned_of(self._recall, self._pairs, live.road)
+        return self._learned, self._pairs
 
 
 def _told(stations: Bins) -> list[int]:

@@ -10,6 +10,7 @@ from gateway.store.derived import AlarmQuery, DerivedReader
 from gateway.transport import aggregate
 from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
 from gateway.transport.engine.live import Live
+from gateway.transport.engine.nights import Nights
 from gateway.transport.engine.publish import Publisher
 from gateway.transport.engine.quarters import QUARTER_MS, lane_bins, read
 from gateway.transport.health import ALARM_KIND, NOT_FAULTS, Fault
@@ -37,14 +38,16 @@ class QuarterWork:
         self._reader, self._recall = reader, recall
         self._profile, self._publisher = profile, publisher
 
-    def do(self, quarter: int, live: Live, book: AlarmBook) -> list[Result]:
-        """Return the lines of a quarter."""
+    def do(self, quarter: int, live: Live, book: AlarmBook, nights: Nights) -> list[Result]:
+        """Return the lines of a quarter; its bins are kept for the day."""
         road, start_ms = live.road, quarter * QUARTER_MS
         rules = live.rules_at(start_ms)
         is_bad = self._bad(start_ms, road, live, book)
         rows = read(self._reader, self._profile, quarter)
         lanes = self._publisher.filled(lane_bins(rows, road, quarter, is_bad, rules), live)
-        return self._publisher.state(aggregate.station_bins(lanes, road), road, rules)
+        stations = aggregate.station_bins(lanes, road)
+        nights.put(quarter, lanes, stations)
+        return self._publisher.state(stations, road, rules)
 
     def _bad(self, start_ms: int, road: Road, live: Live, book: AlarmBook) -> BoolArray:
         """Return whom health does not believe, (lanes, bins)."""

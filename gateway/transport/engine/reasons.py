@@ -4,7 +4,7 @@ Nothing is kept: what is asked of a silence is asked again while it lasts and fo
 since a last word, an outage or the rows of that time may come later than the silence is noticed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -12,10 +12,11 @@ import numpy as np
 
 from gateway.model import FloatArray, IntArray, Reason
 from gateway.ports import Alarm
-from gateway.profiles import Profile
-from gateway.registry import NodeKind, Registry
-from gateway.store import StoreReader
-from gateway.store.derived import AlarmQuery, DerivedReader
+from gateway.registry import NodeKind
+from gateway.store.derived import AlarmQuery
+from gateway.transport.engine.alarms import AlarmBook
+from gateway.transport.engine.house import House
+from gateway.transport.engine.live import Live
 from gateway.transport.engine.roster import LANES
 from gateway.transport.health import (
     ALARM_KIND,
@@ -59,21 +60,12 @@ class Reasons:
     """Asks for the reasons of silences.
 
     Args:
-        reader: the store.
-        derived: the alarms of energy.
-        profiles: all profiles by name.
-        registry: None where no file says what hangs on what.
+        house: the store, the alarms of energy, and what hangs on what.
     """
 
-    def __init__(
-        self,
-        reader: StoreReader,
-        derived: DerivedReader,
-        profiles: Mapping[str, Profile],
-        registry: Registry | None,
-    ) -> None:
-        self._reader, self._derived = reader, derived
-        self._profiles, self._registry = profiles, registry
+    def __init__(self, house: House) -> None:
+        self._reader, self._derived = house.reader, house.derived
+        self._profiles, self._registry = house.profiles, house.registry
         self._row: dict[str, int] = {}
         self._lanes = np.zeros(0, np.int64)
         self._side = Roadside(np.zeros(0, np.int64), np.zeros(0, np.int64))
@@ -96,6 +88,14 @@ class Reasons:
         self._cabinets = [
             _Cabinet(meters.get(name, -1), self._places(name, now_ms)) for name in supplies
         ]
+
+    def explain(self, live: Live, book: AlarmBook, now_ms: int) -> list[Alarm]:
+        """Return the alarms of silences whose reason is known better than before."""
+        assert live.state is not None  # noqa: S101  # it closed an interval
+        until_ms = live.state.next_ms
+        policy = live.rules_at(until_ms).health
+        told = self.weigh(book.lasting(now_ms - AFTER_MS, now_ms), policy, now_ms)
+        return book.tell(told, until_ms)
 
     def weigh(self, alarms: Iterable[Alarm], policy: HealthPolicy, now_ms: int) -> list[Alarm]:
         """Return the alarms of silences whose reason is new, with the reason in their evidence.

@@ -88,11 +88,11 @@ def corridor_bodies(speed_kmh: FloatArray, road: Road, rules: Rules) -> list[str
         bodies.append(
             encode(
                 {
-                    "travel_time_s": _number(total_h[one] * 3600, 0),
-                    "free_travel_time_s": _number(free_h[one] * 3600, 0),
-                    "travel_time_index": _number(total_h[one] / free_h[one], 2) if known else None,
-                    "length_km": _number(float(np.nanmax(road.km[here])), 2),
-                    "congested_km": _number(float(np.nansum(slow[here])), 2),
+                    "travel_time_s": rounded(total_h[one] * 3600, 0),
+                    "free_travel_time_s": rounded(free_h[one] * 3600, 0),
+                    "travel_time_index": rounded(total_h[one] / free_h[one], 2) if known else None,
+                    "length_km": rounded(float(np.nanmax(road.km[here])), 2),
+                    "congested_km": rounded(float(np.nansum(slow[here])), 2),
                     "silent_stations": int(np.isnan(speed_kmh[here]).sum()),
                 }
             )
@@ -111,7 +111,7 @@ def health_alarms(changes: Sequence[Change], road: Road) -> list[Alarm]:
             int(one.cleared_ms),
             SEVERITY[one.fault],
             _SURE,
-            encode({"value": _number(float(one.value), 3), "station": _station(road, one.lane)}),
+            encode({"value": rounded(float(one.value), 3), "station": _station(road, one.lane)}),
         )
         for one in changes
     ]
@@ -128,7 +128,7 @@ def incident_alarms(
         evidence: dict[str, object] = {
             "after_station": road.stations[one.station],
             "signs": [sign.name.lower() for sign in Sign if sign in one.signs and sign.name],
-            "stored_vehicles": _number(one.most_vehicles, 0),
+            "stored_vehicles": rounded(one.most_vehicles, 0),
             "queue_stations": [road.stations[at] for at in one.reached],
             "lane": int(road.lane[one.lane]) if one.lane != NOT_YET else None,
         }
@@ -167,7 +167,8 @@ def _level(number: int) -> str | None:
     return None if number == Level.UNKNOWN else Level(number).name
 
 
-def _number(value: float, decimals: int) -> float | int | None:
+def rounded(value: float, decimals: int) -> float | int | None:
+    """Return a number for JSON: None for NaN, whole where there are no decimals."""
     if not np.isfinite(value):
         return None
     shown = round(float(value), decimals)

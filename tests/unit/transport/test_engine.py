@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.transport.desk import MORNING_MS, Highway
-from tests.unit.transport.rig import NAN, SLOT_MS
+from tests.unit.transport.rig import MONDAY_MS, NAN, SLOT_MS
 
-QUARTER_MS = 900_000
+QUARTER_MS, DAY_MS = 900_000, 86_400_000
 
 
 @pytest.fixture
@@ -170,11 +170,10 @@ def test_a_late_row_takes_back_what_its_absence_seemed_to_say(road: Highway) -> 
         road.send(road.measure(slot, [3]), late=True)
     road.drive(range(36, 40))
     after = [one for one in road.alarms() if one.place == "device:loop-00003"]
-    if silent:
-        assert all("withdrawn" in one.evidence for one in after)
-        assert all(one.cleared_ms for one in after)
-    else:
-        assert not after
+    assert [one.kind for one in silent] == ["detector_no_data"]
+    assert silent[0].cleared_ms == 0
+    assert [one.raised_ms for one in after] == [one.raised_ms for one in silent]
+    assert all("withdrawn" in one.evidence and one.cleared_ms for one in after)
 
 
 def test_a_lane_that_joins_changes_nothing_for_the_others(tmp_path: Path) -> None:
@@ -218,3 +217,41 @@ def test_a_first_start_over_a_full_store_works_it_all_out(road: Highway) -> None
     quarters = {one.from_ms for one in road.lines("state")}
     assert quarters == {MORNING_MS + k * QUARTER_MS for k in range(6)}
     assert max(one.to_ms for one in road.lines("live")) == MORNING_MS + 200 * SLOT_MS
+
+
+def test_a_day_is_summed_up_when_it_is_over(road: Highway) -> None:
+    # from 9 h of Monday to 1 h of Wednesday: one whole day
+    slots = range(40 * 120)
+    road.send(road.measure_all(slots))
+    road.now_ms = MORNING_MS + 40 * 120 * SLOT_MS + 500
+    road.go(30)
+    days = [one for one in road.lines("days") if one.place == "station:st-0001"]
+    assert [one.from_ms for one in days] == [MONDAY_MS, MONDAY_MS + DAY_MS]
+    tuesday = json.loads(days[1].body)
+    first = 15 * 120
+    cars = sum(float(road.measure(slot).values[2:4, 0].sum()) for slot in slots[first:][:2880])
+    assert tuesday["vehicles"] == cars == sum(tuesday["hours_veh"])
+    assert tuesday["by_class"]["car"] == cars
+    assert tuesday["observed"] == 1
+    assert tuesday["bins"] == {"observed": 288}
+    assert tuesday["vkt"] == pytest.approx(cars * tuesday["length_km"], rel=1e-3)
+    monday = json.loads(days[0].body)
+    assert monday["observed"] == pytest.approx(15 / 24, abs=1e-3)
+    way = road.body_at("congestion", "corridor:ex-00", MONDAY_MS + DAY_MS)
+    assert way["jams"] == []
+    assert 55 < way["travel_time_s_by_hour"][8] < 65
+    assert 0.99 < way["planning_time_index"] < 1.2
+    cover = road.body_at("coverage", "corridor:ex-00", MONDAY_MS + DAY_MS)
+    assert cover["share"] == 1
+
+
+def test_what_was_learned_yesterday_fills_a_gap_today(road: Highway) -> None:
+    road.send(road.measure_all(range(16 * 120)))  # up to 1 h of Tuesday
+    road.now_ms = MORNING_MS + 16 * 120 * SLOT_MS + 500
+    road.go(20)
+    road.start()  # it is a memo
+    rest = [1, 2, 3, 4, 5, 6, 7]
+    road.drive(range(16 * 120, 16 * 120 + 34), rest)
+    quarter = road.body_at("state", "station:st-0000", MORNING_MS + 16 * 3_600_000)
+    assert quarter["method"] == ["local"] * 3
+    assert 1700 < min(quarter["flow_veh_h"]) <= max(quarter["flow_veh_h"]) < 2600
