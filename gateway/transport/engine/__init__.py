@@ -23,6 +23,7 @@ from gateway.ports import Alarm, Changes, Findings, Memo, Result
 from gateway.stats import Stats
 from gateway.store.derived import AlarmQuery
 from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
+from gateway.transport.engine.assetwork import AssetWork
 from gateway.transport.engine.backlog import Backlog
 from gateway.transport.engine.house import House
 from gateway.transport.engine.kept import Kept, Moves, moved, pack, slim, unpack
@@ -32,6 +33,7 @@ from gateway.transport.engine.policies import TransportPolicies
 from gateway.transport.engine.publish import Publisher
 from gateway.transport.engine.quarters import Waiting
 from gateway.transport.engine.quarterwork import QuarterWork
+from gateway.transport.engine.reasons import Reasons
 from gateway.transport.engine.remembered import memos_of, recalled
 from gateway.transport.engine.roadside import PROFILES as ROADSIDE
 from gateway.transport.engine.roadside import Roadside
@@ -87,6 +89,7 @@ class TransportEngine:
         self._live: Live | None = None
         self._book: AlarmBook | None = None
         self._publisher = Publisher(house.derived)
+        self._reasons, self._assets = Reasons(house), AssetWork(house.registry)
         self._backlog = Backlog(
             Waiting(kept.waiting if kept else ()),
             QuarterWork(house.reader, house.derived, profile, self._publisher),
@@ -165,6 +168,7 @@ class TransportEngine:
         self._live, self._kept = live, None
         self._slots.adopt(road)
         self._publisher.adopt(road)
+        self._reasons.adopt(road, now_ms)
 
     def _doubt(self, from_ms: int, last: LiveState | None) -> None:
         """What was found since may be no more, until as much is worked out again."""
@@ -254,6 +258,8 @@ class TransportEngine:
                 break
         if found is not None and live is not None and live.state is not None:
             self._slots.forget(live.state.next_ms)
+            assert self._book is not None  # noqa: S101  # taken up
+            found += self._reasons.explain(live, self._book, now_ms)
         return found
 
     def _tell(self, step: Step) -> list[Alarm]:
@@ -274,7 +280,8 @@ class TransportEngine:
             return []
         if self._slots.is_closed(live.state.next_ms, now_ms):
             return []
-        return self._publisher.live(live)
+        assert self._book is not None  # noqa: S101  # taken up
+        return [*self._publisher.live(live), *self._assets.lines(live, self._book, now_ms)]
 
     def _work_on(self, began_s: float, now_ms: int) -> list[Result]:
         """Work out quarters of an hour while there is time."""
