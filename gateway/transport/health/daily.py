@@ -60,8 +60,15 @@ class DayTally(NamedTuple):
             parts: of times that do not overlap; ``expected`` is that of a day in each.
             is_constant: (lanes,) over the whole day, see ``is_constant``.
         """
-        columns = (sum(one[1:][k] for one in parts) for k in range(len(cls._fields) - 2))
-        return cls(parts[0].expected, *(np.asarray(one) for one in columns), is_constant)
+        return cls(
+            parts[0].expected,
+            np.sum([one.samples for one in parts], axis=0),
+            np.sum([one.zero for one in parts], axis=0),
+            np.sum([one.high for one in parts], axis=0),
+            np.sum([one.covered for one in parts], axis=0),
+            np.sum([one.ghosts for one in parts], axis=0),
+            is_constant,
+        )
 
 
 def day_tally(window: Window, policy: HealthPolicy) -> DayTally:
@@ -151,6 +158,7 @@ def _all_of(nothing: BoolArray, group: IntArray) -> BoolArray:
     result = np.zeros(len(group), np.bool_)
     result[known] = ((silent == everybody) & (everybody > 1))[group[known]]
     return result
+
 
 def _bins(occupancy: FloatArray, interval_ms: int) -> FloatArray:
     """Return the mean of each five minutes, NaN where a row is missing."""
