@@ -2,10 +2,11 @@
 
 What a place loses beyond iron, copper and gain errors is a sum: minus the course of each meter that
 is counted here and fed from elsewhere, plus that of each that is fed from here and counted
-elsewhere; and of a thief, plus what the meter hides. All of a network is solved together, since wrong ones hide each other: shares 0 to 1 of
-all possible moves (least squares with a price on each move, by coordinates), then whole moves, the
-best one first. What one slot misses another takes back where clocks are wrong (``suspects``), and
-slots beside all others weigh less; both are learnt from what no move explains.
+elsewhere; and of a thief, plus what the meter hides. All of a network is solved together, since
+wrong ones hide each other: shares 0 to 1 of all possible moves (least squares with a price on each
+move, by coordinates), then whole moves, the best one first. What one slot misses another takes back
+where clocks are wrong (``suspects``), and slots beside all others weigh less; both are learnt from
+what no move explains.
 """
 
 from typing import NamedTuple

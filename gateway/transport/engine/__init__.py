@@ -23,24 +23,26 @@ from gateway.ports import Alarm, Changes, Findings, Memo, Result
 from gateway.stats import Stats
 from gateway.store.derived import AlarmQuery
 from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
-from gateway.transport.engine.backlog import Backlog
+from gateway.transport.engine.assetwork import AssetWork
+from gateway.transport.engine.backlog import backlog_of
 from gateway.transport.engine.house import House
 from gateway.transport.engine.kept import Kept, Moves, moved, pack, slim, unpack
 from gateway.transport.engine.live import HISTORY, SHOWN, Live, LiveState, Step
-from gateway.transport.engine.nights import Nights
 from gateway.transport.engine.policies import TransportPolicies
 from gateway.transport.engine.publish import Publisher
-from gateway.transport.engine.quarters import Waiting
-from gateway.transport.engine.quarterwork import QuarterWork
-from gateway.transport.engine.reasons import AFTER_MS, Reasons
+from gateway.transport.engine.reasons import Reasons
 from gateway.transport.engine.remembered import memos_of, recalled
+from gateway.transport.engine.roadside import PROFILES as ROADSIDE
+from gateway.transport.engine.roadside import Roadside
+from gateway.transport.engine.roadwords import Words
 from gateway.transport.engine.roster import LANES, Roster
 from gateway.transport.engine.slots import Slots
-from gateway.transport.engine.telling import health_alarms, incident_alarms
+from gateway.transport.engine.telling import KINDS, health_alarms, incident_alarms
 
 __all__ = ["House", "TransportEngine", "TransportPolicies"]
 
-SECTOR = "transport"
+SECTORS = ("transport", "env")
+HEARD = {LANES} | ROADSIDE
 BUDGET_S = 0.4  # of a step; the interval in hand is finished
 SAVE_EVERY_MS = 300_000
 GAP_MS = 180_000  # so long without a row of anybody is our own silence, and not the detectors'
@@ -84,13 +86,10 @@ class TransportEngine:
         self._live: Live | None = None
         self._book: AlarmBook | None = None
         self._publisher = Publisher(house.derived)
-        self._backlog = Backlog(
-            Waiting(kept.waiting if kept else ()),
-            QuarterWork(house.reader, house.derived, profile, self._publisher),
-            Nights(self._publisher, self._policies.offset_min, kept.learned_day if kept else -1),
-        )
+        self._reasons, self._assets = Reasons(house), AssetWork(house.registry)
+        offset_min = self._policies.offset_min
+        self._backlog = backlog_of(house, profile, self._publisher, kept, offset_min)
         self._memos: list[Memo] = []
-        self._reasons = Reasons(house.reader, house.derived, house.profiles, house.registry)
         self._saved_ms = 0
         self._is_changed = False
 
@@ -103,15 +102,16 @@ class TransportEngine:
         if late_ms:
             self._go_back(late_ms)
         alarms = self._close(began_s, now_ms)
-        if alarms is not None:
-            alarms += self._explain(now_ms)
         results = self._publish(now_ms) if alarms is not None else []
-        results += self._work_on(began_s, now_ms)
+        beside = self._roadside.step(now_ms, lambda: self._stopwatch() - began_s < BUDGET_S)
+        results += beside.results + self._work_on(began_s, now_ms)
         self._is_changed |= alarms is not None
         self._stats.gauge("infragate_analysis_pending", len(self._backlog.waiting), domain=DOMAIN)
         self._stats.observe("infragate_analysis_step_seconds", self._stopwatch() - began_s)
         memos, self._memos = self._memos, []
-        return Findings(alarms or (), results, self._state_if_due(now_ms), memos)
+        return Findings(
+            [*(alarms or ()), *beside.alarms], results, self._state_if_due(now_ms), memos
+        )
 
     # -- who there is --
 
@@ -120,8 +120,12 @@ class TransportEngine:
         kept, house = self._kept, self._house
         query = AlarmQuery(now_ms - ALARMS_MS, _FOREVER_MS)
         told = house.derived.alarms(DOMAIN, query, _MOST_ALARMS)
-        self._book = AlarmBook(one.alarm for one in told)
+        self._book = AlarmBook(one.alarm for one in told if one.alarm.kind in KINDS)
         self._learn_names()
+        others = [one.alarm for one in told if one.alarm.kind not in KINDS]
+        words = Words(self._roster, house.registry)
+        self._roadside = Roadside(house.reader, house.profiles, self._policies, words, others)
+        self._roadside.begin(now_ms)
         for name, senders in (kept.senders if kept else {}).items():
             self._roster.sends(np.array(senders, np.int64), name)
         if kept is None or kept.live is None:
@@ -131,7 +135,7 @@ class TransportEngine:
 
     def _learn_names(self) -> None:
         rows = self._house.reader.devices()
-        self._roster.take(row for row in rows if row.sector == SECTOR)
+        self._roster.take(row for row in rows if row.sector in SECTORS)
         self._top = max((row.device_index for row in rows), default=-1)
 
     def _build(self, now_ms: int) -> None:
@@ -170,7 +174,7 @@ class TransportEngine:
     def _take_in(self, changes: Changes, now_ms: int) -> int:
         """Put rows into their intervals; return the first one that was closed before, else 0."""
         ours = [*self._unmet, *(changes.readings or ())]
-        ours = [one for one in ours if self._house.profiles[one.profile].sector == SECTOR]
+        ours = [one for one in ours if one.profile in HEARD]
         if any(int(one.device_index.max(initial=-1)) > self._top for one in ours):
             self._learn_names()
         if changes.readings is None:
@@ -182,6 +186,9 @@ class TransportEngine:
         is_new = [self._roster.sends(one.device_index, one.profile) for one in met]
         if any(is_new) or (self._live is None and len(self._roster.senders(LANES))):
             self._build(now_ms)
+        for one in met:
+            if one.profile in ROADSIDE:
+                self._roadside.take(one, now_ms)
         return self._place([one for one in met if one.profile == LANES], now_ms)
 
     def _place(self, batches: Sequence[ReadingBatch], now_ms: int) -> int:
@@ -245,6 +252,8 @@ class TransportEngine:
                 break
         if found is not None and live is not None and live.state is not None:
             self._slots.forget(live.state.next_ms)
+            assert self._book is not None  # noqa: S101  # taken up
+            found += self._reasons.explain(live, self._book, now_ms)
         return found
 
     def _tell(self, step: Step) -> list[Alarm]:
@@ -258,16 +267,6 @@ class TransportEngine:
         self._memos += memos_of(live.behind(1), live.state, live.road)
         return book.tell(alarms, step.end_ms)
 
-    def _explain(self, now_ms: int) -> list[Alarm]:
-        """Return the alarms of silences whose reason is known better than before."""
-        live, book = self._live, self._book
-        assert live is not None  # noqa: S101  # it closed an interval
-        assert live.state is not None  # noqa: S101
-        assert book is not None  # noqa: S101
-        policy = live.rules_at(live.state.next_ms).health
-        told = self._reasons.weigh(book.lasting(now_ms - AFTER_MS, now_ms), policy, now_ms)
-        return book.tell(told, live.state.next_ms)
-
     def _publish(self, now_ms: int) -> list[Result]:
         """Tell how traffic is; while intervals wait, only the newest would be of interest."""
         live = self._live
@@ -275,7 +274,8 @@ class TransportEngine:
             return []
         if self._slots.is_closed(live.state.next_ms, now_ms):
             return []
-        return self._publisher.live(live)
+        assert self._book is not None  # noqa: S101  # taken up
+        return [*self._publisher.live(live), *self._assets.lines(live, self._book, now_ms)]
 
     def _work_on(self, began_s: float, now_ms: int) -> list[Result]:
         """Work out quarters of an hour while there is time."""
