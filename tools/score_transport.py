@@ -57,6 +57,7 @@ def _causes(seeds: range, lanes: int) -> list[str]:
     total = causes.CauseScore()
     for seed in seeds:
         causes.score(seed, lanes, total)
+        print(f"   seed {seed}: {sum(total.silent.values())} silences", file=sys.stderr, flush=True)
     return causes.report(total)
 
 

@@ -63,8 +63,6 @@ def score(seed: int, lanes: int, total: CauseScore) -> None:
         is_dead = (absence.device, absence.span.from_ms) in town.dead
         true = Cause.DEVICE if is_dead else _TRUE[absence.reason]
         soon = town.cause(row, absence.span.from_ms + _DECIDED_MS)
-        if soon is None:
-            continue  # a radar that nobody passed, or a moment before the next outage
         after = town.cause(row, absence.span.to_ms + _AFTER_MS)
         total.silent[true] += 1
         total.right_soon[true] += soon is true
@@ -120,16 +118,21 @@ class _Town:
         self.policy = load_policies("health", HealthPolicy).at("health", _START_MS)
         self.outage_policy = load_policies("outage", OutagePolicy).at("vn", _START_MS)
         self._will_ms = rng.integers(*_WILL_MS, len(self.absences))
+        self._silent: dict[int, Silences] = {}
+        self._out: dict[int, tuple[Outage, ...]] = {}
         self._listen()
 
     def cause(self, row: int, now_ms: int) -> Cause | None:
-        """Return what a silence is put down to at a moment, None where there seems to be none."""
-        silences = self._silences(now_ms)
+        """Return what a silence is put down to at a moment, None where nothing is sure."""
+        if now_ms not in self._silent:  # all devices of a cabinet are judged at one moment
+            self._silent[now_ms] = self._silences(now_ms)
+        silences = self._silent[now_ms]
         if not silences.begin_ms[row]:
             return None
         feeds = self._feeds(int(silences.begin_ms[row]), now_ms)
         found = health.root_cause(silences, self.side, feeds, self.policy)
-        return Cause(int(found.cause[row]))
+        cause = int(found.cause[row])
+        return None if cause == health.UNKNOWN else Cause(cause)
 
     def _listen(self) -> None:
         readings: list[Readings] = []
@@ -184,7 +187,9 @@ class _Town:
 
     def _feeds(self, begin_ms: int, now_ms: int) -> Feeds:
         """Return what the energy side knows of all cabinets about a silence."""
-        outages = self._outages(now_ms)
+        if now_ms not in self._out:
+            self._out[now_ms] = self._outages(now_ms)
+        outages = self._out[now_ms]
         near_ms = self.policy.cause.window_s * 1000
         count = len(self.meters)
         out, gasped, silent = (np.zeros(count, np.bool_) for _ in range(3))

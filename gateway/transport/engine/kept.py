@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from gateway.columns import from_bytes, to_bytes
 from gateway.model import IntArray
 from gateway.transport.engine.live import LiveState
+from gateway.transport.health import Usual
 from gateway.transport.incidents import NOT_YET
 from gateway.transport.series import Road
 
@@ -24,19 +25,28 @@ class Kept(NamedTuple):
     stations: list[str]
     live: LiveState | None
     waiting: list[tuple[int, int]]  # quarters of an hour that are to be worked out, and when
-    usual_day: int  # the last local day that health, and imputation, have learned of
-    learned_day: int
+    hours: list[tuple[int, str, int]]  # hours of roadside devices that are to be summed up, when
+    learned_day: int  # the last local day that imputation has learned of
 
 
 def pack(kept: Kept) -> bytes:
-    """Return it as bytes."""
-    return to_bytes(kept._replace(version=_VERSION))
+    """Return it as bytes, without what there is memos of."""
+    live = kept.live
+    if live is not None:
+        live = slim(live)
+    return to_bytes(kept._replace(version=_VERSION, live=live))
 
 
 def unpack(data: bytes) -> Kept | None:
     """Return what was kept; None at a first start, or where another version wrote it."""
     kept = from_bytes(data, Kept) if data else None
     return kept if kept is not None and kept.version == _VERSION else None
+
+
+def slim(live: LiveState) -> LiveState:
+    """Return a state without a day's quarters and what was learned: there are memos of those."""
+    usual = Usual._make(np.zeros((0,) * column.ndim) for column in live.health.usual)
+    return live._replace(health=live.health._replace(newest=None, usual=usual))
 
 
 class Moves(NamedTuple):

@@ -1,19 +1,13 @@
 """What a day leaves behind: its series, and what is learned for the days that follow."""
 
-import numpy as np
-
 from gateway.ports import Memo, Result
-from gateway.transport.engine.alarms import AlarmBook
-from gateway.transport.engine.daybook import DAY_MS, DayBook
+from gateway.transport.engine.daybook import DayBook
 from gateway.transport.engine.days import Day, corridor_lines, coverage_lines, station_lines
 from gateway.transport.engine.live import Live
 from gateway.transport.engine.publish import Publisher
 from gateway.transport.engine.quarters import Waiting
-from gateway.transport.engine.remembered import learned_memo, usual_memo
-from gateway.transport.health import ALARM_KIND, learn
+from gateway.transport.engine.remembered import learned_memo
 from gateway.transport.series import Bins
-
-_KINDS = set(ALARM_KIND.values())
 
 
 class Nights:
@@ -22,16 +16,13 @@ class Nights:
     Args:
         publisher: it has what imputation learned.
         utc_offset_min: of the local day.
-        usual_day: the last day that health has learned of.
         learned_day: the last day that imputation has learned of.
     """
 
-    def __init__(
-        self, publisher: Publisher, utc_offset_min: int, usual_day: int, learned_day: int
-    ) -> None:
+    def __init__(self, publisher: Publisher, utc_offset_min: int, learned_day: int) -> None:
         self._publisher = publisher
         self.book = DayBook(utc_offset_min)
-        self.usual_day, self.learned_day = usual_day, learned_day
+        self.learned_day = learned_day
         self._due: set[int] = set()
 
     def put(self, quarter: int, lanes: Bins, stations: Bins) -> None:
@@ -62,21 +53,3 @@ class Nights:
             self.learned_day = day
             memos.append(learned_memo(*self._publisher.learn(lanes, live), live.road))
         return lines, memos
-
-    def midnight(self, end_ms: int, live: Live, alarms: AlarmBook) -> list[Memo]:
-        """Learn what is usual, where a local day has just ended."""
-        day, quarters = self.book.day_of(end_ms) - 1, live.quarters
-        is_midnight = self.book.start_ms(day + 1) == end_ms
-        if not is_midnight or day <= self.usual_day or quarters is None:
-            return []
-        if quarters.end_ms != end_ms:
-            return []
-        self.usual_day = day
-        flagged = {
-            one.place for one in alarms.lasting(end_ms - DAY_MS, end_ms) if one.kind in _KINDS
-        }
-        bad = np.array([f"device:{name}" in flagged for name in live.road.devices], np.bool_)
-        policy = live.rules_at(end_ms - 1).health
-        usual = learn(live.usual, quarters, live.road, bad, policy)
-        live.learn(usual)
-        return [usual_memo(usual, live.road)]

@@ -12,13 +12,15 @@ from gateway.ports import Memo
 from gateway.store.derived import DerivedReader
 from gateway.transport.engine.alarms import DOMAIN
 from gateway.transport.engine.kept import Moves, moved_tree
-from gateway.transport.health import QUARTER_MS, Quarters, Usual, nothing_usual
+from gateway.transport.engine.live import LiveState
+from gateway.transport.health import QUARTER_MS, HealthState, Quarters, Usual, nothing_usual
 from gateway.transport.impute import Learned, Pairs
 from gateway.transport.series import Road
 
 QUARTERS, USUAL, LEARNED = "quarters", "usual", "imputation"
 _RING = 1 << 40  # numbers that no day has: these memos are written over, never forgotten
 _DAY_QUARTERS = 96
+_DAY_MS = 86_400_000
 
 
 class _Quarter(NamedTuple):
@@ -30,6 +32,7 @@ class _Quarter(NamedTuple):
 class _Usual(NamedTuple):
     devices: list[str]
     stations: list[str]
+    end_ms: int  # of the day that was learned last
     tree: Usual
 
 
@@ -39,6 +42,24 @@ class _Learned(NamedTuple):
     target: list[str]  # names of the pairs' lanes
     source: list[str]
     tree: Learned
+
+
+def memos_of(before: LiveState | None, after: LiveState, road: Road) -> list[Memo]:
+    """Return what an interval has added that is kept apart from the state."""
+    memos = []
+    newest, usual = after.health.newest, after.health.usual
+    if newest is not None and newest.end_ms == after.health.end_ms:
+        memos.append(quarter_memo(newest, road))
+    if before is not None and usual is not before.health.usual:
+        memos.append(usual_memo(after.health, road))
+    return memos
+
+
+def recalled(recall: DerivedReader, state: LiveState, road: Road) -> LiveState:
+    """Return a state with what there are memos of."""
+    newest = quarters_of(recall, road, state.next_ms)
+    usual = usual_of(recall, road, state.next_ms)
+    return state._replace(health=state.health._replace(newest=newest, usual=usual))
 
 
 def quarter_memo(newest: Quarters, road: Road) -> Memo:
@@ -67,20 +88,21 @@ def quarters_of(recall: DerivedReader, road: Road, until_ms: int) -> Quarters | 
     return made
 
 
-def usual_memo(usual: Usual, road: Road) -> Memo:
-    """Return what health has learned as a memo."""
-    return Memo(USUAL, _RING, to_bytes(_Usual(*_names(road), usual)))
+def usual_memo(health: HealthState, road: Road) -> Memo:
+    """Return what health has learned by a midnight as a memo; that of the one before stays."""
+    number = _RING + health.end_ms // _DAY_MS % 2
+    return Memo(USUAL, number, to_bytes(_Usual(*_names(road), health.end_ms, health.usual)))
 
 
-def usual_of(recall: DerivedReader, road: Road) -> Usual:
-    """Return what health has learned."""
-    fresh = nothing_usual(road)
-    for memo in recall.memos(DOMAIN, USUAL, _RING, _RING + 1):
+def usual_of(recall: DerivedReader, road: Road, until_ms: int) -> Usual:
+    """Return what health had learned at a moment."""
+    made, newest_ms = nothing_usual(road), -1
+    for memo in recall.memos(DOMAIN, USUAL, _RING, _RING + 2):
         one = from_bytes(memo.data, _Usual)
-        if one is not None:
+        if one is not None and newest_ms < one.end_ms <= until_ms:
             moves = Moves.between(one.devices, one.stations, road)
-            return moved_tree(one.tree, fresh, moves)
-    return fresh
+            made, newest_ms = moved_tree(one.tree, nothing_usual(road), moves), one.end_ms
+    return made
 
 
 def learned_memo(learned: Learned, pairs: Pairs, road: Road) -> Memo:

@@ -8,6 +8,7 @@ a silent detector whether its power, its link or itself is gone.
 
 from gateway.transport.health.balance import BalanceState, Off, new_balance, weigh
 from gateway.transport.health.cause import (
+    UNKNOWN,
     Cause,
     Causes,
     Feeds,
@@ -53,6 +54,7 @@ __all__ = [
     "QUARTER_MS",
     "REASON",
     "SEVERITY",
+    "UNKNOWN",
     "BalanceState",
     "Cause",
     "Causes",

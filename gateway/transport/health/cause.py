@@ -12,7 +12,7 @@ import numpy as np
 from gateway.model import BoolArray, FloatArray, IntArray
 from gateway.transport.health.policy import CauseWeights, HealthPolicy
 
-_CAUSES = 3
+UNKNOWN = -1
 
 
 class Cause(IntEnum):
@@ -51,9 +51,9 @@ class Feeds(NamedTuple):
 
 
 class Causes(NamedTuple):
-    """What silent devices have lost; speaking ones have −1."""
+    """What silent devices have lost."""
 
-    cause: IntArray  # (devices,) Cause
+    cause: IntArray  # (devices,) Cause; UNKNOWN where the evidence is thin, or where it speaks
     confidence: FloatArray  # (devices,) 0 … 1
     weight: FloatArray  # (causes, devices) nats
 
@@ -82,7 +82,8 @@ def root_cause(
     odds = np.exp(nats - nats.max(axis=0))
     best = nats.argmax(axis=0)
     share = odds[best, np.arange(len(best))] / odds.sum(axis=0)
-    return Causes(np.where(silent, best, -1), np.where(silent, share, np.nan), nats)
+    sure = silent & (share >= weights.min_confidence)
+    return Causes(np.where(sure, best, UNKNOWN), np.where(silent, share, np.nan), nats)
 
 
 def _of_feed(cabinet: IntArray, feeds: Feeds, weights: CauseWeights) -> FloatArray:

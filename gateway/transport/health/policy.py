@@ -136,6 +136,7 @@ class CauseWeights(Part):
     """Weight of each fact, in nats."""
 
     prior: Prior
+    min_confidence: float = Field(ge=0, lt=1)
     window_s: int = Field(gt=0)
     feed_out: float = Field(gt=0)
     feed_gasp: float = Field(gt=0)

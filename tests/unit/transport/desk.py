@@ -59,13 +59,19 @@ class Highway:
     """Lanes 0 … n-1, ``per_station`` at a station; what they count follows from a seed."""
 
     def __init__(
-        self, folder: Path, stations: int = 4, per_station: int = 2, *, registered: bool = True
+        self,
+        folder: Path,
+        stations: int = 4,
+        per_station: int = 2,
+        *,
+        registered: bool = True,
+        more: str = "",
     ) -> None:
         self.folder, self.lanes = folder, stations * per_station
         self.registry = None
         if registered:
             file = folder / "registry.toml"
-            file.write_text(registry_text(stations, per_station))
+            file.write_text(registry_text(stations, per_station) + more)
             self.registry = Registry.load(file)
         self.store = Store.open(folder)
         self.derived = DerivedStore(folder)
@@ -73,7 +79,8 @@ class Highway:
         self._record = 0
         self._total = np.zeros(self.lanes)
         self._newest_ms: dict[int, int] = {}
-        self._devices(range(self.lanes))
+        lanes = range(self.lanes)
+        self.meet([DeviceRow(k, "vn", "transport", name_of(k), 1, MORNING_MS) for k in lanes])
         self.start()
 
     def start(self) -> None:
@@ -112,9 +119,9 @@ class Highway:
             record,
         )  # fmt: skip
 
-    def measure_all(self, slots: range) -> ReadingBatch:
+    def measure_all(self, slots: range, lanes: Sequence[int] | None = None) -> ReadingBatch:
         """Return the rows of many intervals."""
-        parts = [self.measure(slot) for slot in slots]
+        parts = [self.measure(slot, lanes) for slot in slots]
         columns = [
             np.concatenate([getattr(one, field.name) for one in parts])
             for field in fields(parts[0])[1:]
@@ -133,12 +140,19 @@ class Highway:
             self._newest_ms[one] = max(self._newest_ms.get(one, 0), time_ms)
         self._checkpoint()
 
-    def drive(self, slots: range, lanes: Sequence[int] | None = None) -> None:
-        """Let intervals pass: rows come half a second after their end, then six steps."""
-        for slot in slots:
-            self.now_ms = MORNING_MS + (slot + 1) * SLOT_MS + 500
-            self.send(self.measure(slot, lanes))
-            self.go(7)
+    def drive(self, slots: range, lanes: Sequence[int] | None = None, by: int = 1) -> None:
+        """Let intervals pass: rows come half a second after their end, ``by`` intervals at once."""
+        for first in range(slots.start, slots.stop, by):
+            part = range(first, min(first + by, slots.stop))
+            self.now_ms = MORNING_MS + part.stop * SLOT_MS + 500
+            self.send(self.measure_all(part, lanes))
+            self.pause()
+
+    def pause(self) -> None:
+        """Let two steps pass: one at once, and one when nobody is waited for any more."""
+        self.go(1)
+        self.now_ms += 5_000
+        self.go(1)
 
     def go(self, seconds: int, *, lives: bool = False) -> None:
         """Let the analyst step once a second; ``lives``: another one each time."""
@@ -165,12 +179,8 @@ class Highway:
         reader = DerivedReader(self.folder)
         return json.loads(reader.lines("transport", series, from_ms, [place])[place].body)
 
-    def meet(self, lanes: Sequence[int]) -> None:
-        """Let the store know further devices."""
-        self._devices(lanes)
-
-    def _devices(self, lanes: Sequence[int]) -> None:
-        rows = [DeviceRow(k, "vn", "transport", name_of(k), 1, MORNING_MS) for k in lanes]
+    def meet(self, rows: Sequence[DeviceRow]) -> None:
+        """Let the store know devices."""
         self._checkpoint(rows)
 
     def _checkpoint(self, devices: Sequence[DeviceRow] = ()) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ports import Alarm
 from tests.unit.transport.desk import MORNING_MS, Highway
 from tests.unit.transport.rig import MONDAY_MS, NAN, SLOT_MS
 
@@ -54,7 +55,7 @@ def test_a_silent_lane_is_not_waited_for_longer_than_the_grace(road: Highway) ->
 
 
 def test_a_quarter_of_an_hour_stays_in_bins_of_five_minutes(road: Highway) -> None:
-    road.drive(range(32))
+    road.drive(range(32), by=4)
     lines = [one for one in road.lines("state") if one.place == "station:st-0002"]
     assert [(one.from_ms, one.to_ms) for one in lines] == [(MORNING_MS, MORNING_MS + QUARTER_MS)]
     body = json.loads(lines[0].body)
@@ -72,10 +73,9 @@ def test_a_row_that_comes_an_hour_late_is_in_its_quarter(road: Highway) -> None:
     road.drive(range(10))
     for slot in range(10, 20):  # lane 0 has no link, but counts
         road.drive(range(slot, slot + 1), everybody[1:])
-    road.drive(range(20, 150))
+    road.drive(range(20, 150), by=10)
     before = road.body_at("state", "station:st-0000", MORNING_MS)
-    for slot in range(10, 20):
-        road.send(road.measure(slot, [0]), late=True)
+    road.send(road.measure_all(range(10, 20), [0]), late=True)
     road.go(15)
     after = road.body_at("state", "station:st-0000", MORNING_MS)
     truth = [
@@ -90,14 +90,14 @@ def test_a_row_that_comes_an_hour_late_is_in_its_quarter(road: Highway) -> None:
 
 
 def test_nothing_depends_on_the_order_in_which_rows_come(tmp_path: Path) -> None:
-    def told(name: str, order: list[int], *, lives: bool = False) -> dict[tuple[str, int], str]:
+    def told(name: str, order: list[int]) -> dict[tuple[str, int], str]:
         folder = tmp_path / name
         folder.mkdir()
         road = Highway(folder)
         for slot in order:
             road.now_ms = max(road.now_ms, MORNING_MS + (slot + 1) * SLOT_MS + 500)
             road.send(road.measure(slot))
-            road.go(3, lives=lives)
+            road.go(1)
         road.go(40)
         return {(one.place, one.from_ms): one.body for one in road.lines("state")}
 
@@ -117,7 +117,7 @@ def stuck(road: Highway, slot: int, lane: int) -> None:
     batch.values[lane] = [0, 5000, 1000, NAN, NAN, 0, 0, 0, 0, 0]
     road.now_ms = MORNING_MS + (slot + 1) * SLOT_MS + 500
     road.send(batch)
-    road.go(7)
+    road.pause()
 
 
 def test_a_detector_that_is_stuck_is_told_and_believed_no_more(road: Highway) -> None:
@@ -140,7 +140,7 @@ def test_a_detector_that_is_stuck_is_told_and_believed_no_more(road: Highway) ->
 
 
 def test_a_restart_finds_the_same_alarms_and_the_same_states(tmp_path: Path) -> None:
-    def told(name: str, *, lives: bool) -> tuple[list[object], dict[object, str]]:
+    def told(name: str, *, lives: bool) -> tuple[list[Alarm], dict[tuple[str, str, int], str]]:
         folder = tmp_path / name
         folder.mkdir()
         road = Highway(folder)
@@ -151,7 +151,7 @@ def test_a_restart_finds_the_same_alarms_and_the_same_states(tmp_path: Path) -> 
             stuck(road, slot, 3)
         lines = {(one.series, one.place, one.from_ms): one.body for one in road.lines("state")}
         lines |= {(one.series, one.place, one.from_ms): one.body for one in road.lines("live")}
-        return list(road.alarms()), lines
+        return road.alarms(), lines
 
     whole, broken = told("whole", lives=False), told("broken", lives=True)
     assert broken[0] == whole[0]
@@ -166,8 +166,7 @@ def test_a_late_row_takes_back_what_its_absence_seemed_to_say(road: Highway) -> 
     for slot in slots:
         road.drive(range(slot, slot + 1), [one for one in everybody if one != 3])
     silent = [one for one in road.alarms() if one.place == "device:loop-00003"]
-    for slot in slots:
-        road.send(road.measure(slot, [3]), late=True)
+    road.send(road.measure_all(slots, [3]), late=True)
     road.drive(range(36, 40))
     after = [one for one in road.alarms() if one.place == "device:loop-00003"]
     assert [one.kind for one in silent] == ["detector_no_data"]
@@ -200,8 +199,8 @@ def test_our_own_absence_is_no_fault_of_the_detectors(road: Highway) -> None:
     road.start()
     road.drive(range(140, 150))
     assert not road.alarms()
-    for slot in range(20, 140):
-        road.send(road.measure(slot), late=True)
+    for first in range(20, 140, 30):
+        road.send(road.measure_all(range(first, first + 30)), late=True)
     road.go(30)
     assert not road.alarms()
     quarter = road.body_at("state", "station:st-0001", MORNING_MS + 2 * QUARTER_MS)
@@ -209,8 +208,7 @@ def test_our_own_absence_is_no_fault_of_the_detectors(road: Highway) -> None:
 
 
 def test_a_first_start_over_a_full_store_works_it_all_out(road: Highway) -> None:
-    for slot in range(200):
-        road.send(road.measure(slot))
+    road.send(road.measure_all(range(200)))
     road.now_ms = MORNING_MS + 200 * SLOT_MS + 500
     road.start()
     road.go(30)
@@ -251,7 +249,7 @@ def test_what_was_learned_yesterday_fills_a_gap_today(road: Highway) -> None:
     road.go(20)
     road.start()  # it is a memo
     rest = [1, 2, 3, 4, 5, 6, 7]
-    road.drive(range(16 * 120, 16 * 120 + 34), rest)
+    road.drive(range(16 * 120, 16 * 120 + 34), rest, by=2)
     quarter = road.body_at("state", "station:st-0000", MORNING_MS + 16 * 3_600_000)
     assert quarter["method"] == ["local"] * 3
     assert 1700 < min(quarter["flow_veh_h"]) <= max(quarter["flow_veh_h"]) < 2600

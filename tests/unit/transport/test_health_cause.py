@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gateway.transport.health import Cause, Causes, Feeds, Roadside, Silences, root_cause
+from gateway.transport.health import UNKNOWN, Cause, Causes, Feeds, Roadside, Silences, root_cause
 from tests.unit.transport.health_rig import POLICY
 
 T_MS, LATER_MS = 1_000_000, 4_000_000
@@ -87,6 +87,13 @@ def test_a_device_that_said_it_is_failing_has_failed() -> None:
     found = _causes(_silences([6], is_critical=[6]), _feeds())
     assert found.cause[6] == Cause.DEVICE
     np.testing.assert_allclose(found.weight[:, 6], [0.0, 0.5, 4.5])
+
+
+def test_nothing_is_named_where_little_is_known() -> None:
+    found = _causes(_silences([6]), _feeds())
+    # power 0, comms 0.5, device 0.5: 0.38 each of the last two
+    assert found.cause[6] == UNKNOWN
+    assert found.confidence[6] == pytest.approx(np.exp(0.5) / (1 + 2 * np.exp(0.5)))
 
 
 def test_cabinets_on_one_line_that_are_silent_together_have_lost_the_line() -> None:

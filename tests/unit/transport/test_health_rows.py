@@ -215,6 +215,18 @@ def test_two_rows_and_a_minute_without_a_word_are_silence() -> None:
     assert found.changes[0].since_ms == NOON_MS + 10 * HALF_MIN_MS
 
 
+def test_a_silence_is_over_with_the_first_row() -> None:
+    made = _free(2, 40)
+    silent(made, 1, 10, 20)
+    found = _judge(made, road(2))
+    assert [(c.found_ms, c.cleared_ms) for c in found.changes] == [
+        (NOON_MS + 14 * HALF_MIN_MS, 0),
+        (NOON_MS + 14 * HALF_MIN_MS, NOON_MS + 20 * HALF_MIN_MS),
+    ]
+    # rows that were measured are good, before and after
+    assert np.flatnonzero(found.reasons[1]).tolist() == list(range(13, 20))
+
+
 def test_the_same_comes_out_however_the_time_is_cut() -> None:
     rng = np.random.default_rng(4)
     where = road(3, 3)
