@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tools.road_scores import causes, health, incidents
+from tools.road_scores import causes, flows, health, incidents
 
 
 def main() -> None:
@@ -45,6 +45,14 @@ def _incidents(seeds: range, lanes: int) -> list[str]:
     return incidents.report(total)
 
 
+def _flows(seeds: range, lanes: int) -> list[str]:
+    total = flows.FlowScore()
+    for seed in seeds:
+        flows.score(seed, lanes, total)
+        print(f"   seed {seed}", file=sys.stderr, flush=True)
+    return flows.report(total)
+
+
 def _incidents_broken(seeds: range, lanes: int) -> list[str]:
     total = incidents.IncidentScore()
     for seed in seeds:
@@ -63,6 +71,7 @@ def _causes(seeds: range, lanes: int) -> list[str]:
 
 _SCORES: dict[str, Callable[[range, int], list[str]]] = {
     "causes": _causes,
+    "flows": _flows,
     "health": _health,
     "incidents": _incidents,
     "incidents_broken": _incidents_broken,
