@@ -31,11 +31,11 @@ from gateway.transport.series import (
 from gateway.transport.speed import Lengths, effective_lengths, speeds
 from simulators.city.city import parse_ms
 from simulators.road.layout import Layout, build
+from simulators.road.registry import device_rows, node_rows
 from simulators.road.sensors import Bins as LoopBins
 from simulators.road.sensors import Loops
 from simulators.road.traffic import Traffic
 from tools.road_scores.town import DAY_MS, HOUR_MS, INTERVAL_MS, road_of
-from simulators.road.registry import device_rows, node_rows
 
 _START_MS = parse_ms("2026-11-03T00:00:00+07:00")
 _WARM_UP_MS = 1_800_000
@@ -67,7 +67,10 @@ class _Passed(NamedTuple):
 def score(seed: int, lanes: int, total: DrivingScore) -> None:
     """Add a city."""
     layout, policy = build(seed, lanes), _policy()
-    nodes, devices = list(node_rows(layout)), list(device_rows(layout, INTERVAL_MS, _SKY_MS, _meter))
+    nodes, devices = (
+        list(node_rows(layout)),
+        list(device_rows(layout, INTERVAL_MS, _SKY_MS, _meter)),
+    )
     road = road_of(nodes, devices)
     start_ms = _START_MS + seed % 7 * DAY_MS
     parts: list[Window] = []
@@ -200,9 +203,7 @@ def _score_times(
         total.time_errors["all roads"] += known
 
 
-def _truth(
-    every: _Passed, first: int, last: int, window: Window, ends: IntArray
-) -> FloatArray:
+def _truth(every: _Passed, first: int, last: int, window: Window, ends: IntArray) -> FloatArray:
     """Return the mean time, hours, of those who came to the last station in each five minutes."""
     began = dict(zip(*_of(every, first), strict=True))
     numbers, times = _of(every, last)
@@ -212,10 +213,7 @@ def _truth(
             slot = int((time_ms - window.start_ms) // BIN_MS)
             took[slot].append((time_ms - began[number]) / HOUR_MS)
     return np.array(
-        [
-            np.mean(took[slot]) if len(took[slot]) >= _FEWEST else np.nan
-            for slot in range(len(ends))
-        ]
+        [np.mean(took[slot]) if len(took[slot]) >= _FEWEST else np.nan for slot in range(len(ends))]
     )
 
 
@@ -243,7 +241,3 @@ def _hours(found: Bins) -> IntArray:
 
 def _policy() -> TrafficPolicy:
     return load_policies(TRAFFIC_DOMAIN, TrafficPolicy).at(TRAFFIC_POLICY, _START_MS)
-
-
-def _meter(cabinet: int) -> str:
-    return f"meter-{cabinet}"

@@ -75,7 +75,7 @@ def report(total: FlowScore) -> list[str]:
     fixed = np.concatenate(total.fixed_kmh)
     lines = [
         (
-            f"speed of single loops, mean absolute error {every.mean():.1f} km/h of {every.size} bins"
+            f"speed of single loops, mean absolute error {every.mean():.1f} km/h, {every.size} bins"
             f" (below half the free speed {jams.mean():.1f} of {jams.size};"
             f" with one length for all {fixed.mean():.1f})  target: at most 7"
         )
