@@ -67,11 +67,8 @@ class _Passed(NamedTuple):
 def score(seed: int, lanes: int, total: DrivingScore) -> None:
     """Add a city."""
     layout, policy = build(seed, lanes), _policy()
-    nodes, devices = (
-        list(node_rows(layout)),
-        list(device_rows(layout, INTERVAL_MS, _SKY_MS, _meter)),
-    )
-    road = road_of(nodes, devices)
+    devices = device_rows(layout, INTERVAL_MS, _SKY_MS, is_fed=False)
+    road = road_of(list(node_rows(layout)), list(devices))
     start_ms = _START_MS + seed % 7 * DAY_MS
     parts: list[Window] = []
     passed: list[_Passed] = []

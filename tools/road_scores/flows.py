@@ -55,7 +55,7 @@ def score(seed: int, lanes: int, total: FlowScore) -> None:
     """Add a city."""
     policy = load_policies(TRAFFIC_DOMAIN, TrafficPolicy).at(TRAFFIC_POLICY, _START_MS)
     layout = build(seed, lanes)
-    devices = list(device_rows(layout, WINDOW_MS, WINDOW_MS, str))
+    devices = list(device_rows(layout, WINDOW_MS, WINDOW_MS, is_fed=False))
     road = road_of(list(node_rows(layout)), devices)
     rng = np.random.default_rng(seed)
     first, second = (_drive(seed, layout, road, day, rng) for day in range(2))
@@ -195,9 +195,9 @@ def _times(
         kmh = state.current_speeds(stations, road, policy)
         hours = state.link_hours(kmh, road, policy.measures)
         for corridor, told_h in enumerate(state.travel_times(hours, road).tolist()):
-            seconds = true.get((corridor, slot // _EVERY), [])
-            if len(seconds) >= _MIN_VEHICLES and np.isfinite(told_h):
-                found[corridor, slot // _EVERY] = told_h * 3600, float(np.mean(seconds))
+            drives = true.get((corridor, slot // _EVERY), [])
+            if len(drives) >= _MIN_VEHICLES and np.isfinite(told_h):
+                found[corridor, slot // _EVERY] = told_h * 3600, float(np.mean(drives))
     return found
 
 
