@@ -30,7 +30,13 @@ CRASHES_MAX = 5  # resets by crash or watchdog in a row; then safe mode, to be r
 GOOD_MS = 600_000  # a program that has run this long has not crashed
 SYNC_MS, SYNC_RETRY_MS = 3_600_000, 60_000
 REGISTERS_MS = 60_000  # how often registers are stored: 24,000 erases a year on LittleFS
-RESTART = ("profile", "driver", "input", "options")  # keys that take effect by a soft reset
+RESTART = (
+    "profile",
+    "driver",
+    "input",
+    "options",
+    "driver_key",
+)  # keys that take effect by a soft reset
 RECONNECT = ("host", "port", "user", "password", "psk", "keepalive_s", "window", "retry_max_s")
 RESERVE_BYTES = 3072  # the TLS context is one piece of 3,048 (unix port): taken first, then kept
 LAST_GASP = 99  # event code (docs/protocol.md §7)
@@ -160,9 +166,8 @@ class Node:
         if self._driver is None:
             stored = self.hal.kv_get("app.regs")
             registers = tuple(json.loads(stored)) if stored else ()
-            self._driver = drivers.load(
-                config["driver"], config["profile"], config["options"], registers
-            )
+            options = dict(config["options"], key=config["driver_key"])
+            self._driver = drivers.load(config["driver"], config["profile"], options, registers)
         ports = [port for port in config["input"].split(",") if port]
         self._sensor = Sensor(
             self.hal, self._driver, ports, self.recorder, self.uptime_ms, config["sample_ms"]

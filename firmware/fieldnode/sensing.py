@@ -1,13 +1,14 @@
 """Runs a driver: owns its line, feeds it and passes its rows on (drivers/__init__.py)."""
 
 import asyncio
+import struct
 from array import array
 
 if False:  # for the type checker
     from collections.abc import Callable
     from typing import Any
 
-    from fieldnode.hal.base import Hal, PulseCounter, Uart
+    from fieldnode.hal.base import Hal, I2c, Uart
     from fieldnode.recorder import Recorder
 
 UART_TICK_MS = 50
@@ -44,21 +45,26 @@ class Sensor:
         self._tick_ms = tick_ms
         self._uart: "Uart | None" = None
         self._line = None
-        self._counters: "list[PulseCounter]" = []
-        self._edges = array("I", [0] * (64 if driver.INPUT == "edge" else 0))
         # Uptime in µs, extended from ticks that wrap every 18 min; one origin with uptime_ms,
         # since drivers compare the two.
         self._us = uptime_ms() * 1000
         self._ticks_us = hal.ticks_us()
         self._counts: "list[int]" = []  # of the sample before
         self._sampled_us = 0
+        self._tick_ms = driver.sample_ms or tick_ms
         if driver.INPUT == "uart" and ports:
             self._line = driver.line
             self._uart = hal.uart(ports[0], driver.line)
             self._tick_ms = min(tick_ms, UART_TICK_MS)
-        elif driver.INPUT != "uart":
-            self._counters = [hal.counter(port, 0) for port in ports]
-            self._tick_ms = driver.sample_ms or tick_ms
+            ports = ports[1:]  # a driver may want to know of edges beside its line
+        self._bus: "I2c | None" = None
+        self._is_set_up = False
+        if driver.chip[0]:
+            self._bus = hal.i2c(ports[0])
+            ports = []
+        self._counters = [hal.counter(port, 0) for port in ports]
+        has_edges = self._counters and driver.INPUT != "sample"
+        self._edges = array("I", [0] * (64 if has_edges else 0))
 
     async def run(self, moved: "Callable[[], None]") -> None:
         """Look after the driver for ever; ``moved`` is called at each tick."""
@@ -99,6 +105,9 @@ class Sensor:
             self._recorder.sample(driver.at_ms, row[0], row[1])
 
     def _sample(self, now_ms: int) -> None:
+        if self._bus:
+            self.driver.sample(self._read_chip(self._bus), now_ms)
+            return
         counts = [counter.count() for counter in self._counters]
         if self.driver.UNIT == "mhz":
             span_us = self._us - self._sampled_us
@@ -110,11 +119,26 @@ class Sensor:
         else:
             self.driver.sample(tuple(counts), now_ms)
 
+    def _read_chip(self, bus: "I2c") -> "tuple[int, ...]":
+        """Return the axes; nothing where the chip is silent: it is set up anew when it answers."""
+        address, settings, register = self.driver.chip
+        axes = bytearray(6)
+        try:
+            if not self._is_set_up:
+                for at in range(0, len(settings), 2):
+                    bus.writeto_mem(address, settings[at], settings[at + 1 : at + 2])
+                self._is_set_up = True
+            bus.readfrom_mem_into(address, register, axes)
+        except OSError:
+            self._is_set_up = False
+            return ()
+        return struct.unpack("<hhh", axes)
+
     def _take_edges(self) -> None:
         ticks_us = self._hal.ticks_us()
         self._us += (ticks_us - self._ticks_us) % _US
         self._ticks_us = ticks_us
-        if self.driver.INPUT != "edge":
+        if not self._edges:
             return
         for channel, counter in enumerate(self._counters):
             for index in range(counter.take(self._edges)):

@@ -1,7 +1,8 @@
 """A node in a folder, under MicroPython or CPython: ``sim_node.py FOLDER [SECTORS]``.
 
-What its sensor measures follows from the number of the row, so that the store can be checked.
-Once a second it has an event, and says how much of its heap is in use after a collection.
+It has the driver of its configuration; without one its rows follow from their numbers, so that
+the store can be checked. Once a second it has an event, and says how much of its heap is in use
+after a collection.
 """
 
 import asyncio
@@ -48,9 +49,10 @@ async def tell(node):
 async def live(folder, sectors):
     hal = SimBoard(folder, sectors)
     config = start.configured(hal, {})
-    driver = Numbers(config["sample_ms"])
+    driver = None if config["driver"] else Numbers(config["sample_ms"])
     node = Node(hal, config, driver)
-    driver.recorder = node.recorder
+    if driver:
+        driver.recorder = node.recorder
     print("boot", node.boot, "next", node.recorder.next, "done", node.ring.rows.done)
     if hasattr(gc, "mem_alloc"):
         node.telling = asyncio.create_task(tell(node))

@@ -21,6 +21,7 @@ OTHERS = (
     "hal/pi.py",
     "hal/pi_gpio.py",
     "hal/link_py.py",
+    "hal/pty_mp.py",
     "hal/sim.py",
     "hal/simboard.py",
 )

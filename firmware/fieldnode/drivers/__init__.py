@@ -8,7 +8,8 @@ A driver touches nothing: no HAL, no clock, integers only. The app owns the line
 * ``SAMPLE``: numbers read every ``sample_ms``, by ``sample``. ``UNIT`` says which: ``MHZ`` is the
   frequency of each input in millihertz since the sample before (cycles · 10^9 over µs; for loops
   the board times a number of cycles, since at 60 kHz one cycle in 10 ms is 1,700 ppm, and a
-  motorcycle 1,000), ``RAW`` is what the chip gives (the axes of a magnetometer).
+  motorcycle 1,000), ``RAW`` is what a chip on I²C gives (the axes of a magnetometer), and
+  nothing where it does not answer.
 
 For every driver the app does the same, at each tick of the line::
 
@@ -47,6 +48,8 @@ class Driver:
         line: baud, data bits, parity (None, 0 even, 1 odd), stop bits of a UART, as
             ``machine.UART`` takes them; may change after ``poll``.
         sample_ms: how often a ``SAMPLE`` driver wants a sample.
+        chip: address of a ``RAW`` chip, the pairs (register, value) that set it up, and the
+            first register of its axes: three times 16 bits with sign, low byte first.
         at_ms: uptime that the row last taken is of.
         telegrams: sound telegrams, vehicles or pulses since boot.
         errors: what was refused since boot: wrong checks, time-outs, impossible values.
@@ -56,6 +59,7 @@ class Driver:
     UNIT = RAW
     line: "tuple[int, int, int | None, int]" = (9600, 8, None, 1)
     sample_ms = 0
+    chip: "tuple[int, bytes, int]" = (0, b"", 0)
 
     def __init__(self) -> None:
         self.at_ms = 0
@@ -110,7 +114,7 @@ def load(
 
     Args:
         name: of the module: s0, p1, iec62056, dlms, sml, modbus, loop, magneto, doppler,
-            ld2451, axle.
+            ld2451, axle, etc.
         profile: whose columns the rows have.
         options: of that driver, see its ``make``.
         registers: what ``registers()`` of the same driver returned before the reset.

@@ -13,6 +13,11 @@ from fieldnode.core import health
 from fieldnode.hal import link
 from fieldnode.hal.sim import TICKS_PERIOD_MS, Nor, VirtualClock
 
+if sys.implementation.name == "micropython":
+    from fieldnode.hal.pty_mp import Uart
+else:
+    from fieldnode.hal.pi import Uart
+
 if False:  # for the type checker
     from typing import IO, Any
 
@@ -121,7 +126,12 @@ class SimBoard:
     def counter(self, port: str, debounce_us: int) -> "Any":  # noqa: ARG002
         return self.inputs[port]
 
-    def uart(self, port: str, line: "tuple[int, int, int | None, int]") -> "Any":  # noqa: ARG002
+    def uart(self, port: str, line: "tuple[int, int, int | None, int]") -> "Any":
+        """Open what a test has connected, or a tty: a pty with a meter at its other end."""
+        return self.inputs[port] if port in self.inputs else Uart(port, line)
+
+    def i2c(self, port: str) -> "Any":
+        """Return the bus that a test has made (``sim.I2cBus``)."""
         return self.inputs[port]
 
     async def power_fails(self) -> None:
