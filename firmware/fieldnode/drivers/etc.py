@@ -129,7 +129,7 @@ class Etc(Driver):
         self._size = -1  # -1: no message is under way
         self._reply: "bytes | None" = None
         self._before = b""  # the message before: it comes again where our answer was lost
-        self._damaged = 0  # messages since the last row
+        self._damaged = 0  # messages since the last sound one or vehicle
         self._is_covered = 0  # the light curtain
         self._tags: "list[_Tag]" = []
         self._settled: "_Tag | None" = None
@@ -183,6 +183,7 @@ class Etc(Driver):
             self._read(tag, now_ms)
 
     def _read(self, tag: bytes, now_ms: int) -> None:
+        damaged, self._damaged = self._damaged, 0  # they were this one, which came again
         settled = self._settled
         if settled and settled.text == tag and now_ms - settled.last_ms < _AGAIN_MS:
             settled.last_ms = now_ms
@@ -193,10 +194,8 @@ class Etc(Driver):
                 one.retries = min(one.retries + 1, _RETRIES_MAX)
                 return
         if len(self._tags) == _TAGS_MAX:
-            self._tags.pop(0)
-            self.errors += 1
-        self._tags.append(_Tag(tag, now_ms, min(self._damaged, _RETRIES_MAX)))
-        self._damaged = 0
+            self._let_go()
+        self._tags.append(_Tag(tag, now_ms, min(damaged, _RETRIES_MAX)))
 
     def edge(self, channel: int, level: int, uptime_us: int) -> None:
         """Take in an edge of the light curtain (0) or of an axle sensor (1, 2)."""
@@ -212,13 +211,17 @@ class Etc(Driver):
         self._axles.poll(uptime_ms)
         # While a vehicle stands in the lane, its tag is read once and waits with it.
         while self._is_old(uptime_ms):
-            tag = self._tags.pop(0)
-            if self._has_presence:
-                self.errors += 1  # read in the next lane, or the light curtain is blind
-            else:
-                self._settle(tag.last_ms, tag, None)
+            self._let_go()
         reply, self._reply = self._reply, None
         return reply
+
+    def _let_go(self) -> None:
+        """Take the oldest tag as one for which no vehicle comes."""
+        tag = self._tags.pop(0)
+        if self._has_presence:
+            self.errors += 1  # read in the next lane, or the light curtain is blind
+        else:
+            self._settle(tag.last_ms, tag, None)
 
     def _is_old(self, now_ms: int) -> bool:
         if not self._tags or self._is_covered:
@@ -234,8 +237,7 @@ class Etc(Driver):
         self._axles.poll(rear_ms + _CLOSED_MS)
         front_ms = rear_ms - duration_ms
         while self._tags and self._tags[0].last_ms < front_ms - _KEPT_MS:
-            self._tags.pop(0)
-            self.errors += 1
+            self._let_go()
         self._settle(rear_ms, self._tags.pop(0) if self._tags else None, front_ms)
 
     def _settle(self, rear_ms: int, tag: "_Tag | None", front_ms: "int | None") -> None:
@@ -251,7 +253,7 @@ class Etc(Driver):
         else:
             result = READ_FAILURE if self._damaged else NO_TAG
             row = (result, took_ms, 0, measured, min(self._damaged, _RETRIES_MAX), None)
-        self._damaged = 0
+            self._damaged = 0
         self.telegrams += 1
         if len(self._rows) == _ROWS_MAX:
             self._rows.pop(0)

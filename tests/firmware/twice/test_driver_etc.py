@@ -188,6 +188,18 @@ def test_no_key_no_hash_and_what_the_reader_says_of_itself_is_no_tag() -> None:
     assert driver.errors == 1
 
 
+def test_without_a_light_curtain_every_tag_is_a_passage_however_fast_they_come() -> None:
+    driver = lane(presence=0)
+    tags = [toc_tag(CAR, number) for number in range(12)]
+    for number in range(12):
+        text = message("02468ACE"[number % 8], tags[number])
+        driver.feed(text.replace(b"3E", b"3D"), 1000 + 50 * number)  # damaged, and once more
+        driver.feed(text, 1020 + 50 * number)
+    found = rows_at(driver, 10_000)
+    assert [row[4:] for row in found] == [(1, hash_of(tag)) for tag in tags]
+    assert driver.errors == 12
+
+
 def test_the_basic_protocol_has_no_check_and_its_rows_are_suspect() -> None:
     driver = lane(presence=0, unchecked=1)
     assert driver.line == (9600, 8, None, 1)
