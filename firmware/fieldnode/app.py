@@ -35,7 +35,7 @@ RESTART = (
     "driver",
     "input",
     "options",
-    "driver_key",
+    "driver_secret",
 )  # keys that take effect by a soft reset
 RECONNECT = ("host", "port", "user", "password", "psk", "keepalive_s", "window", "retry_max_s")
 RESERVE_BYTES = 3072  # the TLS context is one piece of 3,048 (unix port): taken first, then kept
@@ -166,8 +166,8 @@ class Node:
         if self._driver is None:
             stored = self.hal.kv_get("app.regs")
             registers = tuple(json.loads(stored)) if stored else ()
-            options = dict(config["options"], key=config["driver_key"])
-            self._driver = drivers.load(config["driver"], config["profile"], options, registers)
+            how = dict(config["options"], key=config["driver_secret"])
+            self._driver = drivers.load(config["driver"], config["profile"], how, registers)
         ports = [port for port in config["input"].split(",") if port]
         self._sensor = Sensor(
             self.hal, self._driver, ports, self.recorder, self.uptime_ms, config["sample_ms"]

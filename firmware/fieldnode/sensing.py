@@ -1,8 +1,9 @@
 """Runs a driver: owns its line, feeds it and passes its rows on (drivers/__init__.py)."""
 
 import asyncio
-import struct
 from array import array
+
+from fieldnode import rooms
 
 if False:  # for the type checker
     from collections.abc import Callable
@@ -58,13 +59,12 @@ class Sensor:
             self._tick_ms = min(tick_ms, UART_TICK_MS)
             ports = ports[1:]  # a driver may want to know of edges beside its line
         self._bus: "I2c | None" = None
-        self._is_set_up = False
-        if driver.chip[0]:
-            self._bus = hal.i2c(ports[0])
+        if driver.INPUT == "sample" and driver.UNIT != "mhz" and ports:
+            self._bus = rooms.enter("drivers.chip").connect(hal, ports[0])
             ports = []
         self._counters = [hal.counter(port, 0) for port in ports]
-        has_edges = self._counters and driver.INPUT != "sample"
-        self._edges = array("I", [0] * (64 if has_edges else 0))
+        most = 64 if self._counters and driver.INPUT != "sample" else 0
+        self._edges = array("I", [0] * most)
 
     async def run(self, moved: "Callable[[], None]") -> None:
         """Look after the driver for ever; ``moved`` is called at each tick."""
@@ -106,7 +106,7 @@ class Sensor:
 
     def _sample(self, now_ms: int) -> None:
         if self._bus:
-            self.driver.sample(self._read_chip(self._bus), now_ms)
+            self.driver.sample(self.driver.read(self._bus), now_ms)
             return
         counts = [counter.count() for counter in self._counters]
         if self.driver.UNIT == "mhz":
@@ -118,21 +118,6 @@ class Sensor:
             self._sampled_us = self._us
         else:
             self.driver.sample(tuple(counts), now_ms)
-
-    def _read_chip(self, bus: "I2c") -> "tuple[int, ...]":
-        """Return the axes; nothing where the chip is silent: it is set up anew when it answers."""
-        address, settings, register = self.driver.chip
-        axes = bytearray(6)
-        try:
-            if not self._is_set_up:
-                for at in range(0, len(settings), 2):
-                    bus.writeto_mem(address, settings[at], settings[at + 1 : at + 2])
-                self._is_set_up = True
-            bus.readfrom_mem_into(address, register, axes)
-        except OSError:
-            self._is_set_up = False
-            return ()
-        return struct.unpack("<hhh", axes)
 
     def _take_edges(self) -> None:
         ticks_us = self._hal.ticks_us()

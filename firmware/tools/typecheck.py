@@ -21,8 +21,10 @@ OTHERS = (
     "hal/pi.py",
     "hal/pi_gpio.py",
     "hal/link_py.py",
+    "hal/sim_uart.py",
     "hal/pty_mp.py",
     "hal/sim.py",
+    "hal/sim_i2c.py",
     "hal/simboard.py",
 )
 CHECKED = ("boot.py", "rom.py", "esp32", "fieldnode")

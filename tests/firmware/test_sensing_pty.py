@@ -174,7 +174,7 @@ _SENSORS: dict[str, tuple[dict[str, Any], Sensor]] = {
             "profile": "etc1",
             "sector": "transport",
             "options": {"presence": 0},
-            "driver_key": "hush",
+            "driver_secret": "hush",
         },
         _tags,
     ),

@@ -77,7 +77,7 @@ def build_node(folder: Path) -> Path:
     """Return a ROMFS image of a node on a simulated board, made small as those of boards are."""
     build, shrink = tool("build"), tool("shrink")
     drivers = [f"fieldnode.drivers.{path.stem}" for path in DRIVERS.glob("[a-z]*.py")]
-    apart = (*build.APART, *drivers)
+    apart = (*build.APART, *drivers, "fieldnode.hal.sim_uart")
     sources = {name: build.text_of(name) for name in build.closure(("tools.sim_node", *apart))}
     sources["sim_node"] = sources.pop("tools.sim_node")
     users = [(TOOLS / "run_rom.py").read_text()]

@@ -36,6 +36,8 @@ STATUS_INVALID = 4  # not valid: the gateway keeps the row and does not count wi
 STATUS_RECOVERED = 64
 
 if False:  # for the type checker
+    from fieldnode.hal.base import I2c
+
     Row = tuple[tuple[int | None, ...], int]
 
 
@@ -48,8 +50,6 @@ class Driver:
         line: baud, data bits, parity (None, 0 even, 1 odd), stop bits of a UART, as
             ``machine.UART`` takes them; may change after ``poll``.
         sample_ms: how often a ``SAMPLE`` driver wants a sample.
-        chip: address of a ``RAW`` chip, the pairs (register, value) that set it up, and the
-            first register of its axes: three times 16 bits with sign, low byte first.
         at_ms: uptime that the row last taken is of.
         telegrams: sound telegrams, vehicles or pulses since boot.
         errors: what was refused since boot: wrong checks, time-outs, impossible values.
@@ -59,7 +59,6 @@ class Driver:
     UNIT = RAW
     line: "tuple[int, int, int | None, int]" = (9600, 8, None, 1)
     sample_ms = 0
-    chip: "tuple[int, bytes, int]" = (0, b"", 0)
 
     def __init__(self) -> None:
         self.at_ms = 0
@@ -74,6 +73,10 @@ class Driver:
 
     def sample(self, values: "tuple[int, ...]", uptime_ms: int) -> None:
         """Take in a sample."""
+
+    def read(self, bus: "I2c") -> "tuple[int, ...]":
+        """Return a sample of the ``RAW`` chip on a bus (drivers/chip.py)."""
+        return ()
 
     def poll(self, uptime_ms: int) -> "bytes | None":
         """Return what is to be written to the line now; time-outs happen in here."""

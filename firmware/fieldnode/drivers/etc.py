@@ -272,7 +272,7 @@ def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]
     """Options: ``baud`` (9600), ``presence`` (1; 0: every tag is a passage), ``distance_dm`` (20).
 
     ``gap_ms`` (300) and ``min_ms`` (200) of the light curtain, ``unchecked`` (the reader's basic
-    protocol: no CRC, rows are suspect), ``key`` of the tags (``driver_key`` of the configuration).
+    protocol: no CRC, rows are suspect), ``key`` of the tags (``driver_secret``).
     """
     if profile != "etc1":
         raise ValueError("profile")

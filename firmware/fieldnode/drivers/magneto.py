@@ -6,7 +6,11 @@ temperature: the baseline follows while nothing is there. Chips: LIS3MDL (ST, Do
 """
 
 from fieldnode.drivers import SAMPLE, Driver, lane, number
+from fieldnode.drivers.chip import Chip
 from fieldnode.drivers.lane import Lane, Trigger
+
+if False:  # for the type checker
+    from fieldnode.hal.base import I2c
 
 _BASE_SHIFT = 8  # baseline: 1/256 of the way per sample, 5 s at 50 Hz
 _FINE = _BASE_SHIFT  # bits after the point: else the baseline would stop at 256 counts from it
@@ -24,8 +28,9 @@ class Magneto(Driver):
 
     INPUT = SAMPLE
 
-    def __init__(self, road: Lane, on: int, full: int, lock_ms: int) -> None:
+    def __init__(self, road: Lane, chip: Chip, on: int, full: int, lock_ms: int) -> None:
         super().__init__()
+        self._chip = chip
         self.sample_ms = 20
         self._road = road
         self._full = full
@@ -33,6 +38,10 @@ class Magneto(Driver):
         self._base: "list[int]" = []
         self._trigger = Trigger(on, on // 2, _HOLD_US)
         self._before_us = -1
+
+    def read(self, bus: "I2c") -> "tuple[int, ...]":
+        """Return x, y, z."""
+        return self._chip.read(bus)
 
     def sample(self, values: "tuple[int, ...]", uptime_ms: int) -> None:
         """Take in x, y, z, or nothing from a chip that is silent."""
@@ -97,7 +106,6 @@ def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]
     chip = str(options.get("chip", "lis3mdl"))
     if chip not in CHIPS:
         raise ValueError("options: chip")
-    driver = Magneto(Lane(profile, lane.NO_CLASS, options, registers), on, full, lock_ms)
     address = number(options, "address", CHIPS[chip][0], 8, 119)  # UM10204: the rest is reserved
-    driver.chip = (address,) + CHIPS[chip][1:]
-    return driver
+    road = Lane(profile, lane.NO_CLASS, options, registers)
+    return Magneto(road, Chip(address, CHIPS[chip][1], CHIPS[chip][2]), on, full, lock_ms)

@@ -6,12 +6,10 @@
 if False:  # for the type checker
     from collections.abc import Callable
     from io import BytesIO
-    from typing import Any
 
 SECTOR_BYTES = 4096
 _BLANK = b"\xff" * 1024
 _VIEW = memoryview(_BLANK)
-_ENODEV = 19  # what machine.I2C raises where nobody acknowledges
 TICKS_PERIOD_MS = 1 << 30  # ticks_ms wraps here on ESP32: 31-bit small integers (firmware.md §1.10)
 EPOCH_2000_MS = 946_684_800_000  # Unix ms of 2000-01-01, where the clock of an ESP32 starts
 
@@ -145,43 +143,6 @@ class Nor:
         """Turn one bit over, as age or radiation does."""
         at = self._place(number, offset, 1)
         self._write(at, bytes([self._read(at, 1)[0] ^ 1 << bit]))
-
-
-class I2cBus:
-    """A bus with chips of 8-bit registers; the methods are those of ``machine.I2C``.
-
-    Args:
-        chips: address → chip. A chip has ``write(register, value)`` and ``read(register)``, and
-            ``after(register)``: the register that a longer access goes on with.
-
-    Attributes:
-        is_broken: while set, nobody acknowledges: a wire is off.
-    """
-
-    def __init__(self, chips: "dict[int, Any]") -> None:
-        self._chips = chips
-        self.is_broken = False
-
-    def _chip(self, address: int) -> "Any":
-        if self.is_broken or address not in self._chips:
-            raise OSError(_ENODEV)
-        return self._chips[address]
-
-    def readfrom_mem_into(
-        self, address: int, register: int, buffer: "bytearray | memoryview"
-    ) -> None:
-        """Fill ``buffer`` from ``register`` on."""
-        chip = self._chip(address)
-        for index in range(len(buffer)):
-            buffer[index] = chip.read(register)
-            register = chip.after(register)
-
-    def writeto_mem(self, address: int, register: int, data: bytes) -> None:
-        """Write ``data`` from ``register`` on."""
-        chip = self._chip(address)
-        for value in data:
-            chip.write(register, value)
-            register = chip.after(register)
 
 
 class VirtualClock:

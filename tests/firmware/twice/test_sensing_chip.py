@@ -3,7 +3,8 @@
 import asyncio
 
 from fieldnode.drivers import load
-from fieldnode.hal.sim import I2cBus, VirtualClock
+from fieldnode.hal.sim import VirtualClock
+from fieldnode.hal.sim_i2c import I2cBus
 from fieldnode.sensing import Sensor
 from tests.firmware.twice.support import raises
 
