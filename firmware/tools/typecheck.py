@@ -21,9 +21,15 @@ OTHERS = (
     "hal/pi.py",
     "hal/pi_gpio.py",
     "hal/link_py.py",
+    "hal/tasks_py.py",
     "hal/sim.py",
     "hal/simboard.py",
 )
+# What link.py and tasks.py import there.
+ELSEWHERE = {
+    "link": ("connect", "exchange_udp"),
+    "tasks": ("Event", "create_task", "run", "sleep_ms"),
+}
 CHECKED = ("boot.py", "rom.py", "esp32", "fieldnode")
 
 
@@ -39,11 +45,10 @@ def copy(folder: Path) -> None:
             made.parent.mkdir(parents=True, exist_ok=True)
             text = path.read_text("utf-8")
             made.write_text(text.replace("\nif False:", "\nif True:"), "utf-8")
-    stub = folder / "fieldnode/hal/link_py.pyi"  # what link.py imports elsewhere
-    stub.write_text(
-        "from fieldnode.hal.link_mp import connect as connect, exchange_udp as exchange_udp\n",
-        "utf-8",
-    )
+    for name, content in ELSEWHERE.items():
+        names = ", ".join(f"{one} as {one}" for one in content)
+        stub = folder / f"fieldnode/hal/{name}_py.pyi"
+        stub.write_text(f"from fieldnode.hal.{name}_mp import {names}\n", "utf-8")
 
 
 def check(folder: Path) -> list[str]:
