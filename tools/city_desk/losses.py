@@ -25,8 +25,8 @@ from tools.city_desk.network import Wear
 from tools.city_desk.play import DAY_MS, HOUR_MS, START_MS, Played, Setting, play, span_of
 
 BASELINE_DAYS, HONEST_DAYS, THEFT_DAYS = 14, 14, 8
-METERS = 180
-WIRE_METERS, WIRE_DAYS, WRONG = 240, 9, 8
+METERS = 120
+WIRE_METERS, WIRE_DAYS, METERS_PER_WRONG = 240, 9, 30
 LEAST_SHARE = 0.007  # of a transformer's energy: the acceptance line
 _PLANNED = (0.0073, 0.012)
 _IN_TIME_MS, _SEVEN_DAYS_MS = 2 * DAY_MS, 7 * DAY_MS
@@ -138,7 +138,9 @@ def score_wires(
     """Play one town in whose registry some meters hang next door."""
     size = Size(seed, meters, 0, clock_s=condition.clock_s)
     layout, roster = _grid(size)
-    wrong = np.random.default_rng(seed).choice(_customers(layout), WRONG, replace=False)
+    wrong = np.random.default_rng(seed).choice(
+        _customers(layout), meters // METERS_PER_WRONG, replace=False
+    )
     orders = [Order("wrong_transformer", {"where": roster.customers[k]}) for k in wrong]
     played = play(folder, _setting(size, span_of(WIRE_DAYS, _start_ms(seed)), orders, condition))
     accused = {

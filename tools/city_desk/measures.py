@@ -1,6 +1,6 @@
 """Totals, estimates and voltages of the city: what meters measured, against what was true.
 
-A street of homes and shops: three weeks for habits, then ten days in which every meter loses
+A street of homes and shops: sixteen days for habits, then ten in which every meter loses
 readings for 1 to 24 hours, a concentrator is cut off, and voltages leave the band three times.
 """
 
@@ -22,7 +22,7 @@ from simulators.city.grid.world import Grid
 from tools.city_desk.network import Gap, Wear
 from tools.city_desk.play import DAY_MS, HOUR_MS, START_MS, Played, Setting, play, span_of
 
-HABIT_DAYS, DAYS, METERS = 21, 31, 90
+HABIT_DAYS, DAYS, METERS = 16, 26, 60
 HALF_HOUR_MS, SLOT_MS = 1_800_000, 300_000
 GAPS_H = (1, 2, 4, 12, 24)
 STUDY_KWH = {1: 0.054, 2: 0.074, 4: 0.093, 12: 0.124, 24: 0.132}

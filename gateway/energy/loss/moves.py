@@ -2,10 +2,11 @@
 
 What a place loses beyond iron, copper and gain errors is a sum: minus the course of each meter that
 is counted here and fed from elsewhere, plus that of each that is fed from here and counted
-elsewhere. All of a network is solved together, since wrong ones hide each other: shares 0 to 1 of
-all possible moves (least squares with a price on each move, by coordinates), then whole moves, the
-best one first. What one slot misses another takes back where clocks are wrong (``suspects``), and
-slots beside all others weigh less; both are learnt from what no move explains.
+elsewhere; and of a thief, plus what the meter hides. All of a network is solved together, since
+wrong ones hide each other: shares 0 to 1 of all possible moves (least squares with a price on each
+move, by coordinates), then whole moves, the best one first. What one slot misses another takes back
+where clocks are wrong (``suspects``), and slots beside all others weigh less; both are learnt from
+what no move explains.
 """
 
 from typing import NamedTuple
@@ -23,6 +24,7 @@ _LEAST_NOISE_WH = 5.0  # of a slot: registers count whole Wh at best, and models
 _ROUNDS, _SWEEPS = 3, 30
 _STANDS = 0.01  # a share that moves no further
 _WHOLE = 0.5
+_MOST_HIDDEN = 20.0  # times what a meter shows
 
 
 class Move(NamedTuple):
@@ -59,24 +61,33 @@ class _Fit(NamedTuple):
     power: FloatArray  # (places, meters): Σ course²
 
     def gradient(self, meter: int, here: int, there: int) -> float:
-        """Return what a move would explain."""
-        joins = self.course[there, meter] @ self.missing[there]
-        return float(joins - self.course[here, meter] @ self.missing[here])
+        """Return what a move would explain; from here to here: that the meter hides energy."""
+        joins = float(self.course[there, meter] @ self.missing[there])
+        leaves = float(self.course[here, meter] @ self.missing[here])
+        return joins if here == there else joins - leaves
 
     def gradients(self, registered: IntArray) -> FloatArray:
         """Return the same of all moves, (meters, places)."""
         at = np.einsum("pms,ps->mp", self.course, self.missing)
-        return np.asarray(at - at[np.arange(len(registered)), registered][:, None])
+        rows = np.arange(len(registered))
+        own = at[rows, registered]
+        gradients = at - own[:, None]
+        gradients[rows, registered] = own
+        return np.asarray(gradients)
 
     def curvature(self, registered: IntArray) -> FloatArray:
         """Return how quickly a move would be too much, (meters, places)."""
-        own = self.power[registered, np.arange(len(registered))]
-        return np.asarray(self.power.T + own[:, None])
+        rows = np.arange(len(registered))
+        own = self.power[registered, rows]
+        curvature = self.power.T + own[:, None]
+        curvature[rows, registered] = own
+        return np.asarray(curvature)
 
     def move(self, meter: int, here: int, there: int, share: float) -> None:
         """Count a part of a meter elsewhere."""
         self.missing[there] -= share * self.course[there, meter]
-        self.missing[here] += share * self.course[here, meter]
+        if here != there:
+            self.missing[here] += share * self.course[here, meter]
 
 
 class _Noise(NamedTuple):
@@ -115,7 +126,8 @@ def moves(
     fit = _fitted(network, noise, shares)
     for _ in range(_ROUNDS):
         _relax(fit, registered, shares, rule.min_gain_nats)
-        shares = (shares >= _WHOLE).astype(np.float64)
+        is_own = np.arange(places)[None, :] == registered[:, None]
+        shares = np.where(is_own, shares, shares >= _WHOLE)
         fit = _fitted(network, noise, shares)
         _polish(fit, registered, shares, policy)
         noise = _learnt(fit, network, noise)
@@ -156,8 +168,8 @@ def _learnt(fit: _Fit, network: _Network, before: _Noise) -> _Noise:
         limit = _HUBER * max(spread, 1.0)
         weight = known * np.minimum(1.0, limit / np.maximum(np.abs(rest), limit))
         power = float(((rest * weight) ** 2).sum()) / max(int(known.sum()) - _TERMS, 1)
-        learnt = float(before.memory[place])
-        memory.append(learnt or noise_memory(np.where(known, rest, np.nan)))
+        moved = rest - before.memory[place] * np.concatenate([[0.0], rest[:-1]])  # as it was
+        memory.append(noise_memory(np.where(known, moved, np.nan)))
         weights.append(weight)
         deviations.append(max(power**0.5, _LEAST_NOISE_WH))
     return _Noise(np.array(memory), np.stack(weights), np.array(deviations))
@@ -168,12 +180,12 @@ def _relax(fit: _Fit, registered: IntArray, shares: FloatArray, price: float) ->
     curvature = np.maximum(fit.curvature(registered), 1e-12)
     for _ in range(_SWEEPS):
         promising = (fit.gradients(registered) > _WHOLE * price) | (shares > 0)
-        promising[np.arange(len(registered)), registered] = False
         furthest = 0.0
         for meter, there in zip(*np.nonzero(promising), strict=True):
             here, share = int(registered[meter]), float(shares[meter, there])
             gradient = fit.gradient(meter, here, there) - price
-            step = min(max(share + gradient / curvature[meter, there], 0.0), 1.0) - share
+            most = _MOST_HIDDEN if here == there else 1.0
+            step = min(max(share + gradient / curvature[meter, there], 0.0), most) - share
             if step:
                 fit.move(meter, here, there, step)
                 shares[meter, there] = share + step
@@ -192,7 +204,8 @@ def _polish(fit: _Fit, registered: IntArray, shares: FloatArray, policy: LossPol
         is_made: BoolArray = np.greater(shares, 0)
         gain = np.where(is_made, -gradients, gradients) - curvature / 2
         gain += np.where(is_made, rule.min_gain_nats, -rule.min_gain_nats)
-        gain[~is_made & is_made.any(axis=1)[:, None]] = -np.inf  # it hangs at one place
+        is_moved = is_made & (np.arange(gain.shape[1]) != registered[:, None])
+        gain[~is_made & is_moved.any(axis=1)[:, None]] = -np.inf  # it hangs at one place
         gain[rows, registered] = -np.inf
         meter, there = np.unravel_index(int(gain.argmax()), gain.shape)
         if gain[meter, there] <= 0:
@@ -211,6 +224,6 @@ def _pulled(fit: _Fit, registered: IntArray, shares: FloatArray, least: float) -
     found = [
         Move(int(meter), int(there), float(gains[meter, there]))
         for meter, there in zip(*np.nonzero(shares), strict=True)
-        if gains[meter, there] >= least
+        if there != registered[meter] and gains[meter, there] >= least
     ]
     return Pull(found, np.where(weight > 0, leaves, -np.inf), weight)
