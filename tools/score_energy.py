@@ -19,8 +19,7 @@ from gateway.policies import load_policies
 from tools.city_desk.loss_table import table
 from tools.city_desk.measures import CityMeasures, score_measures
 from tools.city_desk.measures import table as errors_of
-from tools.city_desk.network import PERFECT, Wear
-from tools.city_desk.outage_score import OutageCount, add
+from tools.city_desk.outage_score import table as outage_table
 from tools.energy_town.loss_score import LossScore, score_clean, score_theft, score_wires
 from tools.energy_town.outage_score import OutageScore, score
 from tools.energy_town.outages import START_MS
@@ -83,14 +82,8 @@ def _city_losses(seeds: range) -> None:
 
 
 def _city_outages(seeds: range) -> None:
-    for title, wear, part in (
-        ("cities", PERFECT, seeds),
-        ("cities where no meter can gasp", Wear(mute=1.0), seeds[: -(-len(seeds) // 3)]),
-    ):
-        count = OutageCount()
-        for seed in part:
-            add(seed, count, wear)
-        print(f"-- {title}")
+    for title, count in outage_table(seeds, os.cpu_count() or 1):
+        print(f"-- cities: {title}")
         _line("outages with the right level", count.level_right, count.power, ">= 95 %")
         right = count.links - count.links_as_power
         _line("lost links not taken for power", right, count.links, ">= 98 %")
