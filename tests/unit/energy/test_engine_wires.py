@@ -104,7 +104,7 @@ def test_a_feeder_is_balanced_with_what_its_transformers_and_customers_show(
     customer: 50 in each of 48 slots; at t-1 what its two customers (190 and 190 + k) leave: 20."""
     known = registry({"t-1": "f-1", "t-2": "f-1"}, ["f-1", "t-1", "t-1", "t-1", "t-2"], {0})
     utility = Utility(tmp_path, 5, known)
-    wave = np.arange(SLOTS) % 7.0
+    wave = (np.arange(SLOTS) % 7).astype(np.float64)
     volts = np.full(SLOTS + 1, 230.0)
     utility.at(SLOTS)
     send(utility, "em3", 0, 1000 + wave, volts)
