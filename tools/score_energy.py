@@ -8,6 +8,8 @@ facts of its own; a city's nodes send them through the gateway (``tools.city_des
 
 import argparse
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from gateway.energy.loss import LossPolicy
 from gateway.energy.outage import OutagePolicy
 from gateway.policies import load_policies
 from tools.city_desk.loss_table import table
+from tools.city_desk.measures import CityMeasures, score_measures
+from tools.city_desk.measures import table as errors_of
 from tools.city_desk.network import PERFECT, Wear
 from tools.city_desk.outage_score import OutageCount, add
 from tools.energy_town.loss_score import LossScore, score_clean, score_theft, score_wires
@@ -41,6 +45,7 @@ def main() -> None:
     cities = range(wanted.city_first, wanted.city_first + wanted.city_seeds)
     if cities:
         _city_outages(cities)
+        _city_measures(cities)
         _city_losses(cities)
 
 
@@ -91,6 +96,22 @@ def _city_outages(seeds: range) -> None:
         _line("lost links not taken for power", right, count.links, ">= 98 %")
         _line("power alarms with no outage", count.false_power, count.power, "")
         _delays("outage to alarm", count.delays_s, count.power)
+
+
+def _city_measures(seeds: range) -> None:
+    total = CityMeasures()
+    for seed in seeds:
+        with TemporaryDirectory() as folder:
+            total.add(score_measures(Path(folder), seed))
+    print("-- streets of cities: gaps of 1 to 24 h, a concentrator cut off, voltages out of band")
+    _line("meters whose total is right to 1 Wh", total.exact, total.meters, "all")
+    _line("violations of the band found", total.violations_found, total.violations, ">= 99 %")
+    _line("told, and the voltage was in the band", total.lines_false, total.lines, "<= 0.5 %")
+    _line("alarms of voltage that were none", total.alarms_false, total.alarms, "<= 0.5 %")
+    print(f"a half hour in the gaps: {np.mean(total.used_kwh):.3f} kWh")
+    for gap, errors in errors_of(total):
+        told = ", ".join(f"{name} {value:.3f}" for name, value in errors.items())
+        print(f"mean error of a slot in kWh, gap of {gap:<5} {told}", flush=True)
 
 
 def _losses(seeds: range) -> None:

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
 from gateway.api.accounting import AccountingBody, to_accounting
-from gateway.api.answers import Seeing, find_device, find_profile, to_answer
+from gateway.api.answers import Seeing, find_device, find_profile
+from gateway.api.documents import to_answer
 from gateway.api.params import Paging, from_token, to_token
 from gateway.model import Quality
 from gateway.ports import LatestRow, StreamRow

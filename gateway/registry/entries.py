@@ -52,7 +52,10 @@ PARENTS: dict[NodeKind, tuple[NodeKind, ...]] = {
 # what the power of a device of any sector may come from
 SUPPLIES = (NodeKind.CABINET, NodeKind.TRANSFORMER, NodeKind.FEEDER)
 DEVICE_PARENTS: dict[str, tuple[NodeKind, ...]] = {
-    "energy": (NodeKind.TRANSFORMER, NodeKind.FEEDER, NodeKind.SUBSTATION, NodeKind.SITE),
+    "energy": (
+        *(NodeKind.TRANSFORMER, NodeKind.FEEDER, NodeKind.SUBSTATION, NodeKind.SITE),
+        NodeKind.CABINET,  # its meter
+    ),
     "transport": (NodeKind.STATION, NodeKind.SECTION, NodeKind.SITE),
     "water": (NodeKind.SITE,),
     "env": (NodeKind.SITE, NodeKind.STATION),

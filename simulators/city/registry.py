@@ -39,6 +39,8 @@ def _device(device: DeviceRow, org: str) -> Iterator[str]:
         yield "head = true"
     if device.supply:
         yield f"supply = {json.dumps(device.supply)}"
+    if device.is_prosumer:
+        yield "prosumer = true"
     if device.serial:
         yield f"meter = {json.dumps(device.serial)}"
     if device.lane is not None:

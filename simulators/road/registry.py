@@ -4,14 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from simulators.city.frame import (
-    LANES_PER_CABINET,
-    DeviceRow,
-    NodeRow,
-    Supply,
-    Tie,
-    cabinets_for,
-)
+from simulators.city.frame import LANES_PER_CABINET, DeviceRow, NodeRow, Tie, cabinet_name
 from simulators.road.layout import Layout, Station
 
 _TITLE = {"ur": "Arterial", "ex": "Expressway", "na": "National road", "ga": "Container gate"}
@@ -37,10 +30,28 @@ def node_rows(layout: Layout) -> Iterator[NodeRow]:
         above, here = (Tie(station.corridor),), (Tie(station.section),)
         yield NodeRow(station.section, "section", parents=above, road_class=kind)
         yield NodeRow(station.id, "station", parents=here, place=station.place)
+    for cabinet, place in sorted({s.cabinet: s.place for s in reversed(layout.stations)}.items()):
+        yield NodeRow(modem(cabinet), "concentrator", "Modem of a roadside cabinet", place=place)
 
 
-def device_rows(layout: Layout, loop_ms: int, sky_ms: int) -> Iterator[DeviceRow]:
-    """Return all devices, station by station."""
+def modem(cabinet: int) -> str:
+    """Return the modem by which all devices of a cabinet speak."""
+    return f"modem-{cabinet + 1:04}"
+
+
+def device_rows(layout: Layout, loop_ms: int, sky_ms: int, *, is_fed: bool) -> Iterator[DeviceRow]:
+    """Return all devices, station by station; fed ones live from their cabinet."""
+    cabinet_of = {
+        name: cabinet
+        for of in powered(layout).values()
+        for name, cabinet in zip(of.names, of.cabinets, strict=True)
+    }
+    for row in _rows(layout, loop_ms, sky_ms):
+        cabinet = cabinet_of[row.id]
+        yield replace(row, uplink=modem(cabinet), supply=cabinet_name(cabinet) if is_fed else "")
+
+
+def _rows(layout: Layout, loop_ms: int, sky_ms: int) -> Iterator[DeviceRow]:
     for station, link in zip(layout.stations, layout.network.links, strict=True):
         tie, place = (Tie(station.id),), station.place
         for at, name in enumerate(station.loops):
@@ -52,28 +63,6 @@ def device_rows(layout: Layout, loop_ms: int, sky_ms: int) -> Iterator[DeviceRow
                 yield DeviceRow(name, "transport", profile, 0, parents=tie, place=place)
         if station.sky:
             yield DeviceRow(station.sky, "env", "env1", sky_ms, parents=tie, place=place)
-
-
-def cabinet_rows(layout: Layout, supply: Supply) -> Iterator[NodeRow]:
-    """Return the cabinets, each on its transformer."""
-    for k in range(cabinets_for(layout.lanes)):
-        title, above = f"Roadside cabinet {k + 1}", (Tie(supply.feeds(k)),)
-        yield NodeRow(_name(k), "cabinet", title, above)
-
-
-def fed(layout: Layout, devices: Iterable[DeviceRow]) -> Iterator[DeviceRow]:
-    """Return devices with the cabinet that each lives from."""
-    cabinet = {
-        name: of
-        for one in powered(layout).values()
-        for name, of in zip(one.names, one.cabinets, strict=True)
-    }
-    for device in devices:
-        yield replace(device, supply=_name(cabinet[device.id]))
-
-
-def _name(cabinet: int) -> str:
-    return f"cabinet-{cabinet + 1:04d}"
 
 
 def powered(layout: Layout) -> dict[str, Powered]:

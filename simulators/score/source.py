@@ -39,6 +39,8 @@ ALARMS: Mapping[str, tuple[str, ...]] = {
     "feeder_outage": ("feeder_outage",),
     "substation_outage": ("substation_outage", "feeder_outage"),
     "comms_outage": ("comms_outage",),
+    "undervoltage": ("voltage_out_of_band",),
+    "overvoltage": ("voltage_out_of_band",),
     "loss": ("theft", "bypass", "reversed_ct", "meter_stopped"),
     "wrong_transformer": ("wrong_transformer",),
 }

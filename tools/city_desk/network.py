@@ -22,11 +22,21 @@ _SPREAD_MS = 5_000  # nodes that sample on one grid do not send at one moment: `
 _FASTEST_MS, _SLOWEST_MS = 100, 2_000  # from a node to the gateway over a radio
 
 
+class Gap(NamedTuple):
+    """Readings of a device that are lost for good."""
+
+    device: str
+    from_ms: int
+    to_ms: int  # inclusive
+    hours: int  # between the readings around it
+
+
 class Wear(NamedTuple):
     """What is not perfect beside the scenarios."""
 
     missing: float = 0.0  # share of readings that are never taken
     mute: float = 0.0  # share of last gasps that do not get through, beside those of the city
+    gaps: tuple[Gap, ...] = ()
 
 
 PERFECT = Wear()
@@ -57,6 +67,10 @@ class Network:
         writers = Writers()
         self._nodes = [Node(ORG, row, writers, lambda: self._now_ms) for row in city.devices()]
         self._numbers = {node.name: k for k, node in enumerate(self._nodes)}
+        self._gaps: dict[int, list[tuple[int, int]]] = {}
+        for gap in wear.gaps:
+            span = (gap.from_ms, gap.to_ms)
+            self._gaps.setdefault(self._numbers[gap.device], []).append(span)
         fastest_ms = min(row.interval_ms or _STEP_MS for row in city.devices())
         self._report_ms = report_ms or fastest_ms
         self._feed = Feed(city, self._numbers, _STEP_MS)
@@ -91,7 +105,7 @@ class Network:
         since_ms, self._now_ms = self._now_ms, until_ms
         last_ms: dict[int, int] = {}
         for row in self._feed.rows(until_ms):
-            if unit(self._seed, 70, row.node, row.time_ms) >= self._wear.missing:
+            if not self._is_lost(row.node, row.time_ms):
                 self._nodes[row.node].take(row.time_ms, row.values, row.status)
                 # by the node's clock, which may be wrong by more than this time
                 last_ms[row.node] = min(max(row.time_ms, since_ms), until_ms)
@@ -100,6 +114,10 @@ class Network:
         for number, at_ms in last_ms.items():
             if number not in self._absent:
                 self._flush(number, at_ms + self._spread_ms(number))
+
+    def _is_lost(self, number: int, time_ms: int) -> bool:
+        lost = unit(self._seed, 70, number, time_ms) < self._wear.missing
+        return lost or any(a <= time_ms <= b for a, b in self._gaps.get(number, ()))
 
     def _tell(self, event: Event) -> None:
         number = self._numbers[event.device]

@@ -82,9 +82,7 @@ def _has_word(fault: Fault, heard: list[Heard]) -> bool:
     )
 
 
-def _power(
-    fault: Fault, near: list[Alarm], spoken: list[Alarm], total: OutageScore
-) -> list[float]:
+def _power(fault: Fault, near: list[Alarm], spoken: list[Alarm], total: OutageScore) -> list[float]:
     """Count an outage; return after how many seconds it was told, if it was."""
     total.power += 1
     found = [a for a in near if a.cause is Cause.POWER and not a.parent]

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.columns import pack_columns, unpack_columns
 from gateway.energy import load, vee, voltage
 from gateway.energy.calendar import DAY_MS
-from gateway.energy.engine.columns import pack_columns, unpack_columns
 from gateway.energy.engine.pieces import Piece
 from gateway.energy.series import Window
 from gateway.energy.voltage import Measures, Tally, VoltagePolicy

@@ -118,7 +118,9 @@ class Loads:
     def lines(self, span: Span) -> list[Result]:
         """Return the load of one day."""
         policy = self._policies.load_at(span.start_ms)
-        results = []
+        results: list[Result] = []
+        if span.stop_ms - span.start_ms < SLOT_MS:
+            return results
         for level in self.levels(span):
             found = load.profile(load.tally(level.course, level.rating_va), level.rating_va, policy)
             results += [

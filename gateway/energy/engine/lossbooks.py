@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.columns import pack_columns, unpack_columns
 from gateway.energy import loss
-from gateway.energy.engine.columns import pack_columns, unpack_columns
 from gateway.model import FloatArray, IntArray
 
 SLOTS = 48  # half hours: what all meters can be brought to

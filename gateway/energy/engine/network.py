@@ -17,6 +17,7 @@ from gateway.energy.engine.news import House
 from gateway.energy.engine.pieces import month_of
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.readiness import Readiness
+from gateway.energy.engine.records import Records
 from gateway.energy.engine.reliability import Indices, Month
 from gateway.energy.engine.roster import Roster
 from gateway.energy.engine.rulealarms import RULES, RuleAlarms
@@ -24,9 +25,10 @@ from gateway.energy.engine.voltages import KINDS, Span, Voltages
 from gateway.energy.engine.weeks import Weeks
 from gateway.ports import Alarm, Result
 
-DAY_AFTER_MS = 10_000  # once a piece of a day was done
+DAY_AFTER_MS = 30_000  # once a piece of a day was done: others of its interval come with it
 WEEK_AFTER_MS = 60_000
 MONTH_AFTER_MS = 60_000
+VIOLATIONS = "violations"
 DAY, WEEK, OUTAGES, READY = "day", "week", "outages", "ready"
 Due = tuple[str, int, int]  # what, first local day of it, when
 
@@ -55,6 +57,7 @@ class Network:
         book = GridBook(house.derived, roster)
         self._voltages = Voltages(book, roster, policies)
         self._loads = Loads(book, roster, policies)
+        self._violations = Records(house.derived, VIOLATIONS)
         self._rules = RuleAlarms(book, roster)
         self._weeks = Weeks(book, roster, policies, self._loads)
         self._alarms = AlarmBook(house.derived)
@@ -110,14 +113,15 @@ class Network:
     def _look_at_day(self, day: int, now_ms: int) -> GridOutcome:
         # what began the day before goes on, and late data of a day may part what lasted beyond it
         span = self._span(day - 1, day + 2, now_ms)
-        found, parts = self._voltages.findings(span)
-        found += [*self._loads.overloads(span), *self._rules.findings(span)]
+        volts = self._voltages.findings(span)
+        found = [*volts.found, *self._loads.overloads(span), *self._rules.findings(span)]
         if span.stop_ms < now_ms:
             found = [_not_open(one, span) for one in found]
         kinds = [*KINDS.values(), OVERLOAD, *(rule.kind for rule in RULES)]
         edges = (span.start_ms, span.stop_ms)
-        alarms = self._alarms.update(kinds, found, edges, now_ms, parts)
-        return GridOutcome(self._loads.lines(self._span(day, day + 1, now_ms)), alarms)
+        alarms = self._alarms.update(kinds, found, edges, now_ms, volts.parts)
+        lines = self._loads.lines(self._span(day, day + 1, now_ms))
+        return GridOutcome([*lines, *self._violations.update(volts.records, edges)], alarms)
 
     def _span(self, first_day: int, stop_day: int, now_ms: int) -> Span:
         start_ms = self._policies.calendar.start_ms

@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from gateway.columns import pack_columns, unpack_columns
 from gateway.energy.billing import NOT_YET_MS, progress, ready_since
-from gateway.energy.engine.columns import pack_columns, unpack_columns
 from gateway.energy.engine.pieces import GROUP, Piece, month_of, name_of
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN

@@ -15,6 +15,7 @@ from gateway.energy.engine.alarmbook import Finding
 from gateway.energy.engine.gridbook import GridBook, GroupDays
 from gateway.energy.engine.places import Places, taken
 from gateway.energy.engine.policies import EnergyPolicies
+from gateway.energy.engine.records import Record
 from gateway.energy.engine.roster import INSTRUMENTS, Roster, above
 from gateway.energy.engine.telling import number
 from gateway.energy.voltage import Census, Measures, Run, VoltagePolicy
@@ -109,6 +110,14 @@ class _Nodes:
         return None
 
 
+class Violations(NamedTuple):
+    """All of some days."""
+
+    found: list[Finding]  # each at the highest place
+    parts: dict[tuple[str, str], str]  # kind and place → what it is part of
+    records: list[Record]  # of every meter
+
+
 class Voltages:
     """Looks for violations.
 
@@ -121,8 +130,8 @@ class Voltages:
     def __init__(self, book: GridBook, roster: Roster, policies: EnergyPolicies) -> None:
         self._book, self._roster, self._policies = book, roster, policies
 
-    def findings(self, span: Span) -> tuple[list[Finding], dict[tuple[str, str], str]]:
-        """Return all violations of some days, and by kind and place what is part of another."""
+    def findings(self, span: Span) -> Violations:
+        """Return all violations of some days."""
         policy = self._policies.voltage_at(span.start_ms)
         sizes = {
             TRANSFORMER: len(self._roster.transformers.names),
@@ -136,19 +145,21 @@ class Voltages:
         ]
         at = span.places[-1]
         feeder_of = above(at.transformer, at.feeder, sizes[TRANSFORMER])
-        found: list[Finding] = []
-        parts: dict[tuple[str, str], str] = {}
+        violations = Violations([], {}, [])
         of_nodes = (nodes.violations(level, feeder_of) for level in (FEEDER, TRANSFORMER))
         for of_level in (*of_nodes, single):
             for one in of_level:
                 cause = nodes.cause(one, self._parents(one, span))
-                kind, place = KINDS[one.run.kind], self._place(one.level, one.number)
+                found = self._finding(one, span, policy)
                 if cause is not None:
-                    parts[kind, place] = f"part of {kind} of {self._place(*cause)}"
+                    whole = f"part of {found.kind} of {self._place(*cause)}"
+                    violations.parts[found.kind, found.place] = whole
                 else:
                     nodes.stands(one)
-                    found.append(self._finding(one, span, policy))
-        return found, parts
+                    violations.found.append(found)
+                if one.level == DEVICE and one.run.end - one.run.begin >= policy.min_run:
+                    violations.records.append(_record(one, found, span))
+        return violations
 
     def _of_group(
         self, group: GroupDays, span: Span, nodes: _Nodes, policy: VoltagePolicy
@@ -210,6 +221,12 @@ class Voltages:
             # cut by an edge it may be too short to be one: then it only goes on, if it was told
             goes_on=run.begin == 0 or run.end - run.begin < policy.min_run,
         )
+
+
+def _record(one: _Violation, found: Finding, span: Span) -> Record:
+    end_ms = span.start_ms + one.run.end * one.interval_ms
+    body = {name: found.evidence[name] for name in ("worst_pu", "worst_v", "limit_pu", "norm")}
+    return Record(found.place, found.kind, found.begin_ms, end_ms, body, one.run.begin == 0)
 
 
 def _is_open(known: BoolArray, end: int, policy: VoltagePolicy) -> bool:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.columns import pack_columns, unpack_columns
 from gateway.energy.calendar import DAY_MS
-from gateway.energy.engine.columns import pack_columns, unpack_columns
 from gateway.energy.engine.halfhours import Recalling
 from gateway.energy.engine.lossbooks import SLOTS
 from gateway.energy.engine.pieces import GROUP, Piece, name_of

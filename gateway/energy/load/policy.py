@@ -22,3 +22,4 @@ class LoadPolicy(Policy):
     voltage_high_pu: float = Field(gt=1)
     voltage_share: float = Field(gt=0, lt=1)
     min_coverage: float = Field(gt=0, le=1)
+    confirm_within_s: int = Field(gt=0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from simulators.city.frame import DeviceRow, NodeRow, Tie
+from simulators.city.frame import DeviceRow, NodeRow, Tie, cabinet_name
 from simulators.city.grid.layout import CABINET, Layout
 from simulators.city.grid.sweep import Nodes
 
@@ -21,6 +21,10 @@ class Roster:
         self._layout = layout
         self._interval_ms = interval_ms
         cabinets = np.cumsum(layout.kind == CABINET)
+        self.cabinets = {  # by the number of the customer that is its meter
+            k: cabinet_name(at)
+            for at, k in enumerate(np.flatnonzero(layout.kind == CABINET).tolist())
+        }
         self.customers: list[str] = [
             f"cab-{cabinets[k]:04d}"
             if layout.kind[k] == CABINET
@@ -53,7 +57,7 @@ class Roster:
         return usual_ms if self._interval_ms is None else self._interval_ms
 
     def nodes(self) -> list[NodeRow]:
-        """Return substations, feeders, transformers, concentrators, areas."""
+        """Return substations, feeders, transformers, concentrators, areas, roadside cabinets."""
         layout = self._layout
         rows = [NodeRow(name, "site", f"Area {k + 1}") for k, name in enumerate(self.sites)]
         rows += [
@@ -73,6 +77,9 @@ class Roster:
             )
             area = self.sites[layout.substation[feeder]]
             rows.append(NodeRow(self.concentrators[k], "concentrator", "", (Tie(area),), place))
+        for k, name in self.cabinets.items():
+            above = (Tie(self.transformers[int(layout.transformer[k])]),)
+            rows.append(NodeRow(name, "cabinet", "Roadside cabinet", above))
         return rows
 
     def devices(self, misplaced: Mapping[int, str]) -> list[DeviceRow]:
@@ -82,7 +89,8 @@ class Roster:
         for k, name in enumerate(self.customers):
             of = int(layout.transformer[k])
             three = bool(layout.is_three_phase[k])
-            parent = misplaced.get(k, self.transformers[of])
+            here = self.cabinets.get(k, self.transformers[of])
+            parent = misplaced.get(k, here)
             rating = {"amperes": _MAIN_3P_A if three else _MAIN_A, "phases": 3 if three else 1}
             rows.append(
                 DeviceRow(
@@ -92,6 +100,7 @@ class Roster:
                     uplink=self.concentrators[of],
                     serial=f"SIM-{k + 1:07d}",
                     rating=rating,
+                    is_prosumer=bool(layout.solar_w[k] > 0),
                 )
             )
         return rows + self._instruments()

@@ -274,7 +274,9 @@ def test_a_collapsed_phase_is_a_part_of_the_transformer() -> None:
 def test_restoration_leaves_a_nested_outage() -> None:
     out = facts(*((row, GASP, 10) for row in range(12)))
     back = facts(*((row, FactKind.POWER_RETURNED, 1210) for row in range(11)))
-    watch = watch_after(out, back, until_s=1400)
+    watch = watch_after(out, back, until_s=1320)
+    assert len(watch.alarms) == 1  # a connection takes its time: nobody is left behind yet
+    assert [c.what for c in watch.feed(T0 + 1_335_000, readings(range(1), 1330))] == ["raised"]
     feeder, nested = watch.alarms
     assert (feeder.level, feeder.end_ms) == (Level.FEEDER, T0 + 1_210_000)  # 11 of 12 ≥ 90 %
     assert (nested.level, nested.node, nested.is_open) == (Level.SERVICE, 11, True)

@@ -1,0 +1,27 @@
+"""The asset register of roadside equipment: lifecycle, health history, availability, work list."""
+
+from gateway.transport.assets.policy import ASSETS_DOMAIN, ASSETS_POLICY, AssetPolicy
+from gateway.transport.assets.register import (
+    Service,
+    Stage,
+    Trouble,
+    WorkItem,
+    in_service,
+    service,
+    stage,
+    work_list,
+)
+
+__all__ = [
+    "ASSETS_DOMAIN",
+    "ASSETS_POLICY",
+    "AssetPolicy",
+    "Service",
+    "Stage",
+    "Trouble",
+    "WorkItem",
+    "in_service",
+    "service",
+    "stage",
+    "work_list",
+]

@@ -1,0 +1,304 @@
+"""Transport as an engine of the analyst: what detectors say becomes states, alarms, series.
+
+Theory of operation
+    Rows go into the interval that they measured. An interval that is closed is worked out at
+    once: who is believed, what stands in the way, how the traffic is (``live``). The states of the
+    last twenty minutes are kept, so a row that comes late makes the intervals from its own on
+    anew; what was found there and is no more is withdrawn.
+
+    Quarters of an hour are worked out from the store, a while after they are over and again
+    whenever a row of theirs comes, however late (``quarters``): these are the series that stay.
+
+    State is written down every five minutes and not at every step: after a crash what came since
+    comes again, and findings replace their like.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gateway.model import ReadingBatch
+from gateway.ports import Alarm, Changes, Findings, Memo, Result
+from gateway.stats import Stats
+from gateway.store.derived import AlarmQuery
+from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
+from gateway.transport.engine.backlog import Backlog
+from gateway.transport.engine.house import House
+from gateway.transport.engine.kept import Kept, Moves, moved, pack, slim, unpack
+from gateway.transport.engine.live import HISTORY, SHOWN, Live, LiveState, Step
+from gateway.transport.engine.nights import Nights
+from gateway.transport.engine.policies import TransportPolicies
+from gateway.transport.engine.publish import Publisher
+from gateway.transport.engine.quarters import Waiting
+from gateway.transport.engine.quarterwork import QuarterWork
+from gateway.transport.engine.reasons import AFTER_MS, Reasons
+from gateway.transport.engine.remembered import memos_of, recalled
+from gateway.transport.engine.roster import LANES, Roster
+from gateway.transport.engine.slots import Slots
+from gateway.transport.engine.telling import health_alarms, incident_alarms
+
+__all__ = ["House", "TransportEngine", "TransportPolicies"]
+
+SECTOR = "transport"
+BUDGET_S = 0.4  # of a step; the interval in hand is finished
+SAVE_EVERY_MS = 300_000
+GAP_MS = 180_000  # so long without a row of anybody is our own silence, and not the detectors'
+_MOST_ALARMS = 20_000
+_FOREVER_MS = 1 << 53
+_EVERYBODY = (0, 1 << 53)
+
+
+class TransportEngine:
+    """``ports.Engine`` of the transport sector.
+
+    Args:
+        house: store, results, profiles, registry.
+        policies: limits of all rooms.
+        stats: its own numbers.
+        stopwatch: seconds, for the budget of a step.
+    """
+
+    domain = DOMAIN
+
+    def __init__(
+        self,
+        house: House,
+        policies: TransportPolicies,
+        stats: Stats,
+        stopwatch: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._house, self._policies, self._stats = house, policies, stats
+        self._stopwatch = stopwatch
+        self.restore(b"")
+
+    def restore(self, state: bytes) -> None:
+        """Go on from the state of the last findings that were written."""
+        kept, house = unpack(state), self._house
+        profile = house.profiles[LANES]
+        self._roster = Roster(house.registry, house.profiles)
+        self._slots = Slots(profile.interval_s * 1000, HISTORY)
+        self._top = -1  # highest device index that the store has told a name of
+        self._unmet: list[ReadingBatch] = []
+        self._kept = kept  # taken up by the first step, which knows the time
+        self._live: Live | None = None
+        self._book: AlarmBook | None = None
+        self._publisher = Publisher(house.derived)
+        self._backlog = Backlog(
+            Waiting(kept.waiting if kept else ()),
+            QuarterWork(house.reader, house.derived, profile, self._publisher),
+            Nights(self._publisher, self._policies.offset_min, kept.learned_day if kept else -1),
+        )
+        self._memos: list[Memo] = []
+        self._reasons = Reasons(house.reader, house.derived, house.profiles, house.registry)
+        self._saved_ms = 0
+        self._is_changed = False
+
+    def step(self, changes: Changes, now_ms: int) -> Findings:
+        """Take in what is new and work for about ``BUDGET_S``."""
+        began_s = self._stopwatch()
+        if self._book is None:
+            self._take_up(now_ms)
+        late_ms = self._take_in(changes, now_ms)
+        if late_ms:
+            self._go_back(late_ms)
+        alarms = self._close(began_s, now_ms)
+        if alarms is not None:
+            alarms += self._explain(now_ms)
+        results = self._publish(now_ms) if alarms is not None else []
+        results += self._work_on(began_s, now_ms)
+        self._is_changed |= alarms is not None
+        self._stats.gauge("infragate_analysis_pending", len(self._backlog.waiting), domain=DOMAIN)
+        self._stats.observe("infragate_analysis_step_seconds", self._stopwatch() - began_s)
+        memos, self._memos = self._memos, []
+        return Findings(alarms or (), results, self._state_if_due(now_ms), memos)
+
+    # -- who there is --
+
+    def _take_up(self, now_ms: int) -> None:
+        """Go on where the life before was, as far as it was written down."""
+        kept, house = self._kept, self._house
+        query = AlarmQuery(now_ms - ALARMS_MS, _FOREVER_MS)
+        told = house.derived.alarms(DOMAIN, query, _MOST_ALARMS)
+        self._book = AlarmBook(one.alarm for one in told)
+        self._learn_names()
+        for name, senders in (kept.senders if kept else {}).items():
+            self._roster.sends(np.array(senders, np.int64), name)
+        if kept is None or kept.live is None:
+            return
+        self._build(now_ms)
+        self._read_again(kept.live.next_ms - HISTORY * self._slots.raster_ms, now_ms)
+
+    def _learn_names(self) -> None:
+        rows = self._house.reader.devices()
+        self._roster.take(row for row in rows if row.sector == SECTOR)
+        self._top = max((row.device_index for row in rows), default=-1)
+
+    def _build(self, now_ms: int) -> None:
+        """Make the road anew; what is known of its lanes stays."""
+        road = self._roster.road(now_ms)
+        before, kept = self._live, self._kept
+        live = Live(road, self._policies)
+        state = before.behind(SHOWN) if before is not None else None
+        if before is not None and state is not None:
+            names = list(before.road.devices), list(before.road.stations)
+        elif kept is not None and kept.live is not None:
+            names, state = (kept.devices, kept.stations), kept.live
+        else:
+            names = [], []
+        if state is not None:
+            live.start(state.next_ms)
+            assert live.state is not None  # noqa: S101  # started
+            is_same = names == (list(road.devices), list(road.stations))
+            moves = Moves.between(*names, road)
+            state = slim(state) if is_same else moved(slim(state), slim(live.state), moves)
+            live.state = recalled(self._house.derived, state, road)
+            self._doubt(state.next_ms, before.state if before is not None else None)
+        self._backlog.nights.book.drop()
+        self._live, self._kept = live, None
+        self._slots.adopt(road)
+        self._publisher.adopt(road)
+        self._reasons.adopt(road, now_ms)
+
+    def _doubt(self, from_ms: int, last: LiveState | None) -> None:
+        """What was found since may be no more, until as much is worked out again."""
+        assert self._book is not None  # noqa: S101  # taken up
+        self._book.doubt(from_ms, from_ms if last is None else last.next_ms)
+
+    # -- what came --
+
+    def _take_in(self, changes: Changes, now_ms: int) -> int:
+        """Put rows into their intervals; return the first one that was closed before, else 0."""
+        ours = [*self._unmet, *(changes.readings or ())]
+        ours = [one for one in ours if self._house.profiles[one.profile].sector == SECTOR]
+        if any(int(one.device_index.max(initial=-1)) > self._top for one in ours):
+            self._learn_names()
+        if changes.readings is None:
+            self._learn_names()
+            self._catch_up(changes, now_ms)
+        met = [one.take(one.device_index <= self._top) for one in ours]
+        unmet = [one.take(one.device_index > self._top) for one in ours]
+        self._unmet = [one for one in unmet if len(one)]
+        is_new = [self._roster.sends(one.device_index, one.profile) for one in met]
+        if any(is_new) or (self._live is None and len(self._roster.senders(LANES))):
+            self._build(now_ms)
+        return self._place([one for one in met if one.profile == LANES], now_ms)
+
+    def _place(self, batches: Sequence[ReadingBatch], now_ms: int) -> int:
+        live, profile = self._live, self._house.profiles[LANES]
+        if live is None:
+            return 0
+        late = [0]
+        for batch in batches:
+            if not len(batch):
+                continue
+            self._backlog.waiting.note(batch.time_ms, now_ms)
+            next_ms = live.state.next_ms if live.state is not None else int(batch.time_ms.max())
+            begins = self._slots.take(profile, batch, next_ms, now_ms)
+            late += begins[begins < next_ms].tolist() if live.state is not None else []
+        if live.state is None and self._slots.first_ms:
+            live.start(self._slots.first_ms)
+        return min((one for one in late if one), default=0)
+
+    def _catch_up(self, changes: Changes, now_ms: int) -> None:
+        """Read the newest time again: too much came at once to be handed over."""
+        newest = [high for _, high in changes.spans.get(LANES, ())]
+        for low_ms, high_ms in changes.spans.get(LANES, ()):
+            self._backlog.waiting.note_span(low_ms, high_ms, now_ms)
+        if not newest:
+            return
+        for row in self._house.reader.latest():
+            self._roster.sends(np.array([row.device_index]), row.profile)
+        self._build(now_ms)
+        until_ms = min(max(newest), now_ms)
+        self._read_again(until_ms - HISTORY * self._slots.raster_ms, now_ms)
+
+    def _read_again(self, from_ms: int, now_ms: int) -> None:
+        pages = self._house.reader.rows_of(LANES, _EVERYBODY, from_ms, now_ms + GAP_MS)
+        self._place(list(pages), now_ms)
+
+    # -- what follows from it --
+
+    def _go_back(self, begin_ms: int) -> None:
+        """Work out intervals again, where that is still possible; their series are in any case."""
+        live, book = self._live, self._book
+        assert live is not None  # noqa: S101  # it closed the interval
+        assert live.state is not None  # noqa: S101
+        assert book is not None  # noqa: S101
+        until_ms = live.state.next_ms
+        if live.rewind(begin_ms):
+            book.doubt(begin_ms, until_ms)
+
+    def _close(self, began_s: float, now_ms: int) -> list[Alarm] | None:
+        """Work out what is closed; return what is new, None where no interval was."""
+        live, found = self._live, None
+        while live is not None and live.state is not None:
+            begin_ms = live.state.next_ms
+            following_ms = self._slots.following(begin_ms)
+            if following_ms > begin_ms + GAP_MS:
+                live.start(following_ms)
+                continue
+            if not self._slots.is_closed(begin_ms, now_ms):
+                break
+            found = [*(found or []), *self._tell(live.run(self._slots.window(begin_ms)))]
+            if self._stopwatch() - began_s > BUDGET_S:
+                break
+        if found is not None and live is not None and live.state is not None:
+            self._slots.forget(live.state.next_ms)
+        return found
+
+    def _tell(self, step: Step) -> list[Alarm]:
+        live, book = self._live, self._book
+        assert live is not None  # noqa: S101  # it made the step
+        assert live.state is not None  # noqa: S101
+        assert book is not None  # noqa: S101
+        began_ms, raster_ms = live.state.began_ms, self._slots.raster_ms
+        alarms = health_alarms(step.health, live.road)
+        alarms += incident_alarms(step.incidents, live.road, began_ms, raster_ms)
+        self._memos += memos_of(live.behind(1), live.state, live.road)
+        return book.tell(alarms, step.end_ms)
+
+    def _explain(self, now_ms: int) -> list[Alarm]:
+        """Return the alarms of silences whose reason is known better than before."""
+        live, book = self._live, self._book
+        assert live is not None  # noqa: S101  # it closed an interval
+        assert live.state is not None  # noqa: S101
+        assert book is not None  # noqa: S101
+        policy = live.rules_at(live.state.next_ms).health
+        told = self._reasons.weigh(book.lasting(now_ms - AFTER_MS, now_ms), policy, now_ms)
+        return book.tell(told, live.state.next_ms)
+
+    def _publish(self, now_ms: int) -> list[Result]:
+        """Tell how traffic is; while intervals wait, only the newest would be of interest."""
+        live = self._live
+        if live is None or live.state is None:
+            return []
+        if self._slots.is_closed(live.state.next_ms, now_ms):
+            return []
+        return self._publisher.live(live)
+
+    def _work_on(self, began_s: float, now_ms: int) -> list[Result]:
+        """Work out quarters of an hour while there is time."""
+        live, book = self._live, self._book
+        assert book is not None  # noqa: S101  # taken up
+        if live is None:
+            return []
+        worked = self._backlog.run(
+            live, book, now_ms, lambda: self._stopwatch() - began_s < BUDGET_S
+        )
+        self._memos += worked.memos
+        self._is_changed |= bool(worked.results)
+        return worked.results
+
+    def _state_if_due(self, now_ms: int) -> bytes | None:
+        live = self._live
+        if not self._is_changed or live is None or self._unmet:
+            return None
+        if 0 <= now_ms - self._saved_ms < SAVE_EVERY_MS:
+            return None
+        self._saved_ms, self._is_changed = now_ms, False
+        road = live.road
+        lists = list(road.devices), list(road.stations)
+        nights, waiting = self._backlog.nights, self._backlog.waiting.all()
+        last = nights.learned_day
+        return pack(Kept(0, self._roster.lists(), *lists, live.behind(SHOWN), waiting, last))

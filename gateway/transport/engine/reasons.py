@@ -1,0 +1,222 @@
+"""Why a detector is silent: what the store and the energy side know of its cabinet.
+
+Nothing is kept: what is asked of a silence is asked again while it lasts and for a while after it,
+since a last word, an outage or the rows of that time may come later than the silence is noticed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from gateway.model import FloatArray, IntArray, Reason
+from gateway.ports import Alarm
+from gateway.profiles import Profile
+from gateway.registry import Device, Node, NodeKind, Registry
+from gateway.store import StoreReader
+from gateway.store.derived import AlarmQuery, DerivedReader
+from gateway.transport.engine.roster import LANES
+from gateway.transport.health import (
+    ALARM_KIND,
+    UNKNOWN,
+    Cause,
+    Causes,
+    Fault,
+    Feeds,
+    HealthPolicy,
+    Roadside,
+    Silences,
+    root_cause,
+)
+from gateway.transport.series import Road
+from gateway.units import UNITS
+from gateway.views.engineering import engineer
+
+KIND = ALARM_KIND[Fault.NO_DATA]
+AFTER_MS = 3_600_000  # what a silence was put down to may change that long after its end
+_ENERGY = "energy"
+_POWER_COLUMN = "p"
+_LAST_GASP = 99
+_OUTAGES = frozenset({"service_outage", "transformer_outage", "feeder_outage", "substation_outage"})
+_MOST_ALARMS = 5_000
+_HOUR_MS = 3_600_000
+_ABOVE = {
+    NodeKind.TRANSFORMER: "transformer",
+    NodeKind.FEEDER: "feeder",
+    NodeKind.SUBSTATION: "substation",
+}
+
+
+class _Cabinet(NamedTuple):
+    """What feeds detectors."""
+
+    meter: int  # device index; -1: no meter of its own
+    places: frozenset[str]  # of alarms that make it dark
+
+
+class Reasons:
+    """Asks for the reasons of silences.
+
+    Args:
+        reader: the store.
+        derived: the alarms of energy.
+        profiles: all profiles by name.
+        registry: None where no file says what hangs on what.
+    """
+
+    def __init__(
+        self,
+        reader: StoreReader,
+        derived: DerivedReader,
+        profiles: Mapping[str, Profile],
+        registry: Registry | None,
+    ) -> None:
+        self._reader, self._derived = reader, derived
+        self._profiles, self._registry = profiles, registry
+        self._row: dict[str, int] = {}
+        self._lanes = np.zeros(0, np.int64)
+        self._side = Roadside(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        self._cabinets: list[_Cabinet] = []
+
+    def adopt(self, road: Road, now_ms: int) -> None:
+        """Learn what the lanes of a road hang on."""
+        supplies: dict[str, int] = {}
+        uplinks: dict[str, int] = {}
+        chains: dict[str, tuple[Node, ...]] = {}
+        cabinet, uplink = [], []
+        for name in road.devices:
+            known = self._registry is not None and self._registry.device(name) is not None
+            standing = self._registry.at(name, now_ms) if self._registry and known else None
+            supply = standing.supply if standing else ()
+            cabinet.append(_number(supplies, supply[0].id if supply else None))
+            chains.update({supply[0].id: supply} if supply else {})
+            uplink.append(_number(uplinks, standing and standing.uplink))
+        self._row = {name: row for row, name in enumerate(road.devices)}
+        self._lanes = road.device_index
+        self._side = Roadside(np.array(cabinet, np.int64), np.array(uplink, np.int64))
+        meters = {row.device: row.device_index for row in self._reader.devices()}
+        self._cabinets = [self._cabinet(chains[name], meters, now_ms) for name in supplies]
+
+    def _cabinet(self, chain: tuple[Node, ...], meters: Mapping[str, int], now_ms: int) -> _Cabinet:
+        """Return the places whose outage makes a cabinet dark, and its own meter if it has one."""
+        places = {f"{_ABOVE[node.kind]}:{node.id}" for node in chain if node.kind in _ABOVE}
+        is_cabinet = chain[0].kind is NodeKind.CABINET  # a transformer has many meters
+        below = self._registry.children(chain[0].id, now_ms) if self._registry else []
+        own = [one.id for one in below if isinstance(one, Device) and is_cabinet]
+        places |= {f"device:{name}" for name in own}
+        return _Cabinet(max((meters.get(name, -1) for name in own), default=-1), frozenset(places))
+
+    def weigh(self, alarms: Iterable[Alarm], policy: HealthPolicy, now_ms: int) -> list[Alarm]:
+        """Return the alarms of silences whose reason is new, with the reason in their evidence.
+
+        Args:
+            alarms: of transport, those that last and those that were over lately.
+            policy: weights.
+            now_ms: the moment up to which things are known.
+        """
+        ours = [one for one in alarms if one.kind == KIND and self._is_lately(one, now_ms)]
+        ours = [one for one in ours if one.place.partition(":")[2] in self._row]
+        if not ours:
+            return []
+        rows = [self._row[one.place.partition(":")[2]] for one in ours]
+        silences = self._silences(ours, rows)
+        feeds = self._feeds(silences.begin_ms, policy, now_ms)
+        causes = root_cause(silences, self._side, feeds, policy)
+        told = (_told(one, row, causes) for one, row in zip(ours, rows, strict=True))
+        return [new for new, old in zip(told, ours, strict=True) if new != old]
+
+    def _is_lately(self, one: Alarm, now_ms: int) -> bool:
+        return not one.cleared_ms or one.cleared_ms > now_ms - AFTER_MS
+
+    def _silences(self, alarms: Sequence[Alarm], rows: Sequence[int]) -> Silences:
+        lanes = len(self._lanes)
+        begin, heard = np.zeros(lanes, np.int64), np.zeros(lanes, np.int64)
+        back, backlog, nobody = (np.zeros(lanes, np.bool_) for _ in range(3))
+        for row in self._reader.latest(LANES):
+            at = int(np.searchsorted(self._lanes, row.device_index))
+            if at < lanes and self._lanes[at] == row.device_index:
+                heard[at] = row.time_ms
+        for one, lane in zip(alarms, rows, strict=True):
+            begin[lane] = one.raised_ms
+            back[lane] = one.cleared_ms > 0
+            heard[lane] = max(heard[lane], one.raised_ms) if back[lane] else one.raised_ms
+            backlog[lane] = back[lane] and self._has_backlog(int(self._lanes[lane]), one)
+        return Silences(begin, heard, back, backlog, nobody, nobody)
+
+    def _has_backlog(self, device_index: int, one: Alarm) -> bool:
+        """Return whether rows of a silence came afterwards."""
+        whose = (device_index, device_index)
+        pages = self._reader.rows_of(LANES, whose, one.raised_ms + 1, one.cleared_ms)
+        return any(bool(((page.reasons & int(Reason.LATE)) != 0).any()) for page in pages)
+
+    def _feeds(self, begin_ms: IntArray, policy: HealthPolicy, now_ms: int) -> Feeds:
+        count = len(self._cabinets)
+        out, gasped, silent = (np.zeros(count, np.bool_) for _ in range(3))
+        power_w = np.full(count, np.nan)
+        near_ms = policy.cause.window_s * 1000
+        for number, cabinet in enumerate(self._cabinets):
+            begins = begin_ms[(self._side.cabinet == number) & (begin_ms > 0)]
+            if not begins.size:
+                continue
+            since_ms = int(begins.min())
+            out[number] = self._is_out(cabinet, since_ms, near_ms, now_ms)
+            if cabinet.meter < 0:
+                continue
+            gasped[number] = self._has_gasped(cabinet.meter, since_ms, near_ms)
+            power_w[number], due_ms = self._power_w(cabinet.meter, since_ms, now_ms)
+            is_overdue = 0 < due_ms < now_ms - near_ms
+            silent[number] = np.isnan(power_w[number]) and is_overdue
+        return Feeds(out, gasped, silent, power_w)
+
+    def _is_out(self, cabinet: _Cabinet, since_ms: int, near_ms: int, now_ms: int) -> bool:
+        """Return whether the energy side tells of an outage above a cabinet at that time."""
+        query = AlarmQuery(since_ms - near_ms, now_ms + 1)
+        found = self._derived.alarms(_ENERGY, query, _MOST_ALARMS)
+        return any(
+            one.alarm.kind in _OUTAGES
+            and one.alarm.place in cabinet.places
+            and one.alarm.raised_ms <= since_ms + near_ms
+            and "withdrawn" not in one.alarm.evidence
+            for one in found
+        )
+
+    def _has_gasped(self, meter: int, since_ms: int, near_ms: int) -> bool:
+        events, _ = self._reader.events(since_ms - near_ms, since_ms + near_ms, meter)
+        return any(event.code == _LAST_GASP for event in events)
+
+    def _power_w(self, meter: int, since_ms: int, now_ms: int) -> tuple[float, int]:
+        """Return what a meter read first after a moment, and when that was due; NaN and 0: no."""
+        for row in self._reader.latest(device_index=meter):
+            profile = self._profiles[row.profile]
+            at = profile.column_index(_POWER_COLUMN)
+            if profile.sector != _ENERGY or at is None:
+                continue
+            interval_ms = profile.interval_s * 1000
+            until_ms = min(since_ms + 2 * interval_ms, now_ms) + 1
+            pages = self._reader.rows_of(profile.name, (meter, meter), since_ms + 1, until_ms)
+            rows = [(page.time_ms, page.values[:, at]) for page in pages if len(page)]
+            if not rows:
+                return np.nan, since_ms + interval_ms
+            times, values = (np.concatenate(part) for part in zip(*rows, strict=True))
+            first = values[[int(times.argmin())]]
+            column = profile.columns[at]
+            watts: FloatArray = engineer(column, first) * UNITS[column.unit][1]
+            return float(watts[0]), since_ms + interval_ms
+        return np.nan, 0
+
+
+def _number(known: dict[str, int], name: str | None) -> int:
+    return -1 if not name else known.setdefault(name, len(known))
+
+
+def _told(one: Alarm, row: int, causes: Causes) -> Alarm:
+    """Return an alarm with the reason in its evidence."""
+    evidence = msgspec.json.decode(one.evidence)
+    cause = int(causes.cause[row])
+    evidence["cause"] = "unknown" if cause == UNKNOWN else Cause(cause).name.lower()
+    evidence["cause_confidence"] = round(float(causes.confidence[row]), 3)
+    evidence["nats"] = {
+        cause.name.lower(): round(float(causes.weight[cause, row]), 2) for cause in Cause
+    }
+    return one._replace(evidence=msgspec.json.encode(evidence).decode())
