@@ -17,7 +17,7 @@ from gateway.energy.loss.policy import LossPolicy
 from gateway.energy.loss.suspects import noise_memory, unmoved
 from gateway.model import BoolArray, FloatArray, IntArray
 
-_HUBER = 2.5  # residuals beyond so many deviations weigh less
+_HUBER = 4.0  # residuals beyond so many deviations weigh less
 _MAD = 1.4826  # of a normal distribution
 _TERMS = 3  # iron, gain, copper: as in ``model``
 _LEAST_NOISE_WH = 5.0  # of a slot: registers count whole Wh at best, and models are models
