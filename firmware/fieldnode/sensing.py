@@ -1,7 +1,8 @@
 """Runs a driver: owns its line, feeds it and passes its rows on (drivers/__init__.py)."""
 
-import asyncio
 from array import array
+
+from fieldnode.hal.tasks import create_task
 
 if False:  # for the type checker
     from collections.abc import Callable
@@ -57,16 +58,17 @@ class Sensor:
             self._uart = hal.uart(ports[0], driver.line)
             self._tick_ms = min(tick_ms, UART_TICK_MS)
         elif driver.INPUT != "uart":
-            self._counters = [hal.counter(port, 0) for port in ports]
+            for port in ports:
+                self._counters.append(hal.counter(port, 0))
             self._tick_ms = driver.sample_ms or tick_ms
 
-    async def run(self, moved: "Callable[[], None]") -> None:
-        """Look after the driver for ever; ``moved`` is called at each tick."""
-        reader = asyncio.create_task(self._listen()) if self._uart else None
+    async def run(self, moved: "Callable[[str], None]") -> None:
+        """Look after the driver for ever; ``moved("sense")`` is called at each tick."""
+        reader = create_task(self._listen()) if self._uart else None
         try:
             while True:
                 await self.tick()
-                moved()
+                moved("sense")
                 await self._hal.sleep_ms(self._tick_ms)
         finally:
             if reader:
@@ -99,16 +101,20 @@ class Sensor:
             self._recorder.sample(driver.at_ms, row[0], row[1])
 
     def _sample(self, now_ms: int) -> None:
-        counts = [counter.count() for counter in self._counters]
-        if self.driver.UNIT == "mhz":
-            span_us = self._us - self._sampled_us
+        span_us = self._us - self._sampled_us
+        counts, frequencies = [], []
+        for index, counter in enumerate(self._counters):
+            counts.append(counter.count())
             if self._counts and span_us:
-                cycles = [counts[index] - self._counts[index] for index in range(len(counts))]
-                self.driver.sample(tuple([_MHZ_US * n // span_us for n in cycles]), now_ms)
-            self._counts = counts
-            self._sampled_us = self._us
-        else:
+                cycles = counts[index] - self._counts[index]
+                frequencies.append(_MHZ_US * cycles // span_us)
+        if self.driver.UNIT != "mhz":
             self.driver.sample(tuple(counts), now_ms)
+            return
+        if frequencies:
+            self.driver.sample(tuple(frequencies), now_ms)
+        self._counts = counts
+        self._sampled_us = self._us
 
     def _take_edges(self) -> None:
         ticks_us = self._hal.ticks_us()

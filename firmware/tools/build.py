@@ -27,7 +27,12 @@ BOOT = ("boot", "rom")
 # Loaded by name when they are wanted (fieldnode/rooms.py, drivers), and what outsiders read.
 APART = (
     "fieldnode.built",
-    "fieldnode.drivers",
+    "fieldnode.commands",
+    "fieldnode.ladder",
+    "fieldnode.syncing",
+    "fieldnode.core.sntp",
+    "fieldnode.core.trial",
+    "fieldnode.hal.material",
     "fieldnode.core.config",
     "fieldnode.core.claim",
     "fieldnode.core.ota",

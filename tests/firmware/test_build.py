@@ -41,12 +41,12 @@ else:
     mounted = rom.Rom(Slot())
 vfs.mount(mounted, "/app")
 sys.path[:] = [".frozen", "/app"]
-from fieldnode import built, drivers, start
+from fieldnode import built, start
 config = dict(built.CONFIG)
-driver = drivers.load(config["driver"], config["profile"], config.get("options"))
+driver = start.load(config["driver"], config["profile"], config.get("options"))
 print(built.BOARD, built.VERSION, driver.INPUT, driver.take(0))
 for name in sys.argv[3:]:
-    print(drivers.load(name, config["profile"]).INPUT)
+    print(start.load(name, config["profile"]).INPUT)
 """
 
 
