@@ -46,6 +46,11 @@ class Standing(NamedTuple):
         """Return the nearest parent of a kind."""
         return next((node for node in self.parents if node.kind is kind), None)
 
+    @property
+    def cabinet(self) -> str | None:
+        """Name what it shares its power with: a cabinet, or what it hangs on directly."""
+        return self.supply[0].id if self.supply else None
+
     def fed_by(self, kind: NodeKind) -> Node | None:
         """Return the nearest node of a kind that its power comes from."""
         return next((node for node in self.supply if node.kind is kind), None)

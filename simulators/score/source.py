@@ -43,8 +43,20 @@ ALARMS: Mapping[str, tuple[str, ...]] = {
     "overvoltage": ("voltage_out_of_band",),
     "loss": ("theft", "bypass", "reversed_ct", "meter_stopped"),
     "wrong_transformer": ("wrong_transformer",),
+    # docs/transport.md
+    "detector_no_data": ("detector_dead", "road_comms_outage", "cabinet_dark"),
+    "detector_locked_on": ("detector_stuck",),
+    "detector_chatter": ("detector_chatter", "detector_over_count"),
+    "detector_no_hits": ("detector_card_off",),
+    "detector_no_change": ("detector_constant",),
+    "detector_hanging": ("detector_hanging",),
+    "detector_occupancy_spike": ("detector_hanging",),
+    "detector_over_count": ("detector_over_count", "detector_cross_talk", "detector_chatter"),
+    "detector_under_count": ("detector_under_count",),
+    "detector_cross_talk": ("detector_cross_talk", "detector_over_count"),
+    "lane_unused": ("lane_closure",),
 }
-SECTORS = ("energy",)
+SECTORS = ("energy", "transport")
 _NOT_ALARMS = frozenset({"event", "state", "reply", "gap"})
 OF_DEVICES = frozenset(kind for kinds in CODES.values() for kind in kinds)
 OF_ALARMS = frozenset(kind for kinds in ALARMS.values() for kind in kinds)

@@ -11,6 +11,7 @@ from gateway.transport.assets.register import (
     stage,
     work_list,
 )
+from gateway.transport.assets.report import day_lines, troubles_of, work_line
 
 __all__ = [
     "ASSETS_DOMAIN",
@@ -20,8 +21,11 @@ __all__ = [
     "Stage",
     "Trouble",
     "WorkItem",
+    "day_lines",
     "in_service",
     "service",
     "stage",
+    "troubles_of",
+    "work_line",
     "work_list",
 ]

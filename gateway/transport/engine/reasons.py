@@ -4,7 +4,7 @@ Nothing is kept: what is asked of a silence is asked again while it lasts and fo
 since a last word, an outage or the rows of that time may come later than the silence is noticed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -12,10 +12,11 @@ import numpy as np
 
 from gateway.model import FloatArray, IntArray, Reason
 from gateway.ports import Alarm
-from gateway.profiles import Profile
-from gateway.registry import Device, Node, NodeKind, Registry
-from gateway.store import StoreReader
-from gateway.store.derived import AlarmQuery, DerivedReader
+from gateway.registry import Device, Node, NodeKind
+from gateway.store.derived import AlarmQuery
+from gateway.transport.engine.alarms import AlarmBook
+from gateway.transport.engine.house import House
+from gateway.transport.engine.live import Live
 from gateway.transport.engine.roster import LANES
 from gateway.transport.health import (
     ALARM_KIND,
@@ -59,21 +60,12 @@ class Reasons:
     """Asks for the reasons of silences.
 
     Args:
-        reader: the store.
-        derived: the alarms of energy.
-        profiles: all profiles by name.
-        registry: None where no file says what hangs on what.
+        house: the store, the alarms of energy, and what hangs on what.
     """
 
-    def __init__(
-        self,
-        reader: StoreReader,
-        derived: DerivedReader,
-        profiles: Mapping[str, Profile],
-        registry: Registry | None,
-    ) -> None:
-        self._reader, self._derived = reader, derived
-        self._profiles, self._registry = profiles, registry
+    def __init__(self, house: House) -> None:
+        self._reader, self._derived = house.reader, house.derived
+        self._profiles, self._registry = house.profiles, house.registry
         self._row: dict[str, int] = {}
         self._lanes = np.zeros(0, np.int64)
         self._side = Roadside(np.zeros(0, np.int64), np.zeros(0, np.int64))
@@ -89,7 +81,7 @@ class Reasons:
             known = self._registry is not None and self._registry.device(name) is not None
             standing = self._registry.at(name, now_ms) if self._registry and known else None
             supply = standing.supply if standing else ()
-            cabinet.append(_number(supplies, supply[0].id if supply else None))
+            cabinet.append(_number(supplies, standing and standing.cabinet))
             chains.update({supply[0].id: supply} if supply else {})
             uplink.append(_number(uplinks, standing and standing.uplink))
         self._row = {name: row for row, name in enumerate(road.devices)}
@@ -98,7 +90,7 @@ class Reasons:
         meters = {row.device: row.device_index for row in self._reader.devices()}
         self._cabinets = [self._cabinet(chains[name], meters, now_ms) for name in supplies]
 
-    def _cabinet(self, chain: tuple[Node, ...], meters: Mapping[str, int], now_ms: int) -> _Cabinet:
+    def _cabinet(self, chain: tuple[Node, ...], meters: dict[str, int], now_ms: int) -> _Cabinet:
         """Return the places whose outage makes a cabinet dark, and its own meter if it has one."""
         places = {f"{_ABOVE[node.kind]}:{node.id}" for node in chain if node.kind in _ABOVE}
         is_cabinet = chain[0].kind is NodeKind.CABINET  # a transformer has many meters
@@ -106,6 +98,14 @@ class Reasons:
         own = [one.id for one in below if isinstance(one, Device) and is_cabinet]
         places |= {f"device:{name}" for name in own}
         return _Cabinet(max((meters.get(name, -1) for name in own), default=-1), frozenset(places))
+
+    def explain(self, live: Live, book: AlarmBook, now_ms: int) -> list[Alarm]:
+        """Return the alarms of silences whose reason is known better than before."""
+        assert live.state is not None  # noqa: S101  # it closed an interval
+        until_ms = live.state.next_ms
+        policy = live.rules_at(until_ms).health
+        told = self.weigh(book.lasting(now_ms - AFTER_MS, now_ms), policy, now_ms)
+        return book.tell(told, until_ms)
 
     def weigh(self, alarms: Iterable[Alarm], policy: HealthPolicy, now_ms: int) -> list[Alarm]:
         """Return the alarms of silences whose reason is new, with the reason in their evidence.

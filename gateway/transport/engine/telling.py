@@ -19,6 +19,8 @@ _METHODS = [method.name.lower() for method in Method]
 _QUALITIES = {int(grade): grade.name.lower() for grade in Quality}
 _CLASSES = ("moto", "car", "bus", "truck", "long")
 _INCIDENT_SEVERITY = 3
+INCIDENT, LANE_CLOSED = "incident", "lane_closed"
+KINDS = frozenset({*ALARM_KIND.values(), INCIDENT, LANE_CLOSED})  # found interval by interval
 _CLOSED_LANE_SEVERITY = 2
 
 
@@ -135,7 +137,7 @@ def incident_alarms(
         place = f"section:{road.sections[section]}" if section >= 0 else _place(road, one.station)
         made.append(
             Alarm(
-                "lane_closed" if is_lane else "incident",
+                LANE_CLOSED if is_lane else INCIDENT,
                 place,
                 began_ms + one.began * interval_ms,
                 began_ms + (one.found + 1) * interval_ms,

@@ -140,6 +140,7 @@ def _hold_ms(limits: Realtime) -> IntArray:
     """Return how long each fault stands after it was last true, (faults, 1)."""
     held_s = np.full((len(Fault), 1), limits.hold_s, np.int64)
     held_s[list(_RARE)] = limits.hold_rare_s
+    held_s[Fault.NO_DATA] = 0  # it is over with the first row
     return held_s * 1000
 
 

@@ -277,7 +277,7 @@ def test_restoration_leaves_a_nested_outage() -> None:
     watch = watch_after(out, back, until_s=1320)
     assert len(watch.alarms) == 1  # a connection takes its time: nobody is left behind yet
     assert [c.what for c in watch.feed(T0 + 1_335_000, readings(range(1), 1330))] == ["raised"]
-    feeder, nested = watch.alarms
+    feeder, nested = list(watch.alarms)
     assert (feeder.level, feeder.end_ms) == (Level.FEEDER, T0 + 1_210_000)  # 11 of 12 ≥ 90 %
     assert (nested.level, nested.node, nested.is_open) == (Level.SERVICE, 11, True)
     assert nested.parent == feeder.id

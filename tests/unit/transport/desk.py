@@ -59,13 +59,19 @@ class Highway:
     """Lanes 0 … n-1, ``per_station`` at a station; what they count follows from a seed."""
 
     def __init__(
-        self, folder: Path, stations: int = 4, per_station: int = 2, *, registered: bool = True
+        self,
+        folder: Path,
+        stations: int = 4,
+        per_station: int = 2,
+        *,
+        registered: bool = True,
+        more: str = "",
     ) -> None:
         self.folder, self.lanes = folder, stations * per_station
         self.registry = None
         if registered:
             file = folder / "registry.toml"
-            file.write_text(registry_text(stations, per_station))
+            file.write_text(registry_text(stations, per_station) + more)
             self.registry = Registry.load(file)
         self.store = Store.open(folder)
         self.derived = DerivedStore(folder)
@@ -73,7 +79,8 @@ class Highway:
         self._record = 0
         self._total = np.zeros(self.lanes)
         self._newest_ms: dict[int, int] = {}
-        self._devices(range(self.lanes))
+        lanes = range(self.lanes)
+        self.meet([DeviceRow(k, "vn", "transport", name_of(k), 1, MORNING_MS) for k in lanes])
         self.start()
 
     def start(self) -> None:
@@ -172,12 +179,8 @@ class Highway:
         reader = DerivedReader(self.folder)
         return json.loads(reader.lines("transport", series, from_ms, [place])[place].body)
 
-    def meet(self, lanes: Sequence[int]) -> None:
-        """Let the store know further devices."""
-        self._devices(lanes)
-
-    def _devices(self, lanes: Sequence[int]) -> None:
-        rows = [DeviceRow(k, "vn", "transport", name_of(k), 1, MORNING_MS) for k in lanes]
+    def meet(self, rows: Sequence[DeviceRow]) -> None:
+        """Let the store know devices."""
         self._checkpoint(rows)
 
     def _checkpoint(self, devices: Sequence[DeviceRow] = ()) -> None:

@@ -1,16 +1,22 @@
 """The asset register: stages of a life, availability by hand, and the order of work."""
 
+import json
+
 import pytest
 
 from gateway.policies import load_policies
+from gateway.ports import Alarm
 from gateway.registry import Device
 from gateway.transport.assets import (
     AssetPolicy,
     Stage,
     Trouble,
+    day_lines,
     in_service,
     service,
     stage,
+    troubles_of,
+    work_line,
     work_list,
 )
 from gateway.transport.health import NOT_FAULTS, Fault
@@ -105,6 +111,61 @@ def test_waiting_raises_the_urgency_only_so_far() -> None:
     one = [Trouble("loop-1", "under_count", "", 0, 0)]
     weeks = [work_list(one, {}, {}, days * DAY_MS, POLICY)[0].priority for days in (0, 7, 14, 100)]
     assert weeks == pytest.approx([0.8, 1.6, 2.4, 2.4])
+
+
+def _alarm(kind: str, evidence: dict[str, object], cleared_ms: int = 0) -> Alarm:
+    text = json.dumps(evidence)
+    return Alarm(kind, "device:loop-1", 6 * HOUR_MS, 6 * HOUR_MS, cleared_ms, 2, 1.0, text)
+
+
+def test_alarms_of_detectors_are_troubles_of_assets() -> None:
+    alarms = [
+        _alarm("detector_no_data", {"cause": "power"}, 9 * HOUR_MS),
+        _alarm("detector_chatter", {"value": 1.0}),
+        _alarm("detector_hanging", {"withdrawn": True}, 7 * HOUR_MS),
+        _alarm("lane_unused", {}),
+        _alarm("detector_no_data", {"cause": "unknown"}),
+    ]
+    assert troubles_of(alarms) == [
+        Trouble("loop-1", "no_data", "power", 6 * HOUR_MS, 9 * HOUR_MS),
+        Trouble("loop-1", "chatter", "", 6 * HOUR_MS, 0),
+        Trouble("loop-1", "no_data", "", 6 * HOUR_MS, 0),
+    ]
+
+
+def test_a_day_of_a_device_is_a_line() -> None:
+    (line,) = day_lines([_device()], [_trouble(6, 9)], (0, DAY_MS), 2 * DAY_MS, POLICY)
+    assert (line.series, line.place, line.from_ms, line.to_ms) == (
+        *("assets", "device:loop-1", 0, DAY_MS),
+    )
+    assert json.loads(line.body) == {
+        "stage": "in_service",
+        "service_s": 86_400,
+        "down_s": 10_800,
+        "failures": 1,
+        "availability": 0.875,
+        "is_below_target": True,
+        "mtbf_h": 21.0,
+        "mttr_h": 3.0,
+    }
+
+
+def test_of_a_day_that_lasts_only_what_has_passed_counts() -> None:
+    (line,) = day_lines([_device()], [_trouble(6, 0)], (0, DAY_MS), 12 * HOUR_MS, POLICY)
+    body = json.loads(line.body)
+    assert (body["stage"], body["availability"]) == ("failed", 0.5)
+
+
+def test_the_list_of_work_is_one_line_with_the_most_urgent_first() -> None:
+    troubles = [
+        Trouble("loop-1", "hanging", "", 0, 0),
+        Trouble("loop-2", "no_data", "device", 0, 0),
+    ]
+    items = work_list(troubles, {}, {}, HOUR_MS, POLICY)
+    body = json.loads(work_line(items, (0, DAY_MS), HOUR_MS).body)
+    assert body["open"] == 2
+    assert [item["assets"] for item in body["items"]] == [["loop-2"], ["loop-1"]]
+    assert body["items"][0]["action"] == "replace the device"
 
 
 def test_every_fault_has_its_action() -> None:

@@ -13,8 +13,10 @@ from gateway.profiles import load_profiles
 from gateway.registry import Registry
 from gateway.store import Store, StoreReader
 from gateway.store.derived import DerivedReader, DerivedStore
+from gateway.transport.engine.house import House
 from gateway.transport.engine.reasons import KIND, Reasons
 from gateway.transport.roads import Lane, road_of
+from tests.unit.transport.desk import Highway, name_of
 from tests.unit.transport.health_rig import HALF_MIN_MS, POLICY, at_hour
 
 PROFILES = load_profiles()
@@ -71,7 +73,8 @@ def _registry_text() -> str:
         number = at // 4 + 1
         lines.append(
             f'[[device]]\nid = "{name}"\norg = "vn"\nsector = "transport"\nparent = "st-1"\n'
-            f'supply = "cabinet-{number}"\nuplink = "modem-{number}"\nlane = {{ number = {at + 1} }}'
+            f'supply = "cabinet-{number}"\nuplink = "modem-{number}"\n'
+            f"lane = {{ number = {at + 1} }}"
         )
     return "\n".join(lines)
 
@@ -96,7 +99,7 @@ class Site:
         latest += [_latest(k, "em1", SINCE_MS - 60_000, 6) for k in METERS.values()]
         self._keep(rows, latest)
         reader = StoreReader(folder, PROFILES)
-        self.reasons = Reasons(reader, DerivedReader(folder), PROFILES, registry)
+        self.reasons = Reasons(House(reader, DerivedReader(folder), PROFILES, registry))
         lanes = [Lane(k, name) for k, name in enumerate(LOOPS)]
         self.reasons.adopt(road_of(lanes, registry, NOW_MS), NOW_MS)
         self.alarms = [_silence(LOOPS[k]) for k in silent]
@@ -212,3 +215,26 @@ def test_what_is_known_already_is_not_told_again(tmp_path: Path) -> None:
     assert not site.reasons.weigh(site.alarms, POLICY, NOW_MS + 30_000)
     long_over = [_silence(LOOPS[0], SINCE_MS + 60_000)]
     assert not site.reasons.weigh(long_over, POLICY, SINCE_MS + 2 * 3_600_000)
+
+
+def test_the_engine_says_why_and_what_is_to_be_done(tmp_path: Path) -> None:
+    road = Highway(tmp_path)
+    road.drive(range(3))
+    spoken = [lane for lane in range(road.lanes) if lane != 3]
+    road.drive(range(3, 10), spoken)
+    (alarm,) = road.alarms(KIND)
+    assert alarm.place == f"device:{name_of(3)}"
+    assert not alarm.cleared_ms
+    # no cabinet and no uplink in this registry: power 0, comms 0.5, device 0.5
+    evidence = json.loads(alarm.evidence)
+    assert evidence["cause"] == "unknown"
+    assert evidence["nats"] == {"power": 0.0, "comms": 0.5, "device": 0.5}
+    road.start()  # the register is renewed with every hour, and with every life
+    road.drive(range(10, 12), spoken)
+    served = road.body("assets", f"device:{name_of(3)}")
+    assert served["stage"] == "failed"
+    assert served["failures"] == 1
+    assert road.body("assets", f"device:{name_of(2)}")["stage"] == "in_service"
+    work = road.body("work", "site:all")
+    assert [item["assets"] for item in work["items"]] == [[name_of(3)]]
+    assert work["items"][0]["action"] == "find out why it is silent"
