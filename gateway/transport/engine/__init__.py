@@ -28,6 +28,7 @@ from gateway.transport.engine.backlog import backlog_of
 from gateway.transport.engine.house import House
 from gateway.transport.engine.kept import Kept, Moves, moved, pack, slim, unpack
 from gateway.transport.engine.live import HISTORY, SHOWN, Live, LiveState, Step
+from gateway.transport.engine.news import News
 from gateway.transport.engine.policies import TransportPolicies
 from gateway.transport.engine.publish import Publisher
 from gateway.transport.engine.reasons import Reasons
@@ -41,8 +42,6 @@ from gateway.transport.engine.telling import KINDS, health_alarms, incident_alar
 
 __all__ = ["House", "TransportEngine", "TransportPolicies"]
 
-SECTORS = ("transport", "env")
-HEARD = {LANES} | ROADSIDE
 BUDGET_S = 0.4  # of a step; the interval in hand is finished
 SAVE_EVERY_MS = 300_000
 GAP_MS = 180_000  # so long without a row of anybody is our own silence, and not the detectors'
@@ -80,8 +79,7 @@ class TransportEngine:
         profile = house.profiles[LANES]
         self._roster = Roster(house.registry, house.profiles)
         self._slots = Slots(profile.interval_s * 1000, HISTORY)
-        self._top = -1  # highest device index that the store has told a name of
-        self._unmet: list[ReadingBatch] = []
+        self._news = News(house.reader, self._roster)
         self._kept = kept  # taken up by the first step, which knows the time
         self._live: Live | None = None
         self._book: AlarmBook | None = None
@@ -109,9 +107,8 @@ class TransportEngine:
         self._stats.gauge("infragate_analysis_pending", len(self._backlog.waiting), domain=DOMAIN)
         self._stats.observe("infragate_analysis_step_seconds", self._stopwatch() - began_s)
         memos, self._memos = self._memos, []
-        return Findings(
-            [*(alarms or ()), *beside.alarms], results, self._state_if_due(now_ms), memos
-        )
+        told = [*(alarms or ()), *beside.alarms]
+        return Findings(told, results, self._state_if_due(now_ms), memos)
 
     # -- who there is --
 
@@ -121,22 +118,17 @@ class TransportEngine:
         query = AlarmQuery(now_ms - ALARMS_MS, _FOREVER_MS)
         told = house.derived.alarms(DOMAIN, query, _MOST_ALARMS)
         self._book = AlarmBook(one.alarm for one in told if one.alarm.kind in KINDS)
-        self._learn_names()
+        self._news.learn_names()
         others = [one.alarm for one in told if one.alarm.kind not in KINDS]
         words = Words(self._roster, house.registry)
         self._roadside = Roadside(house.reader, house.profiles, self._policies, words, others)
-        self._roadside.begin(now_ms)
+        self._roadside.begin(now_ms, kept.hours if kept else ())
         for name, senders in (kept.senders if kept else {}).items():
             self._roster.sends(np.array(senders, np.int64), name)
         if kept is None or kept.live is None:
             return
         self._build(now_ms)
         self._read_again(kept.live.next_ms - HISTORY * self._slots.raster_ms, now_ms)
-
-    def _learn_names(self) -> None:
-        rows = self._house.reader.devices()
-        self._roster.take(row for row in rows if row.sector in SECTORS)
-        self._top = max((row.device_index for row in rows), default=-1)
 
     def _build(self, now_ms: int) -> None:
         """Make the road anew; what is known of its lanes stays."""
@@ -173,18 +165,10 @@ class TransportEngine:
 
     def _take_in(self, changes: Changes, now_ms: int) -> int:
         """Put rows into their intervals; return the first one that was closed before, else 0."""
-        ours = [*self._unmet, *(changes.readings or ())]
-        ours = [one for one in ours if one.profile in HEARD]
-        if any(int(one.device_index.max(initial=-1)) > self._top for one in ours):
-            self._learn_names()
+        met, is_new = self._news.take(changes)
         if changes.readings is None:
-            self._learn_names()
             self._catch_up(changes, now_ms)
-        met = [one.take(one.device_index <= self._top) for one in ours]
-        unmet = [one.take(one.device_index > self._top) for one in ours]
-        self._unmet = [one for one in unmet if len(one)]
-        is_new = [self._roster.sends(one.device_index, one.profile) for one in met]
-        if any(is_new) or (self._live is None and len(self._roster.senders(LANES))):
+        if is_new or (self._live is None and len(self._roster.senders(LANES))):
             self._build(now_ms)
         for one in met:
             if one.profile in ROADSIDE:
@@ -214,8 +198,6 @@ class TransportEngine:
             self._backlog.waiting.note_span(low_ms, high_ms, now_ms)
         if not newest:
             return
-        for row in self._house.reader.latest():
-            self._roster.sends(np.array([row.device_index]), row.profile)
         self._build(now_ms)
         until_ms = min(max(newest), now_ms)
         self._read_again(until_ms - HISTORY * self._slots.raster_ms, now_ms)
@@ -292,13 +274,20 @@ class TransportEngine:
 
     def _state_if_due(self, now_ms: int) -> bytes | None:
         live = self._live
-        if not self._is_changed or live is None or self._unmet:
+        if not self._is_changed or live is None or self._news.unmet:
             return None
         if 0 <= now_ms - self._saved_ms < SAVE_EVERY_MS:
             return None
         self._saved_ms, self._is_changed = now_ms, False
-        road = live.road
-        lists = list(road.devices), list(road.stations)
-        nights, waiting = self._backlog.nights, self._backlog.waiting.all()
-        last = nights.learned_day
-        return pack(Kept(0, self._roster.lists(), *lists, live.behind(SHOWN), waiting, last))
+        return pack(
+            Kept(
+                0,
+                self._roster.lists(),
+                list(live.road.devices),
+                list(live.road.stations),
+                live.behind(SHOWN),
+                self._backlog.waiting.all(),
+                self._roadside.waiting(),
+                self._backlog.nights.learned_day,
+            )
+        )

@@ -25,6 +25,7 @@ class Kept(NamedTuple):
     stations: list[str]
     live: LiveState | None
     waiting: list[tuple[int, int]]  # quarters of an hour that are to be worked out, and when
+    hours: list[tuple[int, str, int]]  # hours of roadside devices that are to be summed up, when
     learned_day: int  # the last local day that imputation has learned of
 
 

@@ -1,14 +1,15 @@
 """What stands at the road beside the loops: toll lanes, scales, radars, weather stations.
 
-Their rows are single events. Alarms are worked out as rows come, by sequential tests that go on from
-the state before; at a start the last hours are read again for them. Hours are summed up from the
-store, and again whenever a row of theirs comes, however late.
+Their rows are single events. Alarms are worked out as rows come, by sequential tests that go on
+from the state before; at a start the last hours are read again for them. Hours are summed up from
+the store, and again whenever a row of theirs comes, however late.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.model import IntArray, ReadingBatch
 from gateway.ports import Alarm, Result
@@ -79,14 +80,19 @@ class Roadside:
         self._hours: dict[tuple[int, str], int] = {}  # hour, profile → when it is due
         self._sky_due_ms = 0
 
-    def begin(self, now_ms: int) -> None:
-        """Read the last hours again, for the states of the tests."""
+    def begin(self, now_ms: int, hours: Iterable[tuple[int, str, int]]) -> None:
+        """Read the last hours again, for the states of the tests; note what waited before."""
+        self._hours.update(((hour, name), due_ms) for hour, name, due_ms in hours)
         for name in sorted(PROFILES - {SKY}):
             span = now_ms - LOOK_BACK_MS, now_ms + SETTLE_MS
             for page in self._reader.rows_of(name, _EVERYBODY, *span):
                 self.take(page, now_ms)
         self._sky_due_ms = now_ms
         self._words.now_ms = now_ms
+
+    def waiting(self) -> list[tuple[int, str, int]]:
+        """Return the hours that wait, to be given to the next life."""
+        return [(hour, name, due_ms) for (hour, name), due_ms in sorted(self._hours.items())]
 
     def take(self, batch: ReadingBatch, now_ms: int) -> None:
         """Take rows in; the hours they lie in are summed up when they are over."""
@@ -231,7 +237,7 @@ def _joined(batches: list[ReadingBatch]) -> ReadingBatch:
     return ReadingBatch(batches[0].profile, *(np.concatenate(one) for one in columns))
 
 
-def _columns(batch: ReadingBatch) -> tuple[np.ndarray, ...]:  # type: ignore[type-arg]
+def _columns(batch: ReadingBatch) -> tuple[NDArray[Any], ...]:
     return (
         *(batch.device_index, batch.log, batch.seq, batch.time_ms, batch.received_ms),
         *(batch.values, batch.status, batch.quality, batch.reasons, batch.record),

@@ -17,6 +17,7 @@ from gateway.transport.series import Road, Window, empty_window
 
 GRACE_MS = 5_000  # a row may be that late and still be in time
 SILENCE_MS = 600_000  # so long after the last row of anybody intervals pass without rows
+_AHEAD_SHARE = 20  # one lane in so many may be ahead of the others
 _ACTIVE_SLOTS = 3  # a lane that is further behind is not waited for
 _AHEAD_MS = 120_000  # of a clock that is ahead: as the screen of the pipeline
 _LAYERED = 3
@@ -87,7 +88,7 @@ class Slots:
         end_ms = begin_ms + self.raster_ms
         if now_ms < end_ms:
             return False
-        front_ms = int(self._newest_ms.max(initial=0))
+        front_ms = self.front_ms
         if front_ms >= end_ms:
             active = self._newest_ms > front_ms - _ACTIVE_SLOTS * self.raster_ms
             if bool((self._newest_ms[active] >= end_ms).all()):
@@ -103,8 +104,11 @@ class Slots:
 
     @property
     def front_ms(self) -> int:
-        """Return the end of the newest interval with a row, 0 where there is none."""
-        return int(self._newest_ms.max(initial=0))
+        """Return up to where rows have come: no single clock that is ahead decides."""
+        if not len(self._newest_ms):
+            return 0
+        ahead = 1 + len(self._newest_ms) // _AHEAD_SHARE
+        return int(np.partition(self._newest_ms, -ahead)[-ahead])
 
     def following(self, begin_ms: int) -> int:
         """Return the begin of the next interval with a row, 0 where there is none."""

@@ -48,7 +48,9 @@ def road(tmp_path: Path) -> Highway:
     return highway
 
 
-def rows_of(profile: str, device: int, rows: Sequence[tuple[float, Sequence[float]]]) -> ReadingBatch:
+def rows_of(
+    profile: str, device: int, rows: Sequence[tuple[float, Sequence[float]]]
+) -> ReadingBatch:
     """Return events as minutes after the begin of the morning and values."""
     time_ms = np.array([MORNING_MS + round(minute * MINUTE_MS) for minute, _ in rows])
     zero = np.zeros(len(rows), np.int64)
