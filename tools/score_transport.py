@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tools.road_scores import causes, health, incidents
+from tools.road_scores import causes, driving, health, incidents
 
 
 def main() -> None:
@@ -54,8 +54,17 @@ def _causes(seeds: range, lanes: int) -> list[str]:
     return causes.report(total)
 
 
+def _driving(seeds: range, lanes: int) -> list[str]:
+    total = driving.DrivingScore()
+    for seed in seeds:
+        driving.score(seed, lanes, total)
+        print(f"   seed {seed}", file=sys.stderr, flush=True)
+    return driving.report(total)
+
+
 _SCORES: dict[str, Callable[[range, int], list[str]]] = {
     "causes": _causes,
+    "driving": _driving,
     "health": _health,
     "incidents": _incidents,
 }

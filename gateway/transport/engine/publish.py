@@ -5,7 +5,7 @@ import numpy as np
 from gateway.ports import Result
 from gateway.store.derived import DerivedReader
 from gateway.transport import aggregate, state
-from gateway.transport.engine.live import SHOWN, Live
+from gateway.transport.engine.live import Live
 from gateway.transport.engine.policies import Rules
 from gateway.transport.engine.quarters import QUARTER_MS
 from gateway.transport.engine.remembered import learned_of
@@ -40,7 +40,7 @@ class Publisher:
 
     def live(self, live: Live) -> list[Result]:
         """Return how traffic is in the five minutes up to now; of each hour the newest stays."""
-        found, window = live.bins(), live.stations(SHOWN)
+        found, window = live.bins(), live.stations(live.shown)
         if found is None or window is None:
             return []
         end_ms = found.start_ms + found.interval_ms

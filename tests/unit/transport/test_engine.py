@@ -253,3 +253,37 @@ def test_what_was_learned_yesterday_fills_a_gap_today(road: Highway) -> None:
     quarter = road.body_at("state", "station:st-0000", MORNING_MS + 16 * 3_600_000)
     assert quarter["method"] == ["local"] * 3
     assert 1700 < min(quarter["flow_veh_h"]) <= max(quarter["flow_veh_h"]) < 2600
+
+
+def test_lanes_that_measure_every_minute_are_read_by_the_minute(road: Highway) -> None:
+    for slot in range(1, 70, 2):  # a row of nine cars or so at the end of each minute
+        road.now_ms = MORNING_MS + (slot + 1) * SLOT_MS + 500
+        road.send(road.measure(slot))
+        road.pause()
+    body = road.body("live", "station:st-0001")
+    assert body["interval_s"] == 300
+    assert 850 < body["flow_veh_h"] < 1350  # two lanes, 540 each
+    quarter = road.body_at("state", "station:st-0001", MORNING_MS + QUARTER_MS)
+    assert 850 < min(quarter["flow_veh_h"]) <= max(quarter["flow_veh_h"]) < 1350
+    assert quarter["observed"] == [1, 1, 1]
+    assert not road.alarms()
+
+
+def test_a_lane_of_another_interval_is_summed_up_all_the_same(road: Highway) -> None:
+    rest = [0, 1, 2, 4, 5, 6, 7]
+    for slot in range(64):
+        road.now_ms = MORNING_MS + (slot + 1) * SLOT_MS + 500
+        road.send(road.measure(slot, rest))
+        if slot % 2:
+            road.send(road.measure(slot, [3]))
+        road.pause()
+    quarter = road.body_at("state", "station:st-0001", MORNING_MS + QUARTER_MS)
+    truth = [
+        sum(
+            float(road.measure(slot).values[2, 0] + slot % 2 * road.measure(slot).values[3, 0])
+            for slot in range(first, first + 10)
+        )
+        for first in (30, 40, 50)
+    ]
+    assert quarter["flow_veh_h"] == [count * 12 for count in truth]
+    assert quarter["method"] == ["observed"] * 3
