@@ -24,17 +24,14 @@ from gateway.stats import Stats
 from gateway.store.derived import AlarmQuery
 from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
 from gateway.transport.engine.assetwork import AssetWork
-from gateway.transport.engine.backlog import Backlog
+from gateway.transport.engine.backlog import backlog_of
 from gateway.transport.engine.feed import Feed
 from gateway.transport.engine.house import House
 from gateway.transport.engine.kept import Kept, Moves, moved, pack, slim, unpack
 from gateway.transport.engine.live import HISTORY_MS, Live, LiveState, Step
 from gateway.transport.engine.news import News
-from gateway.transport.engine.nights import Nights
 from gateway.transport.engine.policies import TransportPolicies
 from gateway.transport.engine.publish import Publisher
-from gateway.transport.engine.quarters import Waiting
-from gateway.transport.engine.quarterwork import QuarterWork
 from gateway.transport.engine.reasons import Reasons
 from gateway.transport.engine.remembered import memos_of, recalled
 from gateway.transport.engine.roadside import PROFILES as ROADSIDE
@@ -88,11 +85,8 @@ class TransportEngine:
         self._book: AlarmBook | None = None
         self._publisher = Publisher(house.derived)
         self._reasons, self._assets = Reasons(house), AssetWork(house.registry)
-        self._backlog = Backlog(
-            Waiting(kept.waiting if kept else ()),
-            QuarterWork(house.reader, house.derived, profile, self._publisher),
-            Nights(self._publisher, self._policies.offset_min, kept.learned_day if kept else -1),
-        )
+        offset_min = self._policies.offset_min
+        self._backlog = backlog_of(house, profile, self._publisher, kept, offset_min)
         self._memos: list[Memo] = []
         self._saved_ms = 0
         self._is_changed = False

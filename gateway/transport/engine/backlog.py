@@ -4,9 +4,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gateway.ports import Memo, Result
+from gateway.profiles import Profile
 from gateway.transport.engine.alarms import AlarmBook
+from gateway.transport.engine.daystatus import DayStatusBook
+from gateway.transport.engine.house import House
+from gateway.transport.engine.kept import Kept
 from gateway.transport.engine.live import Live
 from gateway.transport.engine.nights import Nights
+from gateway.transport.engine.publish import Publisher
 from gateway.transport.engine.quarters import QUARTER_MS, Waiting
 from gateway.transport.engine.quarterwork import QuarterWork
 
@@ -41,7 +46,7 @@ class Backlog:
             day_until_ms = until_ms if quarter is None else quarter * QUARTER_MS
             day = self.nights.next(self.waiting, day_until_ms, now_ms)
             if day is not None:
-                lines, memos = self.nights.close(day, live)
+                lines, memos = self.nights.close(day, live, book)
                 done.results.extend(lines)
                 done.memos.extend(memos)
             elif (quarter := self.waiting.next(until_ms, now_ms)) is not None:
@@ -52,3 +57,21 @@ class Backlog:
             if not has_time():
                 break
         return done
+
+
+def backlog_of(
+    house: House, profile: Profile, publisher: Publisher, kept: Kept | None, utc_offset_min: int
+) -> Backlog:
+    """Return what waits, as an earlier life left it.
+
+    Args:
+        house: where rows come from, and what the registry says.
+        profile: of the lanes.
+        publisher: makes lines.
+        kept: of the life before, None at a first start.
+        utc_offset_min: of the local day.
+    """
+    waiting = Waiting(kept.waiting if kept else ())
+    work = QuarterWork(house.reader, house.derived, profile, publisher)
+    status, learned_day = DayStatusBook(house.registry), kept.learned_day if kept else -1
+    return Backlog(waiting, work, Nights(publisher, status, utc_offset_min, learned_day))

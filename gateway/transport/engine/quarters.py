@@ -117,6 +117,14 @@ def lane_bins(rows: Rows, road: Road, quarter: int, is_bad: BoolArray | None, ru
     return made.part(1, 1 + _BINS)
 
 
+def windows(rows: Rows, road: Road, quarter: int) -> Iterator[tuple[IntArray, Window]]:
+    """Yield lanes, by row, and the intervals of a quarter that they measured, without its sides."""
+    for interval_ms, chosen in _by_interval(rows, road):
+        slots = QUARTER_MS // interval_ms
+        grid = Grid(road.device_index[chosen], quarter * QUARTER_MS, interval_ms, slots)
+        yield chosen, place(grid, [(rows.profile, batch) for batch in rows.batches])
+
+
 def _by_interval(rows: Rows, road: Road) -> Iterator[tuple[int, IntArray]]:
     """Yield intervals and the lanes, by row, that measure at them."""
     usual_ms = rows.profile.interval_s * 1000

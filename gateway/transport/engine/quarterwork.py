@@ -46,7 +46,8 @@ class QuarterWork:
         rows = read(self._reader, self._profile, quarter)
         lanes = self._publisher.filled(lane_bins(rows, road, quarter, is_bad, rules), live)
         stations = aggregate.station_bins(lanes, road)
-        nights.put(quarter, lanes, stations)
+        day = nights.put(quarter, lanes, stations)
+        nights.status.put(day, quarter, rows, road, rules.health)
         return self._publisher.state(stations, road, rules)
 
     def _bad(self, start_ms: int, road: Road, live: Live, book: AlarmBook) -> BoolArray:

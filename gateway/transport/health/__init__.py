@@ -16,7 +16,14 @@ from gateway.transport.health.cause import (
     Silences,
     root_cause,
 )
-from gateway.transport.health.daily import DayStatus, DayTally, Tree, day_status, day_tally
+from gateway.transport.health.daily import (
+    DayStatus,
+    DayTally,
+    Tree,
+    day_status,
+    day_tally,
+    is_constant,
+)
 from gateway.transport.health.faults import (
     ALARM_KIND,
     NOT_FAULTS,
@@ -77,6 +84,7 @@ __all__ = [
     "Usual",
     "day_status",
     "day_tally",
+    "is_constant",
     "judge",
     "learn",
     "new_balance",

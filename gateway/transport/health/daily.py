@@ -1,5 +1,6 @@
 """The tests of PeMS over a whole day, and at which level of the tree nothing came at all."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -51,6 +52,24 @@ class DayTally(NamedTuple):
     ghosts: FloatArray  # count and no occupancy
     is_constant: BoolArray
 
+    @classmethod
+    def summed(cls, parts: "Sequence[DayTally]", is_constant: BoolArray) -> "DayTally":
+        """Return the tally of a day whose parts follow each other.
+
+        Args:
+            parts: of times that do not overlap; ``expected`` is that of a day in each.
+            is_constant: (lanes,) over the whole day, see ``is_constant``.
+        """
+        return cls(
+            parts[0].expected,
+            np.sum([one.samples for one in parts], axis=0),
+            np.sum([one.zero for one in parts], axis=0),
+            np.sum([one.high for one in parts], axis=0),
+            np.sum([one.covered for one in parts], axis=0),
+            np.sum([one.ghosts for one in parts], axis=0),
+            is_constant,
+        )
+
 
 def day_tally(window: Window, policy: HealthPolicy) -> DayTally:
     """Count the rows of a local day that lie in the hours which are judged.
@@ -77,7 +96,7 @@ def day_tally(window: Window, policy: HealthPolicy) -> DayTally:
         of(occupancy > limits.high_occupancy),
         of((count == 0) & (occupancy > 0)),
         of((count > 0) & (occupancy == 0)),
-        _constant(np.where(known, occupancy, np.nan), window.interval_ms, policy),
+        is_constant(_bins(np.where(known, occupancy, np.nan), window.interval_ms), policy),
     )
 
 
@@ -113,6 +132,23 @@ def day_status(
     return found.astype(np.int64)
 
 
+def is_constant(level: FloatArray, policy: HealthPolicy) -> BoolArray:
+    """Return whose occupancy did not move for hours although there was some.
+
+    Args:
+        level: (lanes, bins of five minutes), NaN where a row is missing or not judged.
+        policy: how long, and how little.
+    """
+    length = round(policy.daily.constant_h * _HOUR_MS / _BIN_MS)
+    if level.shape[1] < length:
+        return np.zeros(len(level), np.bool_)
+    steps = np.abs(np.diff(level, axis=1))
+    covered = np.lib.stride_tricks.sliding_window_view(level > 0, length, axis=1).all(axis=2)
+    moved = np.lib.stride_tricks.sliding_window_view(np.nan_to_num(steps, nan=1.0), length - 1, 1)
+    still: BoolArray = (covered & (moved.sum(axis=2) < policy.daily.constant_step)).any(axis=1)
+    return still
+
+
 def _all_of(nothing: BoolArray, group: IntArray) -> BoolArray:
     """Return who belongs to a group of several in which nobody said anything."""
     known = group >= 0
@@ -124,16 +160,9 @@ def _all_of(nothing: BoolArray, group: IntArray) -> BoolArray:
     return result
 
 
-def _constant(occupancy: FloatArray, interval_ms: int, policy: HealthPolicy) -> BoolArray:
-    """Return whose occupancy did not move for hours although there was some."""
+def _bins(occupancy: FloatArray, interval_ms: int) -> FloatArray:
+    """Return the mean of each five minutes, NaN where a row is missing."""
     each = max(1, _BIN_MS // interval_ms)
-    bins = occupancy[:, : occupancy.shape[1] // each * each]
-    level = bins.reshape(len(bins), -1, each).mean(axis=2)  # NaN where a row is missing
-    length = round(policy.daily.constant_h * _HOUR_MS / max(_BIN_MS, interval_ms))
-    if level.shape[1] < length:
-        return np.zeros(len(level), np.bool_)
-    steps = np.abs(np.diff(level, axis=1))
-    covered = np.lib.stride_tricks.sliding_window_view(level > 0, length, axis=1).all(axis=2)
-    moved = np.lib.stride_tricks.sliding_window_view(np.nan_to_num(steps, nan=1.0), length - 1, 1)
-    still: BoolArray = (covered & (moved.sum(axis=2) < policy.daily.constant_step)).any(axis=1)
-    return still
+    whole = occupancy[:, : occupancy.shape[1] // each * each]
+    level: FloatArray = whole.reshape(len(whole), -1, each).mean(axis=2)
+    return level

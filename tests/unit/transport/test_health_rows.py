@@ -149,15 +149,15 @@ def test_a_speed_of_nobody_is_impossible() -> None:
 
 def test_odd_rows_between_free_ones_are_hanging() -> None:
     made = _free(2, 100)
-    odd = [10, 20, 30, 40]
+    odd = [10, 20, 30, 40, 50]
     made.count[0, odd] = 0.0
     made.occupancy[0, odd] = 0.5
     made.speed_kmh[0, odd] = np.nan
-    # confirmed by the next row; ten rows fade by e^(-300/3600) = 0.92:
-    # 1 + 0.92 + 0.846 + 0.779 = 3.545 > 3.5 with the fourth
+    # confirmed by the next row; ten rows fade by e^(-300/7200) = 0.9592:
+    # 1 + 0.9592 + 0.9200 + 0.8825 = 3.762, and with the fifth 4.608 > 4
     found = _judge(made, road(2))
-    assert _raised(found) == [(Fault.HANGING, 0, 41)]
-    assert found.changes[0].value == pytest.approx(3.5447 / 3.5, abs=1e-3)
+    assert _raised(found) == [(Fault.HANGING, 0, 51)]
+    assert found.changes[0].value == pytest.approx(4.6082 / 4, abs=1e-4)
 
 
 def test_before_a_red_light_both_lanes_stand_and_nothing_hangs() -> None:
