@@ -55,7 +55,7 @@ def score(seed: int, lanes: int, total: FlowScore) -> None:
     """Add a city."""
     policy = load_policies(TRAFFIC_DOMAIN, TrafficPolicy).at(TRAFFIC_POLICY, _START_MS)
     layout = build(seed, lanes)
-    devices = list(device_rows(layout, WINDOW_MS, WINDOW_MS, str))
+    devices = list(device_rows(layout, WINDOW_MS, WINDOW_MS, is_fed=False))
     road = road_of(list(node_rows(layout)), devices)
     rng = np.random.default_rng(seed)
     first, second = (_drive(seed, layout, road, day, rng) for day in range(2))
@@ -75,7 +75,7 @@ def report(total: FlowScore) -> list[str]:
     fixed = np.concatenate(total.fixed_kmh)
     lines = [
         (
-            f"speed of single loops, mean absolute error {every.mean():.1f} km/h of {every.size} bins"
+            f"speed of single loops, mean absolute error {every.mean():.1f} km/h, {every.size} bins"
             f" (below half the free speed {jams.mean():.1f} of {jams.size};"
             f" with one length for all {fixed.mean():.1f})  target: at most 7"
         )
@@ -195,9 +195,9 @@ def _times(
         kmh = state.current_speeds(stations, road, policy)
         hours = state.link_hours(kmh, road, policy.measures)
         for corridor, told_h in enumerate(state.travel_times(hours, road).tolist()):
-            seconds = true.get((corridor, slot // _EVERY), [])
-            if len(seconds) >= _MIN_VEHICLES and np.isfinite(told_h):
-                found[corridor, slot // _EVERY] = told_h * 3600, float(np.mean(seconds))
+            drives = true.get((corridor, slot // _EVERY), [])
+            if len(drives) >= _MIN_VEHICLES and np.isfinite(told_h):
+                found[corridor, slot // _EVERY] = told_h * 3600, float(np.mean(drives))
     return found
 
 
