@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tools.road_scores import causes, health, incidents
+from tools.road_scores import causes, flows, health, incidents
 
 
 def main() -> None:
@@ -41,9 +41,24 @@ def _incidents(seeds: range, lanes: int) -> list[str]:
     for seed in seeds:
         incidents.score(seed, lanes, total)
         found = f"{sum(total.found.values())} of {sum(total.happened.values())} found"
-        false = f"{len(total.false)} and {len(total.false_of_faults)} false"
-        print(f"   seed {seed}: {found}, {false}", file=sys.stderr, flush=True)
+        print(f"   seed {seed}: {found}, {len(total.false)} false", file=sys.stderr, flush=True)
     return incidents.report(total)
+
+
+def _flows(seeds: range, lanes: int) -> list[str]:
+    total = flows.FlowScore()
+    for seed in seeds:
+        flows.score(seed, lanes, total)
+        print(f"   seed {seed}", file=sys.stderr, flush=True)
+    return flows.report(total)
+
+
+def _incidents_broken(seeds: range, lanes: int) -> list[str]:
+    total = incidents.IncidentScore()
+    for seed in seeds:
+        incidents.score_broken(seed, lanes, total)
+        print(f"   seed {seed}: {len(total.false_of_faults)} false", file=sys.stderr, flush=True)
+    return incidents.report_broken(total)
 
 
 def _causes(seeds: range, lanes: int) -> list[str]:
@@ -56,8 +71,10 @@ def _causes(seeds: range, lanes: int) -> list[str]:
 
 _SCORES: dict[str, Callable[[range, int], list[str]]] = {
     "causes": _causes,
+    "flows": _flows,
     "health": _health,
     "incidents": _incidents,
+    "incidents_broken": _incidents_broken,
 }
 
 

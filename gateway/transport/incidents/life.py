@@ -122,7 +122,11 @@ def _go_on(one: Incident, scene: Scene, rules: Rules) -> Incident:
 
 
 def _is_of(sign: Candidate, one: Incident, scene: Scene) -> bool:
-    """Return whether a sign belongs to an incident: at its head, in its queue, or next to them."""
+    """Return whether a sign belongs to an incident: at its head, in its queue, or next to them.
+
+    Vehicles stored before a station to which the queue comes are those of the queue.
+    """
     near = {one.station, scene.upstream[one.station], scene.downstream[one.station], *one.reached}
     near |= {scene.upstream[station] for station in one.reached}
-    return sign.station in near
+    is_before = sign.sign == Sign.STORAGE and scene.downstream[sign.station] in near
+    return sign.station in near or is_before

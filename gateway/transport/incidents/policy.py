@@ -74,6 +74,7 @@ class WrongWay(Part):
     min_speed_kmh: float = Field(ge=0)
     min_known: int = Field(ge=1)
     two_way_share: float = Field(gt=0, lt=1)
+    few: int = Field(ge=0)
     same_s: float = Field(ge=0)
     serious_kinds: tuple[int, ...]
 

@@ -104,6 +104,14 @@ def store(
     return found, StorageState(counts, usual, flow, base, recent, grown, since)
 
 
+def forget(state: StorageState, which: BoolArray) -> StorageState:
+    """Begin the sums of some spans anew: what a queue left behind is no other incident."""
+    if not which.any():
+        return state
+    stored, since = np.where(which, 0.0, state.stored), np.where(which, 0, state.since)
+    return state._replace(stored=stored, since=since)
+
+
 def give_up(state: StorageState, which: BoolArray, rule: Storage) -> StorageState:
     """Learn anew of spans that store more than there is room for: somebody miscounts there."""
     if not which.any():
@@ -117,11 +125,7 @@ def give_up(state: StorageState, which: BoolArray, rule: Storage) -> StorageStat
         age=np.where(which, np.minimum(state.usual.age, rule.prior_slots / 2), state.usual.age),
         came=came,
     )
-    return state._replace(
-        usual=usual,
-        stored=np.where(which, 0.0, state.stored),
-        since=np.where(which, 0, state.since),
-    )
+    return forget(state._replace(usual=usual), which)
 
 
 def _came(counts: FloatArray, spans: Spans, tau_slots: FloatArray) -> FloatArray:

@@ -29,6 +29,7 @@ from gateway.transport.incidents.storage import (
     Now,
     StorageState,
     Stored,
+    forget,
     give_up,
     store,
 )
@@ -109,7 +110,9 @@ class IncidentWatch:
         spans, busy = self._spans, flow.is_slow | self._troubled(state.incidents)
         calm = ~busy[spans.first] & ~busy[spans.last]
         now = Now(slot.vehicles, self._tau_slots(flow, seconds), calm, seconds)
-        stored, storage = store(now, state.storage, spans, rule.storage)
+        waves = self._troubled(tuple(one for one in state.incidents if one.cleared != NOT_YET))
+        before = forget(state.storage, waves[spans.first] | waves[spans.last])
+        stored, storage = store(now, before, spans, rule.storage)
         storage = give_up(storage, stored.vehicles > self._room, rule.storage)
         usual = storage.usual
         ratio = np.ones(len(self._road.stations))

@@ -59,8 +59,8 @@ def wrong_way(
         upto = int(np.searchsorted(usual, at))
         np.add.at(known, radar[usual[before:upto]], 1)
         before = upto
-        share = (against[here] + 1) / (known[here] + 1)
-        is_believed = known[here] >= rule.min_known and share <= rule.two_way_share
+        most = max(rule.few, rule.two_way_share * known[here])
+        is_believed = known[here] >= rule.min_known and against[here] <= most
         known[here] += 1
         against[here] += 1
         is_fast = seen.speed_kmh[at] >= rule.min_speed_kmh
