@@ -18,7 +18,7 @@ _COLUMNS = {  # column of a profile → field of a window
     "v85": "v85_kmh",
 }
 _CLASS_COLUMNS = {f"n_{one.name.lower()}": int(one) for one in VehicleClass}
-_USUAL_MS = (10_000, 15_000, 20_000, 30_000, 60_000, 120_000, 300_000, 900_000, 3_600_000)
+_USUAL_MS = (5_000, 10_000, 15_000, 20_000, 30_000, 60_000, 120_000, 300_000, 900_000, 3_600_000)
 _SPAN_OF_USUAL = 0.2  # a step this far from a usual interval is still it
 
 

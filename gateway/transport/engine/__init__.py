@@ -25,11 +25,11 @@ from gateway.store.derived import AlarmQuery
 from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
 from gateway.transport.engine.assetwork import AssetWork
 from gateway.transport.engine.backlog import backlog_of
+from gateway.transport.engine.feed import Feed
 from gateway.transport.engine.house import House
 from gateway.transport.engine.kept import Kept, Moves, moved, pack, slim, unpack
-from gateway.transport.engine.live import HISTORY, SHOWN, Live, LiveState, Step
+from gateway.transport.engine.live import HISTORY_MS, Live, LiveState, Step
 from gateway.transport.engine.news import News
-from gateway.transport.engine.nights import Nights
 from gateway.transport.engine.policies import TransportPolicies
 from gateway.transport.engine.publish import Publisher
 from gateway.transport.engine.reasons import Reasons
@@ -38,17 +38,15 @@ from gateway.transport.engine.roadside import PROFILES as ROADSIDE
 from gateway.transport.engine.roadside import Roadside
 from gateway.transport.engine.roadwords import Words
 from gateway.transport.engine.roster import LANES, Roster
-from gateway.transport.engine.slots import Slots
 from gateway.transport.engine.telling import KINDS, health_alarms, incident_alarms
 
-__all__ = ["House", "Nights", "TransportEngine", "TransportPolicies"]
+__all__ = ["House", "TransportEngine", "TransportPolicies"]
 
 BUDGET_S = 0.4  # of a step; the interval in hand is finished
 SAVE_EVERY_MS = 300_000
 GAP_MS = 180_000  # so long without a row of anybody is our own silence, and not the detectors'
 _MOST_ALARMS = 20_000
 _FOREVER_MS = 1 << 53
-_EVERYBODY = (0, 1 << 53)
 
 
 class TransportEngine:
@@ -79,7 +77,8 @@ class TransportEngine:
         kept, house = unpack(state), self._house
         profile = house.profiles[LANES]
         self._roster = Roster(house.registry, house.profiles)
-        self._slots = Slots(profile.interval_s * 1000, HISTORY)
+        raster_ms = kept.raster_ms if kept else profile.interval_s * 1000
+        self._feed = Feed(house.reader, profile, raster_ms)
         self._news = News(house.reader, self._roster)
         self._kept = kept  # taken up by the first step, which knows the time
         self._live: Live | None = None
@@ -129,14 +128,14 @@ class TransportEngine:
         if kept is None or kept.live is None:
             return
         self._build(now_ms)
-        self._read_again(kept.live.next_ms - HISTORY * self._slots.raster_ms, now_ms)
+        self._place(self._feed.again(kept.live.next_ms - HISTORY_MS, now_ms), now_ms)
 
     def _build(self, now_ms: int) -> None:
         """Make the road anew; what is known of its lanes stays."""
         road = self._roster.road(now_ms)
         before, kept = self._live, self._kept
-        live = Live(road, self._policies)
-        state = before.behind(SHOWN) if before is not None else None
+        live = Live(road, self._policies, self._feed.slots.raster_ms)
+        state = before.behind(before.shown) if before is not None else None
         if before is not None and state is not None:
             names = list(before.road.devices), list(before.road.stations)
         elif kept is not None and kept.live is not None:
@@ -153,7 +152,7 @@ class TransportEngine:
             self._doubt(state.next_ms, before.state if before is not None else None)
         self._backlog.nights.book.drop()
         self._live, self._kept = live, None
-        self._slots.adopt(road)
+        self._feed.slots.adopt(road)
         self._publisher.adopt(road)
         self._reasons.adopt(road, now_ms)
 
@@ -174,23 +173,15 @@ class TransportEngine:
         for one in met:
             if one.profile in ROADSIDE:
                 self._roadside.take(one, now_ms)
-        return self._place([one for one in met if one.profile == LANES], now_ms)
+        lanes = [one for one in met if one.profile == LANES]
+        if self._feed.hear(lanes, self._roster.senders(LANES)):
+            self._live = self._kept = None
+            self._build(now_ms)
+            self._place(self._feed.again(now_ms - HISTORY_MS, now_ms), now_ms)
+        return self._place(lanes, now_ms)
 
     def _place(self, batches: Sequence[ReadingBatch], now_ms: int) -> int:
-        live, profile = self._live, self._house.profiles[LANES]
-        if live is None:
-            return 0
-        late = [0]
-        for batch in batches:
-            if not len(batch):
-                continue
-            self._backlog.waiting.note(batch.time_ms, now_ms)
-            next_ms = live.state.next_ms if live.state is not None else int(batch.time_ms.max())
-            begins = self._slots.take(profile, batch, next_ms, now_ms)
-            late += begins[begins < next_ms].tolist() if live.state is not None else []
-        if live.state is None and self._slots.first_ms:
-            live.start(self._slots.first_ms)
-        return min((one for one in late if one), default=0)
+        return self._feed.place(batches, self._live, self._backlog.waiting, now_ms)
 
     def _catch_up(self, changes: Changes, now_ms: int) -> None:
         """Read the newest time again: too much came at once to be handed over."""
@@ -201,11 +192,7 @@ class TransportEngine:
             return
         self._build(now_ms)
         until_ms = min(max(newest), now_ms)
-        self._read_again(until_ms - HISTORY * self._slots.raster_ms, now_ms)
-
-    def _read_again(self, from_ms: int, now_ms: int) -> None:
-        pages = self._house.reader.rows_of(LANES, _EVERYBODY, from_ms, now_ms + GAP_MS)
-        self._place(list(pages), now_ms)
+        self._place(self._feed.again(until_ms - HISTORY_MS, now_ms), now_ms)
 
     # -- what follows from it --
 
@@ -224,17 +211,17 @@ class TransportEngine:
         live, found = self._live, None
         while live is not None and live.state is not None:
             begin_ms = live.state.next_ms
-            following_ms = self._slots.following(begin_ms)
+            following_ms = self._feed.slots.following(begin_ms)
             if following_ms > begin_ms + GAP_MS:
                 live.start(following_ms)
                 continue
-            if not self._slots.is_closed(begin_ms, now_ms):
+            if not self._feed.slots.is_closed(begin_ms, now_ms):
                 break
-            found = [*(found or []), *self._tell(live.run(self._slots.window(begin_ms)))]
+            found = [*(found or []), *self._tell(live.run(self._feed.slots.window(begin_ms)))]
             if self._stopwatch() - began_s > BUDGET_S:
                 break
         if found is not None and live is not None and live.state is not None:
-            self._slots.forget(live.state.next_ms)
+            self._feed.slots.forget(live.state.next_ms)
             assert self._book is not None  # noqa: S101  # taken up
             found += self._reasons.explain(live, self._book, now_ms)
         return found
@@ -244,8 +231,11 @@ class TransportEngine:
         assert live is not None  # noqa: S101  # it made the step
         assert live.state is not None  # noqa: S101
         assert book is not None  # noqa: S101
-        began_ms, raster_ms = live.state.began_ms, self._slots.raster_ms
-        alarms = health_alarms(step.health, live.road)
+        began_ms, raster_ms = live.state.began_ms, self._feed.slots.raster_ms
+        is_ours = self._feed.is_watched(live.road.device_index)
+        # who measures at another interval is not watched, only summed up
+        changes = [one for one in step.health if is_ours[one.lane]]
+        alarms = health_alarms(changes, live.road)
         alarms += incident_alarms(step.incidents, live.road, began_ms, raster_ms)
         self._memos += memos_of(live.behind(1), live.state, live.road)
         return book.tell(alarms, step.end_ms)
@@ -255,7 +245,7 @@ class TransportEngine:
         live = self._live
         if live is None or live.state is None:
             return []
-        if self._slots.is_closed(live.state.next_ms, now_ms):
+        if self._feed.slots.is_closed(live.state.next_ms, now_ms):
             return []
         assert self._book is not None  # noqa: S101  # taken up
         return [*self._publisher.live(live), *self._assets.lines(live, self._book, now_ms)]
@@ -286,7 +276,8 @@ class TransportEngine:
                 self._roster.lists(),
                 list(live.road.devices),
                 list(live.road.stations),
-                live.behind(SHOWN),
+                live.behind(live.shown),
+                self._feed.slots.raster_ms,
                 self._backlog.waiting.all(),
                 self._roadside.waiting(),
                 self._backlog.nights.learned_day,

@@ -24,6 +24,7 @@ class Kept(NamedTuple):
     devices: list[str]  # the road's lanes and stations, whose rows the state has
     stations: list[str]
     live: LiveState | None
+    raster_ms: int
     waiting: list[tuple[int, int]]  # quarters of an hour that are to be worked out, and when
     hours: list[tuple[int, str, int]]  # hours of roadside devices that are to be summed up, when
     learned_day: int  # the last local day that imputation has learned of

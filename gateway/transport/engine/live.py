@@ -17,10 +17,10 @@ from gateway.transport.engine.slots import joined
 from gateway.transport.health import Change, HealthState, new_health, watch
 from gateway.transport.health.usual import Sums
 from gateway.transport.incidents import Incident, IncidentWatch, WatchState
-from gateway.transport.series import Bins, Road, StationWindow, Window
+from gateway.transport.series import BIN_MS, Bins, Road, StationWindow, Window
 
-HISTORY = 40  # intervals that can be worked out anew: 20 min of 30 s
-SHOWN = 10  # intervals that a state of the road is made of
+HISTORY_MS = 1_200_000  # what can be worked out anew
+INTERVAL_MS = 30_000
 
 
 class LiveState(NamedTuple):
@@ -55,13 +55,17 @@ class Live:
     Args:
         road: rows of the windows.
         policies: limits, by the moment of the interval.
+        raster_ms: length of an interval.
     """
 
-    def __init__(self, road: Road, policies: TransportPolicies) -> None:
+    def __init__(
+        self, road: Road, policies: TransportPolicies, raster_ms: int = INTERVAL_MS
+    ) -> None:
         self._road, self._policies = road, policies
+        self.shown = max(1, BIN_MS // raster_ms)  # intervals that a state of the road is made of
         self._watch: IncidentWatch | None = None
         self._rules: Rules | None = None
-        self._closed: deque[Closed] = deque(maxlen=HISTORY)
+        self._closed: deque[Closed] = deque(maxlen=HISTORY_MS // raster_ms)
         self.state: LiveState | None = None
 
     @property
@@ -123,8 +127,8 @@ class Live:
 
     def bins(self) -> Bins | None:
         """Return the last five minutes of lanes as one bin, None while there are fewer."""
-        found = self.newest(SHOWN)
-        if found is None or found[0].slots < SHOWN:
+        found = self.newest(self.shown)
+        if found is None or found[0].slots < self.shown:
             return None
         window, is_good = found
         rules = self._at(window.start_ms)[0].traffic.bins

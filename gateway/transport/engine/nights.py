@@ -66,4 +66,5 @@ class Nights:
         if day > self.learned_day:
             self.learned_day = day
             memos.append(learned_memo(*self._publisher.learn(lanes, live), live.road))
+            memos.append(self._publisher.loops.learn(lanes, live))
         return lines, memos

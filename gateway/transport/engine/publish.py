@@ -5,10 +5,11 @@ import numpy as np
 from gateway.ports import Result
 from gateway.store.derived import DerivedReader
 from gateway.transport import aggregate, state
-from gateway.transport.engine.live import SHOWN, Live
+from gateway.transport.engine.live import Live
 from gateway.transport.engine.policies import Rules
 from gateway.transport.engine.quarters import QUARTER_MS
 from gateway.transport.engine.remembered import learned_of
+from gateway.transport.engine.singleloops import SingleLoops
 from gateway.transport.engine.telling import corridor_bodies, station_bodies
 from gateway.transport.impute import Learned, Pairs, impute, learn, pairs_of
 from gateway.transport.policy import Impute as ImputePolicy
@@ -27,6 +28,7 @@ class Publisher:
 
     def __init__(self, recall: DerivedReader) -> None:
         self._recall = recall
+        self.loops = SingleLoops(recall)
         self._pairs: Pairs | None = None
         self._learned: Learned | None = None
         self._places: list[str] = []
@@ -35,12 +37,13 @@ class Publisher:
     def adopt(self, road: Road) -> None:
         """Go on with another road."""
         self._pairs = self._learned = None
+        self.loops.adopt()
         self._places = [f"station:{name}" for name in road.stations]
         self._corridors = [f"corridor:{name}" for name in road.corridors]
 
     def live(self, live: Live) -> list[Result]:
         """Return how traffic is in the five minutes up to now; of each hour the newest stays."""
-        found, window = live.bins(), live.stations(SHOWN)
+        found, window = live.bins(), live.stations(live.shown)
         if found is None or window is None:
             return []
         end_ms = found.start_ms + found.interval_ms
@@ -70,7 +73,8 @@ class Publisher:
         ]
 
     def filled(self, found: Bins, live: Live) -> Bins:
-        """Return bins of lanes with their gaps filled."""
+        """Return bins of lanes with speeds where there are only counts, and with gaps filled."""
+        found = self.loops.filled(found, live)
         rules = live.rules_at(found.start_ms).traffic.impute
         learned, pairs = self._taught(live, rules)
         return impute(found, live.road, pairs, learned, rules)

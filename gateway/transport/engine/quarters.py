@@ -14,13 +14,13 @@ from gateway.profiles import Profile
 from gateway.store import StoreReader
 from gateway.transport import aggregate
 from gateway.transport.engine.policies import Rules
-from gateway.transport.placing import Grid, interval_of, place
+from gateway.transport.engine.raster import Rasters
+from gateway.transport.placing import Grid, place
 from gateway.transport.series import BIN_MS, Bins, Road, Window
 
 QUARTER_MS = 900_000
 SETTLE_MS = 10_000  # what comes within this time is worked out together
 _BINS = QUARTER_MS // BIN_MS
-_LEAST_STEP_MS = 4_000  # two rows that are nearer are one that came twice
 _EVERYBODY = (0, 1 << 53)
 
 
@@ -130,21 +130,10 @@ def _by_interval(rows: Rows, road: Road) -> Iterator[tuple[int, IntArray]]:
     usual_ms = rows.profile.interval_s * 1000
     if not rows.batches or not len(road.device_index):
         return
-    device = np.concatenate([one.device_index for one in rows.batches])
-    time_ms = np.concatenate([one.time_ms for one in rows.batches])
-    order = np.lexsort((time_ms, device))
-    device, time_ms = device[order], time_ms[order]
-    step_ms = np.diff(time_ms)
-    is_step = (np.diff(device) == 0) & (step_ms >= _LEAST_STEP_MS)
-    least = np.full(len(road.device_index), usual_ms)
-    lane = np.searchsorted(road.device_index, device[1:][is_step])
-    lane = np.minimum(lane, len(least) - 1)
-    shortest = np.full(len(least), np.iinfo(np.int64).max)
-    np.minimum.at(shortest, lane, step_ms[is_step])
-    for one in np.unique(shortest[shortest < np.iinfo(np.int64).max]).tolist():
-        interval_ms = interval_of(np.array([0, one]))
-        if interval_ms and BIN_MS % interval_ms == 0:
-            least[shortest == one] = interval_ms
+    rasters = Rasters(usual_ms)
+    for batch in rows.batches:
+        rasters.hear(batch)
+    least = rasters.of(road.device_index)
     for interval_ms in np.unique(least).tolist():
         yield interval_ms, np.flatnonzero(least == interval_ms)
 

@@ -35,6 +35,7 @@ from gateway.units import UNITS
 from gateway.views.engineering import engineer
 
 KIND = ALARM_KIND[Fault.NO_DATA]
+MOST_ASKED = 64  # silences of an interval; the others have their turn in the next ones
 AFTER_MS = 3_600_000  # what a silence was put down to may change that long after its end
 _ENERGY = "energy"
 _POWER_COLUMN = "p"
@@ -70,6 +71,7 @@ class Reasons:
         self._lanes = np.zeros(0, np.int64)
         self._side = Roadside(np.zeros(0, np.int64), np.zeros(0, np.int64))
         self._cabinets: list[_Cabinet] = []
+        self._asked_ms: dict[tuple[str, int], int] = {}
 
     def adopt(self, road: Road, now_ms: int) -> None:
         """Learn what the lanes of a road hang on."""
@@ -121,10 +123,22 @@ class Reasons:
             return []
         rows = [self._row[one.place.partition(":")[2]] for one in ours]
         silences = self._silences(ours, rows)
-        feeds = self._feeds(silences.begin_ms, policy, now_ms)
+        turn = self._turn(ours, now_ms)
+        asked = [rows[place] for place in turn]
+        for place in turn:
+            silences.has_backlog[rows[place]] = self._has_backlog(ours[place], rows[place])
+        feeds = self._feeds(silences.begin_ms, set(asked), policy, now_ms)
         causes = root_cause(silences, self._side, feeds, policy)
-        told = (_told(one, row, causes) for one, row in zip(ours, rows, strict=True))
-        return [new for new, old in zip(told, ours, strict=True) if new != old]
+        told = ((ours[place], _told(ours[place], rows[place], causes)) for place in turn)
+        return [new for old, new in told if new != old]
+
+    def _turn(self, ours: Sequence[Alarm], now_ms: int) -> list[int]:
+        """Return whose turn it is: a city may be silent at once, and each costs some questions."""
+        keys = [(one.place, one.raised_ms) for one in ours]
+        self._asked_ms = {key: self._asked_ms.get(key, 0) for key in keys}
+        turn = sorted(range(len(ours)), key=lambda place: self._asked_ms[keys[place]])[:MOST_ASKED]
+        self._asked_ms.update({keys[place]: now_ms for place in turn})
+        return turn
 
     def _is_lately(self, one: Alarm, now_ms: int) -> bool:
         return not one.cleared_ms or one.cleared_ms > now_ms - AFTER_MS
@@ -141,26 +155,34 @@ class Reasons:
             begin[lane] = one.raised_ms
             back[lane] = one.cleared_ms > 0
             heard[lane] = max(heard[lane], one.raised_ms) if back[lane] else one.raised_ms
-            backlog[lane] = back[lane] and self._has_backlog(int(self._lanes[lane]), one)
         return Silences(begin, heard, back, backlog, nobody, nobody)
 
-    def _has_backlog(self, device_index: int, one: Alarm) -> bool:
-        """Return whether rows of a silence came afterwards."""
-        whose = (device_index, device_index)
+    def _has_backlog(self, one: Alarm, lane: int) -> bool:
+        """Return whether rows of a silence that is over came afterwards."""
+        if not one.cleared_ms:
+            return False
+        whose = int(self._lanes[lane]), int(self._lanes[lane])
         pages = self._reader.rows_of(LANES, whose, one.raised_ms + 1, one.cleared_ms)
         return any(bool(((page.reasons & int(Reason.LATE)) != 0).any()) for page in pages)
 
-    def _feeds(self, begin_ms: IntArray, policy: HealthPolicy, now_ms: int) -> Feeds:
+    def _feeds(
+        self, begin_ms: IntArray, asked: set[int], policy: HealthPolicy, now_ms: int
+    ) -> Feeds:
+        """Return what is known of the cabinets of some lanes."""
         count = len(self._cabinets)
         out, gasped, silent = (np.zeros(count, np.bool_) for _ in range(3))
         power_w = np.full(count, np.nan)
         near_ms = policy.cause.window_s * 1000
-        for number, cabinet in enumerate(self._cabinets):
-            begins = begin_ms[(self._side.cabinet == number) & (begin_ms > 0)]
-            if not begins.size:
-                continue
-            since_ms = int(begins.min())
-            out[number] = self._is_out(cabinet, since_ms, near_ms, now_ms)
+        outages = self._outages(int(begin_ms[begin_ms > 0].min()) - near_ms, now_ms)
+        for number in sorted({int(self._side.cabinet[lane]) for lane in asked} - {-1}):
+            cabinet = self._cabinets[number]
+            since_ms = int(begin_ms[(self._side.cabinet == number) & (begin_ms > 0)].min())
+            out[number] = any(
+                one.place in cabinet.places
+                and one.raised_ms <= since_ms + near_ms
+                and not 0 < one.cleared_ms < since_ms - near_ms
+                for one in outages
+            )
             if cabinet.meter < 0:
                 continue
             gasped[number] = self._has_gasped(cabinet.meter, since_ms, near_ms)
@@ -169,17 +191,11 @@ class Reasons:
             silent[number] = np.isnan(power_w[number]) and is_overdue
         return Feeds(out, gasped, silent, power_w)
 
-    def _is_out(self, cabinet: _Cabinet, since_ms: int, near_ms: int, now_ms: int) -> bool:
-        """Return whether the energy side tells of an outage above a cabinet at that time."""
-        query = AlarmQuery(since_ms - near_ms, now_ms + 1)
-        found = self._derived.alarms(_ENERGY, query, _MOST_ALARMS)
-        return any(
-            one.alarm.kind in _OUTAGES
-            and one.alarm.place in cabinet.places
-            and one.alarm.raised_ms <= since_ms + near_ms
-            and "withdrawn" not in one.alarm.evidence
-            for one in found
-        )
+    def _outages(self, from_ms: int, now_ms: int) -> list[Alarm]:
+        """Return the outages that the energy side tells of since then."""
+        found = self._derived.alarms(_ENERGY, AlarmQuery(from_ms, now_ms + 1), _MOST_ALARMS)
+        alarms = (one.alarm for one in found)
+        return [a for a in alarms if a.kind in _OUTAGES and "withdrawn" not in a.evidence]
 
     def _has_gasped(self, meter: int, since_ms: int, near_ms: int) -> bool:
         events, _ = self._reader.events(since_ms - near_ms, since_ms + near_ms, meter)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gateway.columns import from_bytes, to_bytes
+from gateway.model import FloatArray
 from gateway.ports import Memo
 from gateway.store.derived import DerivedReader
 from gateway.transport.engine.alarms import DOMAIN
@@ -17,7 +18,7 @@ from gateway.transport.health import QUARTER_MS, HealthState, Quarters, Usual, n
 from gateway.transport.impute import Learned, Pairs
 from gateway.transport.series import Road
 
-QUARTERS, USUAL, LEARNED = "quarters", "usual", "imputation"
+QUARTERS, USUAL, LEARNED, LENGTHS = "quarters", "usual", "imputation", "lengths"
 _RING = 1 << 40  # numbers that no day has: these memos are written over, never forgotten
 _DAY_QUARTERS = 96
 _DAY_MS = 86_400_000
@@ -34,6 +35,11 @@ class _Usual(NamedTuple):
     stations: list[str]
     end_ms: int  # of the day that was learned last
     tree: Usual
+
+
+class _Lengths(NamedTuple):
+    devices: list[str]
+    g_m: FloatArray
 
 
 class _Learned(NamedTuple):
@@ -128,6 +134,22 @@ def learned_of(recall: DerivedReader, pairs: Pairs, road: Road) -> Learned:
         fresh.whole[..., now] = one.tree.whole[..., before]
         fresh.week[:, :, now] = one.tree.week[:, :, before]
     return fresh
+
+
+def lengths_memo(g_m: FloatArray, road: Road) -> Memo:
+    """Return effective lengths by the hour as a memo."""
+    return Memo(LENGTHS, _RING, to_bytes(_Lengths(list(road.devices), g_m)))
+
+
+def lengths_of(recall: DerivedReader, usual: FloatArray, road: Road) -> FloatArray:
+    """Return effective lengths, ``usual`` for lanes that nothing was learned of."""
+    made = usual.copy()
+    for memo in recall.memos(DOMAIN, LENGTHS, _RING, _RING + 1):
+        one = from_bytes(memo.data, _Lengths)
+        if one is not None:
+            before, now = Moves.between(one.devices, [], road).lanes
+            made[now] = one.g_m[before]
+    return made
 
 
 def _names(road: Road) -> tuple[list[str], list[str]]:

@@ -28,11 +28,11 @@ class Slots:
 
     Args:
         raster_ms: length of an interval.
-        kept: how many closed ones are kept, for rows that come late.
+        history_ms: how long closed ones are kept, for rows that come late.
     """
 
-    def __init__(self, raster_ms: int, kept: int) -> None:
-        self.raster_ms, self._kept = raster_ms, kept
+    def __init__(self, raster_ms: int, history_ms: int) -> None:
+        self.raster_ms, self._kept = raster_ms, history_ms // raster_ms
         self._windows: dict[int, Window] = {}  # by begin
         self._heard_ms: dict[int, int] = {}  # begin → when its first row came, wall clock
         self._device_index: IntArray = np.zeros(0, np.int64)

@@ -103,14 +103,16 @@ def _around(
     begin = silences.begin_ms
     together, since = np.zeros(len(group), np.bool_), np.zeros(len(group), np.bool_)
     window_ms = weights.window_s * 1000
+    order = np.argsort(group, kind="stable")
+    first = np.searchsorted(group[order], np.arange(int(group.max(initial=-1)) + 2))
     for one in np.flatnonzero((begin > 0) & (group >= 0)).tolist():
-        others = group == group[one]
-        others[one] = False
-        near = (begin > 0) & (np.abs(begin - begin[one]) <= window_ms)
-        spoke = others & ~near & (silences.heard_ms > begin[one] + window_ms)
+        others = order[first[group[one]] : first[group[one] + 1]]
+        others = others[others != one]
+        near = (begin[others] > 0) & (np.abs(begin[others] - begin[one]) <= window_ms)
         # what came back with the silence behind it was as silent
-        together[one] = bool((near & others).any()) and not spoke.any()
-        since[one] = bool(spoke.any())
+        spoke = ~near & (silences.heard_ms[others] > begin[one] + window_ms)
+        together[one] = near.any() and not spoke.any()
+        since[one] = spoke.any()
     return together, since
 
 

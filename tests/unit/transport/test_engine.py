@@ -253,3 +253,60 @@ def test_what_was_learned_yesterday_fills_a_gap_today(road: Highway) -> None:
     quarter = road.body_at("state", "station:st-0000", MORNING_MS + 16 * 3_600_000)
     assert quarter["method"] == ["local"] * 3
     assert 1700 < min(quarter["flow_veh_h"]) <= max(quarter["flow_veh_h"]) < 2600
+
+
+def test_lanes_that_measure_every_minute_are_read_by_the_minute(road: Highway) -> None:
+    for slot in range(1, 70, 2):  # a row of nine cars or so at the end of each minute
+        road.now_ms = MORNING_MS + (slot + 1) * SLOT_MS + 500
+        road.send(road.measure(slot))
+        road.pause()
+    body = road.body("live", "station:st-0001")
+    assert body["interval_s"] == 300
+    assert 700 < body["flow_veh_h"] < 1500  # two lanes, 540 each
+    quarter = road.body_at("state", "station:st-0001", MORNING_MS + QUARTER_MS)
+    truth = [
+        sum(float(road.measure(slot).values[2:4, 0].sum()) for slot in range(first, first + 10, 2))
+        for first in (31, 41, 51)
+    ]
+    assert quarter["flow_veh_h"] == [count * 12 for count in truth]
+    assert quarter["observed"] == [1, 1, 1]
+    assert not road.alarms()
+
+
+def test_a_lane_of_another_interval_is_summed_up_all_the_same(road: Highway) -> None:
+    rest = [0, 1, 2, 4, 5, 6, 7]
+    for slot in range(64):
+        road.now_ms = MORNING_MS + (slot + 1) * SLOT_MS + 500
+        road.send(road.measure(slot, rest))
+        if slot % 2:
+            road.send(road.measure(slot, [3]))
+        road.pause()
+    quarter = road.body_at("state", "station:st-0001", MORNING_MS + QUARTER_MS)
+    truth = [
+        sum(
+            float(road.measure(slot).values[2, 0] + slot % 2 * road.measure(slot).values[3, 0])
+            for slot in range(first, first + 10)
+        )
+        for first in (30, 40, 50)
+    ]
+    assert quarter["flow_veh_h"] == [count * 12 for count in truth]
+    assert quarter["method"] == ["observed"] * 3
+
+
+def test_loops_that_only_count_have_the_speed_of_their_occupancy(road: Highway) -> None:
+    for slot in range(34):
+        batch = road.measure(slot)
+        batch.values[:, 3:5] = NAN
+        if slot >= 20:  # a jam: the same vehicles, three times as long over the loop
+            batch.values[:, 2] *= 3
+        road.now_ms = MORNING_MS + (slot + 1) * SLOT_MS + 500
+        road.send(batch)
+        road.pause()
+    quarter = road.body_at("state", "station:st-0001", MORNING_MS)
+    free, still_free, jam = quarter["speed_kmh"]
+    assert 85 < free < 105
+    assert 80 < still_free < 105
+    # p = 90/140 of a third of 92 km/h, the rest of before: 53 or so
+    assert 45 < jam < 65
+    assert quarter["level_of_service"][0] == "B"
+    assert 40 < road.body("live", "station:st-0001")["speed_kmh"] < 70

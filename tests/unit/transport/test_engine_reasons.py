@@ -14,7 +14,7 @@ from gateway.registry import Registry
 from gateway.store import Store, StoreReader
 from gateway.store.derived import DerivedReader, DerivedStore
 from gateway.transport.engine.house import House
-from gateway.transport.engine.reasons import KIND, Reasons
+from gateway.transport.engine.reasons import KIND, MOST_ASKED, Reasons
 from gateway.transport.roads import Lane, road_of
 from tests.unit.transport.desk import Highway, name_of
 from tests.unit.transport.health_rig import HALF_MIN_MS, POLICY, at_hour
@@ -215,6 +215,15 @@ def test_what_is_known_already_is_not_told_again(tmp_path: Path) -> None:
     assert not site.reasons.weigh(site.alarms, POLICY, NOW_MS + 30_000)
     long_over = [_silence(LOOPS[0], SINCE_MS + 60_000)]
     assert not site.reasons.weigh(long_over, POLICY, SINCE_MS + 2 * 3_600_000)
+
+
+def test_many_silences_have_their_turns(tmp_path: Path) -> None:
+    site = Site(tmp_path, [0])
+    many = [_silence(LOOPS[0])._replace(raised_ms=SINCE_MS + k) for k in range(MOST_ASKED + 10)]
+    first = site.reasons.weigh(many, POLICY, NOW_MS)
+    second = site.reasons.weigh(many, POLICY, NOW_MS + 30_000)
+    assert len(first) == len(second) == MOST_ASKED
+    assert {one.raised_ms for one in [*first, *second]} == {one.raised_ms for one in many}
 
 
 def test_the_engine_says_why_and_what_is_to_be_done(tmp_path: Path) -> None:
