@@ -238,7 +238,9 @@ class TransportEngine:
         alarms = health_alarms(changes, live.road)
         alarms += incident_alarms(step.incidents, live.road, began_ms, raster_ms)
         self._memos += memos_of(live.behind(1), live.state, live.road)
-        return book.tell(alarms, step.end_ms)
+        fresh = book.tell(alarms, step.end_ms)
+        self._backlog.waiting.note_faults(fresh, step.end_ms)
+        return fresh
 
     def _publish(self, now_ms: int) -> list[Result]:
         """Tell how traffic is; while intervals wait, only the newest would be of interest."""

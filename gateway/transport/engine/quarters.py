@@ -10,17 +10,24 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.model import BoolArray, IntArray, ReadingBatch
+from gateway.ports import Alarm
 from gateway.profiles import Profile
 from gateway.store import StoreReader
 from gateway.transport import aggregate
 from gateway.transport.engine.policies import Rules
 from gateway.transport.engine.raster import Rasters
+from gateway.transport.health import ALARM_KIND, NOT_FAULTS, Fault
 from gateway.transport.placing import Grid, place
 from gateway.transport.series import BIN_MS, Bins, Road, Window
 
 QUARTER_MS = 900_000
 SETTLE_MS = 10_000  # what comes within this time is worked out together
+_DAY_MS = 86_400_000
 _BINS = QUARTER_MS // BIN_MS
+# That a detector was silent says nothing against the rows that came all the same.
+FAULT_KINDS = frozenset(
+    ALARM_KIND[one] for one in Fault if one not in NOT_FAULTS and one != Fault.NO_DATA
+)
 _EVERYBODY = (0, 1 << 53)
 
 
@@ -48,6 +55,13 @@ class Waiting:
         """Note quarters."""
         for quarter in quarters:
             self._due_ms.setdefault(quarter, now_ms)
+
+    def note_faults(self, alarms: Iterable[Alarm], end_ms: int) -> None:
+        """Note what detectors have counted since they went wrong, as far as a day ago."""
+        for one in alarms:
+            if one.kind in FAULT_KINDS:
+                first = max(one.raised_ms, end_ms - _DAY_MS) // QUARTER_MS
+                self.note_all(range(first, end_ms // QUARTER_MS), end_ms)
 
     def next(self, until_ms: int, now_ms: int) -> int | None:
         """Return the oldest that is due and over, None where there is none.

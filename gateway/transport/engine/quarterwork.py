@@ -12,12 +12,9 @@ from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
 from gateway.transport.engine.live import Live
 from gateway.transport.engine.nights import Nights
 from gateway.transport.engine.publish import Publisher
-from gateway.transport.engine.quarters import QUARTER_MS, lane_bins, read
-from gateway.transport.health import ALARM_KIND, NOT_FAULTS, Fault
+from gateway.transport.engine.quarters import FAULT_KINDS, QUARTER_MS, lane_bins, read
 from gateway.transport.series import BIN_MS, Road
 
-# That a detector was silent says nothing against the rows that came all the same.
-_KINDS = {ALARM_KIND[one] for one in Fault if one not in NOT_FAULTS and one != Fault.NO_DATA}
 _BINS = QUARTER_MS // BIN_MS + 2  # with one to either side
 _MOST_ALARMS = 20_000
 
@@ -64,7 +61,7 @@ class QuarterWork:
         begin_ms = first_ms + BIN_MS * np.arange(_BINS)
         is_bad = np.zeros((len(road.devices), _BINS), np.bool_)
         for one in alarms:
-            if one.kind in _KINDS and one.place in row:
+            if one.kind in FAULT_KINDS and one.place in row:
                 until_ms = one.cleared_ms or span[1]
                 is_bad[row[one.place]] |= (one.raised_ms < begin_ms + BIN_MS) & (
                     until_ms > begin_ms

@@ -9,7 +9,7 @@ from tests.unit.transport.desk import MORNING_MS, Highway
 from tests.unit.transport.rig import SLOT_MS
 
 LANES_PER_STATION = 3
-CPU_S, PUBLISHED_S = 1.0, 2.0
+CPU_S, TOLD_S = 1.0, 2.0
 POLL_S = 1.0  # the analyst looks once a second: an interval may close just behind its back
 
 
@@ -20,21 +20,18 @@ def test_an_interval_costs_a_tenth_of_a_core_and_is_told_at_once(
     """Every interval is stepped through at once: the worst case of a site with one clock."""
     stations, slots = (1667, 64) if soak else (167, 34)
     road = Highway(tmp_path, stations, LANES_PER_STATION)
-    cpu_s, published_s = [], []
+    cpu_s, told_s = [], []
     for slot in range(slots):
         road.now_ms = MORNING_MS + (slot + 1) * SLOT_MS + 500
         road.send(road.measure(slot))
-        began_s, used_s = time.perf_counter(), time.process_time()
+        began_s = time.process_time()  # a wall clock says little beside other programs
         road.go(1)  # up to and with the commit
-        waited_s = time.perf_counter() - began_s
-        rest = 29 if soak else 5
-        road.go(rest)
-        cpu_s.append(time.process_time() - used_s)
-        published_s.append(waited_s + POLL_S)
+        told_s.append(time.process_time() - began_s + POLL_S)
+        road.go(29 if soak else 5)
+        cpu_s.append(time.process_time() - began_s)
     newest = max(one.to_ms for one in road.lines("live"))
     assert newest == MORNING_MS + slots * SLOT_MS
     # the first intervals meet all lanes, and have no five minutes yet
     assert float(np.quantile(cpu_s[12:], 0.95)) < CPU_S
     assert float(np.mean(cpu_s[12:])) < CPU_S / 2
-    if soak:  # beside other programs a wall clock says little
-        assert float(np.quantile(published_s[12:], 0.95)) < PUBLISHED_S
+    assert float(np.quantile(told_s[12:], 0.95)) < TOLD_S
