@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tools.road_scores import causes, flows, health, incidents
+from tools.road_scores import causes, driving, health, incidents
 
 
 def main() -> None:
@@ -45,12 +45,12 @@ def _incidents(seeds: range, lanes: int) -> list[str]:
     return incidents.report(total)
 
 
-def _flows(seeds: range, lanes: int) -> list[str]:
-    total = flows.FlowScore()
+def _driving(seeds: range, lanes: int) -> list[str]:
+    total = driving.DrivingScore()
     for seed in seeds:
-        flows.score(seed, lanes, total)
+        driving.score(seed, lanes, total)
         print(f"   seed {seed}", file=sys.stderr, flush=True)
-    return flows.report(total)
+    return driving.report(total)
 
 
 def _incidents_broken(seeds: range, lanes: int) -> list[str]:
@@ -71,7 +71,7 @@ def _causes(seeds: range, lanes: int) -> list[str]:
 
 _SCORES: dict[str, Callable[[range, int], list[str]]] = {
     "causes": _causes,
-    "flows": _flows,
+    "driving": _driving,
     "health": _health,
     "incidents": _incidents,
     "incidents_broken": _incidents_broken,
