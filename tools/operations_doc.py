@@ -28,6 +28,7 @@ from gateway.config import (  # noqa: E402
     TransportSection,
     ValidationSection,
 )
+from tools.generated import with_parts  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "operations.md"
 
@@ -113,6 +114,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "[energy]": {
         "enabled": "run the analyst: intervals, determinants, outages ([energy.md](energy.md))",
         "tariff": "the calendar of rates by which use is divided",
+        "norm": "by which voltages are judged, a name in `gateway/policies/voltage`",
     },
     "[transport]": {
         "enabled": "states of the road, detector health, incidents ([transport.md](transport.md))",
@@ -184,13 +186,7 @@ def _metric_lines() -> Iterator[str]:
 
 def render(text: str) -> str:
     """Return the document with its generated parts made anew."""
-    for name, made in (("settings", _settings()), ("metrics", _metrics())):
-        before, begin, rest = text.partition(f"<!-- begin {name} -->\n")
-        _, end, after = rest.partition(f"<!-- end {name} -->")
-        if not end:
-            raise SystemExit(f"{DOCUMENT.name} has no part {name!r}")
-        text = before + begin + made + end + after
-    return text
+    return with_parts(text, {"settings": _settings(), "metrics": _metrics()})
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "firmware")]
 
 from fieldnode.core import block  # noqa: E402
 from gateway.profiles import Column, Profile, load_profiles  # noqa: E402
+from tools.generated import with_parts  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "protocol.md"
 
@@ -138,13 +139,7 @@ def _row(place: int, column: Column) -> str:
 
 def render(text: str) -> str:
     """Return the document with its generated parts made anew."""
-    for name, made in (("vectors", _vectors()), ("profiles", _profiles())):
-        before, begin, rest = text.partition(f"<!-- begin {name} -->\n")
-        _, end, after = rest.partition(f"<!-- end {name} -->")
-        if not end:
-            raise SystemExit(f"{DOCUMENT.name} has no part {name!r}")
-        text = before + begin + made + end + after
-    return text
+    return with_parts(text, {"vectors": _vectors(), "profiles": _profiles()})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tools.road_scores import causes, driving, health, incidents
+from tools.road_scores import causes, flows, health, incidents
 
 
 def main() -> None:
@@ -45,12 +45,12 @@ def _incidents(seeds: range, lanes: int) -> list[str]:
     return incidents.report(total)
 
 
-def _driving(seeds: range, lanes: int) -> list[str]:
-    total = driving.DrivingScore()
+def _flows(seeds: range, lanes: int) -> list[str]:
+    total = flows.FlowScore()
     for seed in seeds:
-        driving.score(seed, lanes, total)
+        flows.score(seed, lanes, total)
         print(f"   seed {seed}", file=sys.stderr, flush=True)
-    return driving.report(total)
+    return flows.report(total)
 
 
 def _incidents_broken(seeds: range, lanes: int) -> list[str]:
@@ -71,7 +71,7 @@ def _causes(seeds: range, lanes: int) -> list[str]:
 
 _SCORES: dict[str, Callable[[range, int], list[str]]] = {
     "causes": _causes,
-    "driving": _driving,
+    "flows": _flows,
     "health": _health,
     "incidents": _incidents,
     "incidents_broken": _incidents_broken,

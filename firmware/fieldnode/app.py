@@ -4,34 +4,33 @@ Every task may die: it is logged, counted and started again; one that hangs star
 Without a connection the node helps itself step by step (ladder.py).
 """
 
-import asyncio
 import gc
 import json
 
-from fieldnode import drivers, rooms, syncing
+from fieldnode import drivers, rooms
 from fieldnode.connecting import Connector
 from fieldnode.core.block import CLOCK_NONE, read_header
 from fieldnode.core.clock import Clock, restamped
 from fieldnode.core.health import CRASH, WATCHDOG, Health, Progress
 from fieldnode.core.ring import Ring
 from fieldnode.core.uplink import COMMAND, DESIRED, Uplink
-from fieldnode.ladder import Ladder
+from fieldnode.hal.tasks import create_task
+from fieldnode.ladder import CYCLE_MS
 from fieldnode.recorder import BLOCK_BYTES, Recorder
 from fieldnode.sensing import Sensor
 
 if False:  # for the type checker
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
     from fieldnode.hal.base import Hal
+    from fieldnode.ladder import Ladder
 
 TICK_MS = 1000
 CRASHES_MAX = 5  # resets by crash or watchdog in a row; then safe mode, to be reached at all
 GOOD_MS = 600_000  # a program that has run this long has not crashed
 SYNC_MS, SYNC_RETRY_MS = 3_600_000, 60_000
 REGISTERS_MS = 60_000  # how often registers are stored: 24,000 erases a year on LittleFS
-RESTART = ("profile", "driver", "input", "options")  # keys that take effect by a soft reset
-RECONNECT = ("host", "port", "user", "password", "psk", "keepalive_s", "window", "retry_max_s")
 RESERVE_BYTES = 3072  # the TLS context is one piece of 3,048 (unix port): taken first, then kept
 LAST_GASP = 99  # event code (docs/protocol.md §7)
 
@@ -43,7 +42,7 @@ class Node:
         hal: the board.
         config: core/config.py.
         driver: a driver (drivers/__init__.py); None: the one that the configuration names.
-        commands: more of them: name → what takes the document and returns the reply's.
+        commands: more than commands.py has: name → what takes the document and returns the reply.
     """
 
     def __init__(
@@ -83,12 +82,14 @@ class Node:
         self._stored_ms = self._reset_ms = 0
         self._is_hard = self._is_good = False
         self._aside: "Any" = None  # a task that nobody waits for
-        self.commands = {"ping": self._ping, "sync": self._sync_now, "reset": self._reset}
-        self.commands.update(commands or {})
+        self.commands = commands or {}
         self.connector = Connector(hal, config, self.uplink, self.health, self.uptime_ms, self._do)
         self.connector.reserve = reserve
-        self._ladder = Ladder(hal, self.health, self.reset)
-        self._configure()
+        self.connector.moved = self._moved
+        self._ladder: "Ladder | None" = None  # there while it has something to do or to forget
+        if hal.kv_get("app.step"):
+            self._enter_ladder()
+        self.configure()
 
     def _clock(self) -> Clock:
         hal = self.hal
@@ -118,7 +119,8 @@ class Node:
             self._origin = boot, self.ring.time_of(boot)
         return restamped(block, self.boot, self._origin[1], self.clock.floor_ms)
 
-    def _configure(self) -> None:
+    def configure(self) -> None:
+        """Take over what has changed in the configuration."""
         self.recorder.configure(self.config)
         self.uplink.heartbeat_ms = self.config["heartbeat_s"] * 1000
         self.uplink.backlog_per_s = self.config["backlog_per_s"]
@@ -128,15 +130,17 @@ class Node:
         tasks = [
             ("uplink", self.connector.run),
             ("sync", self._keep_time),
-            ("gasp", self._last_gasp),
         ]
+        if self.hal.hears_power:
+            tasks.append(("gasp", self._last_gasp))
         now_ms = self.uptime_ms()
         self.progress.watch("uplink", 120_000, now_ms)
-        self.connector.moved = self._moved("uplink")
         if not self.is_safe:
             tasks.append(("sense", self._sense))
             self.progress.watch("sense", 60_000 + 2 * self.config["sample_ms"], now_ms)
-        running = [asyncio.create_task(self._keep(name, work)) for name, work in tasks]
+        running = []
+        for name, work in tasks:
+            running.append(create_task(self._keep(name, work)))
         try:
             while True:
                 self.tick()
@@ -155,22 +159,21 @@ class Node:
                 self.hal.log(name + " died: " + repr(error))
                 await self.hal.sleep_ms(TICK_MS)
 
-    async def _sense(self) -> None:
+    def _sense(self) -> "Coroutine[Any, Any, None]":
         config = self.config
         if self._driver is None:
             stored = self.hal.kv_get("app.regs")
             registers = tuple(json.loads(stored)) if stored else ()
-            self._driver = drivers.load(
-                config["driver"], config["profile"], config["options"], registers
-            )
+            how = dict(config["options"], key=config["driver_secret"])
+            self._driver = drivers.load(config["driver"], config["profile"], how, registers)
         ports = [port for port in config["input"].split(",") if port]
         self._sensor = Sensor(
             self.hal, self._driver, ports, self.recorder, self.uptime_ms, config["sample_ms"]
         )
-        await self._sensor.run(self._moved("sense"))
+        return self._sensor.run(self._moved)
 
-    def _moved(self, task: str) -> "Callable[[], None]":
-        return lambda: self.progress.moved(task, self.uptime_ms())
+    def _moved(self, task: str) -> None:
+        self.progress.moved(task, self.uptime_ms())
 
     async def _keep_time(self) -> None:
         wait_ms = SYNC_RETRY_MS
@@ -181,8 +184,10 @@ class Node:
             wait_ms = min(SYNC_MS, 2 * wait_ms) if wait_ms < SYNC_MS else SYNC_RETRY_MS
 
     async def _sync(self) -> bool:
-        servers = [name for name in self.config["ntp"].split(",") if name]
-        outcome = await syncing.sync(self.hal, self.clock, servers)
+        servers = self.config["ntp"].split(",")
+        room = rooms.enter("syncing")
+        outcome = await room.sync(self.hal, self.clock, servers)
+        rooms.leave("syncing", "core.sntp")
         if outcome is None:
             return False
         self.health.count("syncs")
@@ -221,13 +226,28 @@ class Node:
             self.hal.log("stuck: " + " ".join(stuck))
         else:
             self.hal.feed()
-        if self._ladder.climb(now_ms, self.connector.is_up, self.connector.since_ms):
-            self._aside = asyncio.create_task(self._keep("cycle", self._cycle))
+        self._climb(now_ms)
         if not self._is_good and now_ms >= GOOD_MS:
             self._is_good = True
             self._count_crashes(0)
         if self._reset_ms and now_ms >= self._reset_ms:
             self.reset(self._is_hard)
+
+    def _enter_ladder(self) -> None:
+        self._ladder = rooms.enter("ladder").Ladder(self.hal, self.health, self.reset)
+        rooms.leave("ladder")
+
+    def _climb(self, now_ms: int) -> None:
+        connector = self.connector
+        is_down = not connector.is_up and now_ms - connector.since_ms >= CYCLE_MS
+        if self._ladder is None and is_down:
+            self._enter_ladder()
+        if self._ladder is None:
+            return
+        if self._ladder.climb(now_ms, connector.is_up, connector.since_ms):
+            self._aside = create_task(self._keep("cycle", self._cycle))
+        if connector.is_up:
+            self._ladder = None
 
     def _store_registers(self, now_ms: int) -> None:
         self._stored_ms = now_ms
@@ -252,49 +272,16 @@ class Node:
             self.ring.format(self.hal.random_u32())
             self.hal.reset(False)
             return
-        try:
-            document = dict(json.loads(payload))
-            reply = self._desired(document) if kind == DESIRED else self._command(document)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            reply = {"ok": 0, "error": str(error)}
-        self.uplink.reply(DESIRED if kind == DESIRED else name, json.dumps(reply).encode())
+        room = rooms.enter("commands")
+        answer = room.reply_to(self, kind, payload)
+        rooms.leave("commands", "core.config")
+        self.uplink.reply(DESIRED if kind == DESIRED else name, answer)
 
-    def _command(self, document: "dict[str, Any]") -> "dict[str, Any]":
-        command = self.commands.get(document["do"].partition("/")[0])  # ota/begin: ota
-        return command(document) if command else {"ok": 0, "error": "unknown"}
-
-    def _desired(self, document: "dict[str, Any]") -> "dict[str, Any]":
-        schema = rooms.enter("core.config")
-        new, refused = schema.apply(self.config, document)
-        shown = schema.reported(new)
-        rooms.leave("core.config")
-        if changed := [key for key in new if new[key] != self.config[key]]:
-            self.hal.kv_put("config", json.dumps(new).encode())
-            self.config.update(new)
-            self._configure()
-        now_ms = self.uptime_ms()
-        if [key for key in changed if key in RESTART]:
-            self._reset_ms = now_ms + 2 * TICK_MS  # when the reply is out
-        elif [key for key in changed if key in RECONNECT]:
-            self.connector.reset()
-            self.connector.drop("configuration")
-        return {"ok": 1, "refused": refused, "config": shown}
-
-    def _ping(self, _document: "dict[str, Any]") -> "dict[str, Any]":
-        return {
-            "ok": 1,
-            "up_s": self.uptime_ms() // 1000,
-            "clock": self.clock.quality(),
-            "heap": self.hal.free_heap(),
-            "rows": self.recorder.next,
-            "done": self.ring.rows.done,
-        }
-
-    def _sync_now(self, _document: "dict[str, Any]") -> "dict[str, Any]":
-        self._aside = asyncio.create_task(self._keep("sync", self._sync))
-        return {"ok": 1}
-
-    def _reset(self, document: "dict[str, Any]") -> "dict[str, Any]":
-        self._is_hard = bool(document.get("hard"))
+    def reset_soon(self, is_hard: bool) -> None:
+        """Reset when the reply is out."""
+        self._is_hard = is_hard
         self._reset_ms = self.uptime_ms() + 2 * TICK_MS
-        return {"ok": 1}
+
+    def sync_now(self) -> None:
+        """Ask for the time beside everything else."""
+        self._aside = create_task(self._keep("sync", self._sync))

@@ -1,13 +1,12 @@
 """Keeps a connection to the server and carries what the uplink says (core/uplink.py)."""
 
-import asyncio
 import json
 
 from fieldnode import rooms
 from fieldnode.core.backoff import Backoff
 from fieldnode.core.mqtt import MqttError, Session
 from fieldnode.core.uplink import UP
-from fieldnode.hal.link import Tls
+from fieldnode.hal.tasks import Event, create_task
 
 if False:  # for the type checker
     from collections.abc import Callable, Coroutine
@@ -15,7 +14,7 @@ if False:  # for the type checker
 
     from fieldnode.core.health import Health
     from fieldnode.core.uplink import Uplink
-    from fieldnode.hal.base import Hal, Wire
+    from fieldnode.hal.base import Hal, Tls, Wire
 
 READ_BYTES = 512
 _PAUSE_MS = 5000  # sleeps are cut into these, so that the watchdog sees progress
@@ -39,7 +38,10 @@ class Connector:
 
     Attributes:
         reserve: what was taken at boot for the context of TLS (``app.RESERVE_BYTES``).
+        moved: is told when there was progress (health.py, Progress).
     """
+
+    moved: "Callable[[str], None]"
 
     def __init__(
         self,
@@ -59,14 +61,13 @@ class Connector:
         self._backoff = Backoff(
             self._draw, config["retry_max_s"] * 1000, config["backlog_wait_s"] * 1000
         )
-        self._wake = asyncio.Event()
-        self._ended = asyncio.Event()
+        self._wake = Event()
+        self._ended = Event()
         self._wire: "Wire | None" = None
         self._pumped_ms = 0
         self._login: "Any" = None  # core/claim.py, while there is a claim
         self.is_up = False
         self.since_ms = 0  # uptime when the last connection ended, or began if it stands
-        self.moved: "Callable[[], None]" = self._wake.set
         self._is_secured = False  # a connection over TLS was opened
         self.why = ""
         self.reserve: "list[bytearray]" = []
@@ -96,7 +97,7 @@ class Connector:
     async def run(self) -> None:
         """Connect, carry, and connect again, for ever."""
         while True:
-            self.moved()
+            self.moved("uplink")
             self.why = "ended by the server"
             try:
                 await self._carry()
@@ -114,7 +115,7 @@ class Connector:
 
     async def _pause(self, duration_ms: int) -> None:
         while duration_ms > 0:
-            self.moved()
+            self.moved("uplink")
             await self._hal.sleep_ms(min(duration_ms, _PAUSE_MS))
             duration_ms -= _PAUSE_MS
 
@@ -136,25 +137,22 @@ class Connector:
         config, hal = self._config, self._hal
         if config["tls"] == "none":
             return None
+        room = rooms.enter("hal.material")
+        rooms.leave("hal.material")  # the class is there as long as what is made of it
         if config["tls"] == "psk":
             if not config["psk"]:
                 raise ValueError("no psk")
             key = bytes.fromhex(config["psk"])
             name = config["device"].encode()
-            return Tls(psk_identity=name, psk_key=key, reserve=self.reserve)
+            return room.Tls(psk_identity=name, psk_key=key, reserve=self.reserve)
         ca = hal.kv_get("ca")
         if not ca:
             raise ValueError("no ca")
         cert, key = hal.kv_get("cert") or b"", hal.kv_get("key") or b""
-        return Tls(ca, cert, key, reserve=self.reserve)
+        return room.Tls(ca, cert, key, reserve=self.reserve)
 
-    async def _carry(self) -> None:
+    def _session(self) -> Session:
         config = self._config
-        wire = await self._hal.connect(config["host"], config["port"], self._secure())
-        self._wire = wire
-        self._is_secured = config["tls"] != "none"
-        self._ended.clear()
-        self._pumped_ms = now_ms = self._uptime_ms()
         base = "tg/1/%s/%s/%s/" % (config["org"], config["sector"], config["device"])
         if config["claim"] and self._login is None:  # only now: with its radio on, an ESP32
             room = rooms.enter("core.claim")  # draws true noise
@@ -168,14 +166,25 @@ class Connector:
             (base.encode() + b"s", b'{"st":"lost"}'),
         )
         session.limit(config["window"])
+        return session
+
+    async def _carry(self) -> None:
+        config = self._config
+        wire = await self._hal.connect(config["host"], config["port"], self._secure())
+        self._wire = wire
+        self._is_secured = config["tls"] != "none"
+        self._ended.clear()
+        self._pumped_ms = now_ms = self._uptime_ms()
+        session = self._session()
         self._uplink.opened(session, now_ms)
-        tasks = [asyncio.create_task(self._end_with(way(wire))) for way in (self._read, self._pump)]
+        reader = create_task(self._end_with(self._read(wire)))
+        writer = create_task(self._end_with(self._pump(wire)))
         try:
             await wire.write(session.connect())
             await self._ended.wait()
         finally:
-            for task in tasks:
-                task.cancel()
+            reader.cancel()
+            writer.cancel()
             self._wire = None
             self._uplink.closed()
             wire.close()
@@ -195,7 +204,7 @@ class Connector:
             data = await wire.read(READ_BYTES)
             if not data:
                 return
-            self.moved()
+            self.moved("uplink")
             for kind, name, payload in self._uplink.feed(data, self._uptime_ms()):
                 if kind == UP:
                     self._connected()
@@ -225,4 +234,4 @@ class Connector:
                 self._wake.clear()
                 await self._wake.wait()
             self._pumped_ms = self._uptime_ms()
-            self.moved()
+            self.moved("uplink")

@@ -1,4 +1,7 @@
-"""What a node does for itself when nobody is to be reached: step by step, slower each time."""
+"""What a node does for itself when nobody is to be reached: step by step, slower each time.
+
+A room (rooms.py) of which a node with a connection needs nothing.
+"""
 
 if False:  # for the type checker
     from collections.abc import Callable

@@ -4,7 +4,7 @@ A row is in danger only while its block is open: at most ``commit_ms``, or until
 """
 
 from fieldnode.core.block import BlockWriter
-from fieldnode.core.policy import Aggregate, Hourly, Report
+from fieldnode.core.policy import Aggregate, Report
 from fieldnode.core.schema import schema_of
 
 if False:  # for the type checker
@@ -15,6 +15,7 @@ if False:  # for the type checker
     from fieldnode.core.ring import Ring
 
 BLOCK_BYTES = 480  # eight a sector; of 800 bytes there was not always a hole in a heap of 56 KB
+HOUR_MS = 3_600_000
 _DRIFT_MS = 3_600_000  # a block is closed after an hour: crystal and slewed time part by 1.8 s
 
 
@@ -47,7 +48,7 @@ class Recorder:
         number, how, self._joins = schema_of(str(config["profile"]))
         self._writer = BlockWriter(number, len(how), BLOCK_BYTES)
         self._aggregate = Aggregate(how)
-        self._hourly = Hourly()
+        self._hour = -1  # of the clock, or of uptime where there is no clock
         self._opened_ms = self._quality = 0
         self._is_open = self._is_snapshot = False
         self._closed = b""  # a block that the flash has refused so far
@@ -73,7 +74,9 @@ class Recorder:
     def add(self, at_ms: int, values: "tuple[int | None, ...]", status: int) -> None:
         """Put a row into the open block; the first of an hour goes into one of its own."""
         ticks_ms = self._ticks_ms()
-        is_snapshot = self._joins and self._hourly.is_due(self._clock.unix_ms(ticks_ms))
+        hour = self._clock.unix_ms(ticks_ms) // HOUR_MS
+        is_snapshot = self._joins and hour != self._hour
+        self._hour = hour
         if self._is_open and (is_snapshot or self._clock.quality() != self._quality):
             self.commit()
         if not self._put(ticks_ms, at_ms, values, status):

@@ -15,9 +15,10 @@ def enter(name: str) -> "Any":
     return __import__("fieldnode." + name, None, None, ["x"])
 
 
-def leave(name: str) -> None:
-    """Forget the module; its heap is free when nobody holds anything of it any more."""
-    package, _, last = ("fieldnode." + name).rpartition(".")
-    module = sys.modules.pop("fieldnode." + name, None)
-    if module and getattr(sys.modules.get(package), last, None) is module:
-        delattr(sys.modules[package], last)
+def leave(*names: str) -> None:
+    """Forget modules; their heap is free when nobody holds anything of them any more."""
+    for name in names:
+        package, _, last = ("fieldnode." + name).rpartition(".")
+        module = sys.modules.pop("fieldnode." + name, None)
+        if module and getattr(sys.modules.get(package), last, None) is module:
+            delattr(sys.modules[package], last)

@@ -1,13 +1,15 @@
 """Runs a driver: owns its line, feeds it and passes its rows on (drivers/__init__.py)."""
 
-import asyncio
 from array import array
+
+from fieldnode import rooms
+from fieldnode.hal.tasks import create_task
 
 if False:  # for the type checker
     from collections.abc import Callable
     from typing import Any
 
-    from fieldnode.hal.base import Hal, PulseCounter, Uart
+    from fieldnode.hal.base import Hal, I2c, PulseCounter, Uart
     from fieldnode.recorder import Recorder
 
 UART_TICK_MS = 50
@@ -44,29 +46,35 @@ class Sensor:
         self._tick_ms = tick_ms
         self._uart: "Uart | None" = None
         self._line = None
-        self._counters: "list[PulseCounter]" = []
-        self._edges = array("I", [0] * (64 if driver.INPUT == "edge" else 0))
         # Uptime in µs, extended from ticks that wrap every 18 min; one origin with uptime_ms,
         # since drivers compare the two.
         self._us = uptime_ms() * 1000
         self._ticks_us = hal.ticks_us()
         self._counts: "list[int]" = []  # of the sample before
         self._sampled_us = 0
+        self._tick_ms = driver.sample_ms or tick_ms
         if driver.INPUT == "uart" and ports:
             self._line = driver.line
             self._uart = hal.uart(ports[0], driver.line)
             self._tick_ms = min(tick_ms, UART_TICK_MS)
-        elif driver.INPUT != "uart":
-            self._counters = [hal.counter(port, 0) for port in ports]
-            self._tick_ms = driver.sample_ms or tick_ms
+            ports = ports[1:]  # a driver may want to know of edges beside its line
+        self._bus: "I2c | None" = None
+        if driver.INPUT == "sample" and driver.UNIT != "mhz" and ports:
+            self._bus = rooms.enter("drivers.chip").connect(hal, ports[0])
+            ports = []
+        self._counters: "list[PulseCounter]" = []
+        for port in ports:
+            self._counters.append(hal.counter(port, 0))
+        most = 64 if ports and driver.INPUT != "sample" else 0
+        self._edges = array("I", [0] * most)
 
-    async def run(self, moved: "Callable[[], None]") -> None:
-        """Look after the driver for ever; ``moved`` is called at each tick."""
-        reader = asyncio.create_task(self._listen()) if self._uart else None
+    async def run(self, moved: "Callable[[str], None]") -> None:
+        """Look after the driver for ever; ``moved("sense")`` is called at each tick."""
+        reader = create_task(self._listen()) if self._uart else None
         try:
             while True:
                 await self.tick()
-                moved()
+                moved("sense")
                 await self._hal.sleep_ms(self._tick_ms)
         finally:
             if reader:
@@ -99,22 +107,29 @@ class Sensor:
             self._recorder.sample(driver.at_ms, row[0], row[1])
 
     def _sample(self, now_ms: int) -> None:
-        counts = [counter.count() for counter in self._counters]
-        if self.driver.UNIT == "mhz":
-            span_us = self._us - self._sampled_us
+        if self._bus:
+            self.driver.sample(self.driver.read(self._bus), now_ms)
+            return
+        span_us = self._us - self._sampled_us
+        counts, frequencies = [], []
+        for index, counter in enumerate(self._counters):
+            counts.append(counter.count())
             if self._counts and span_us:
-                cycles = [counts[index] - self._counts[index] for index in range(len(counts))]
-                self.driver.sample(tuple([_MHZ_US * n // span_us for n in cycles]), now_ms)
-            self._counts = counts
-            self._sampled_us = self._us
-        else:
+                cycles = counts[index] - self._counts[index]
+                frequencies.append(_MHZ_US * cycles // span_us)
+        if self.driver.UNIT != "mhz":
             self.driver.sample(tuple(counts), now_ms)
+            return
+        if frequencies:
+            self.driver.sample(tuple(frequencies), now_ms)
+        self._counts = counts
+        self._sampled_us = self._us
 
     def _take_edges(self) -> None:
         ticks_us = self._hal.ticks_us()
         self._us += (ticks_us - self._ticks_us) % _US
         self._ticks_us = ticks_us
-        if self.driver.INPUT != "edge":
+        if not self._edges:
             return
         for channel, counter in enumerate(self._counters):
             for index in range(counter.take(self._edges)):

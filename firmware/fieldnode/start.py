@@ -1,18 +1,18 @@
 """Puts a node together on its board: configuration, claim, updates."""
 
-import asyncio
 import gc
 import json
 
 from fieldnode import rooms
 from fieldnode.app import Node
 from fieldnode.core.health import CRASH
-from fieldnode.core.trial import Trial
+from fieldnode.hal import tasks
 
 if False:  # for the type checker
     from typing import Any
 
     from fieldnode.core.ota import Update
+    from fieldnode.core.trial import Trial
     from fieldnode.hal.base import Hal, Slots
 
 TICK_MS = 1000
@@ -58,20 +58,22 @@ async def run(hal: "Hal", boot: "Slots | None", built: "Any") -> None:
         update = updates[0]
         reply = update.command(document["do"].partition("/")[2], document)
         if update.is_done:
-            node.commands["reset"]({"hard": 1})  # when the reply is out
+            node.reset_soon(True)
         return reply
 
     node = Node(hal, config, None, {"ota": ota})
     node.is_safe = node.is_safe or boot.is_safe
-    watching = asyncio.create_task(_watch(node, Trial(boot)))
+    watching = tasks.create_task(_watch(node, boot))
     try:
         await node.run()
     finally:
         watching.cancel()
 
 
-async def _watch(node: Node, trial: Trial) -> None:
-    while True:
+async def _watch(node: Node, boot: "Slots") -> None:
+    trial: "Trial" = rooms.enter("core.trial").Trial(boot)
+    rooms.leave("core.trial")  # it goes with this task
+    while not trial.is_over:
         await node.hal.sleep_ms(TICK_MS)
         if trial.tick(node.uptime_ms(), node.health.get("receipts") > 0):
             node.hal.log("no receipt in the trial of an update: reset")
@@ -81,7 +83,7 @@ async def _watch(node: Node, trial: Trial) -> None:
 def serve(hal: "Hal", boot: "Slots | None", built: "Any") -> None:
     """Run the node; what ends it is noted, so that the next boot knows of a crash."""
     try:
-        asyncio.run(run(hal, boot, built))
+        tasks.run(run(hal, boot, built))
     except Exception as error:
         hal.log("crashed: " + repr(error))
         hal.kv_put("ota_crash", bytes([CRASH]))

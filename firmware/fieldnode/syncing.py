@@ -1,6 +1,7 @@
 """Learns the time: four questions to the servers, the answer with the shortest way counts."""
 
-from fieldnode.core.clock import TICKS_PERIOD_MS, best_time, sntp_answer, sntp_request
+from fieldnode.core.clock import TICKS_PERIOD_MS
+from fieldnode.core.sntp import answer, best_time, request
 
 if False:  # for the type checker
     from fieldnode.core.clock import Clock
@@ -22,10 +23,10 @@ async def sync(hal: "Hal", clock: "Clock", servers: "list[str]") -> "int | None"
         nonce = hal.random_u32().to_bytes(4, "big") + hal.random_u32().to_bytes(4, "big")
         asked_ms = hal.ticks_ms()
         try:
-            packet = await hal.exchange_udp(name, int(port or PORT), sntp_request(nonce), WAIT_MS)
+            packet = await hal.exchange_udp(name, int(port or PORT), request(nonce), WAIT_MS)
         except (OSError, ValueError):
             continue
-        unix_ms = sntp_answer(packet, nonce)
+        unix_ms = answer(packet, nonce)
         if unix_ms is not None:
             samples.append((asked_ms, hal.ticks_ms(), unix_ms))
     if not samples:

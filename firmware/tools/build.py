@@ -27,7 +27,12 @@ BOOT = ("boot", "rom")
 # Loaded by name when they are wanted (fieldnode/rooms.py, drivers), and what outsiders read.
 APART = (
     "fieldnode.built",
-    "fieldnode.drivers",
+    "fieldnode.commands",
+    "fieldnode.ladder",
+    "fieldnode.syncing",
+    "fieldnode.core.sntp",
+    "fieldnode.core.trial",
+    "fieldnode.hal.material",
     "fieldnode.core.config",
     "fieldnode.core.claim",
     "fieldnode.core.ota",
@@ -148,6 +153,7 @@ def build_board(
     folder = out / name
     shutil.rmtree(folder, ignore_errors=True)
     drivers = tuple(f"fieldnode.drivers.{driver}" for driver in board["drivers"])
+    drivers += tuple(f"fieldnode.{room}" for room in board.get("rooms", ()))
     modules = closure((*entries, *APART, *drivers))
     missing = [driver for driver in drivers if driver not in modules]
     if missing:

@@ -14,14 +14,11 @@ _UNDECIDED = "micropython"  # an ``if`` about the interpreter is decided here
 def bundle(sources: "dict[str, str]", root: str, apart: "frozenset[str]") -> dict[str, str]:
     """Return the program with ``root`` and all that it imports as one module of that name.
 
-    What the modules in ``apart`` import stays by itself, too.
-
     Raises:
-        ValueError: a name means two things, and it is not plain which one where.
+        ValueError: a name means two things, and it is not plain which one where; or the bundle
+            needs, to begin, a module apart that imports from it.
     """
     trees = {name: _tree(source) for name, source in sources.items()}
-    for name in sorted(apart & trees.keys()):
-        apart |= frozenset(_closure(name, trees, frozenset()))
     order = list(dict.fromkeys(_closure(root, trees, apart)))
     bound: dict[str, object] = {}  # global of the bundle → what it is
     names: dict[tuple[str, str], str] = {}  # module and its global → global of the bundle
@@ -31,7 +28,11 @@ def bundle(sources: "dict[str, str]", root: str, apart: "frozenset[str]") -> dic
     body: list[ast.stmt] = []
     for module in order:
         body += _moved(module, trees[module], names, bound)
-    made = {name: source for name, source in sources.items() if name not in order}
+    outside = {name: source for name, source in sources.items() if name not in order}
+    made = {name: _pointed(name, source, root, names) for name, source in outside.items()}
+    early = {target for name in order for target in _imports(trees[name]) if target in outside}
+    if circular := sorted(name for name in early if made[name] != outside[name]):
+        raise ValueError(f"{circular[0]} imports from {root}, which imports it")
     made |= {name: "" for name in order if any(one.startswith(name + ".") for one in sources)}
     made[root] = ast.unparse(ast.fix_missing_locations(ast.Module(body, [])))
     return made
@@ -51,15 +52,63 @@ def _tree(source: str) -> ast.Module:
     return tree
 
 
+def _imports(tree: ast.Module) -> Iterator[str]:
+    """Yield what may be modules among what a module imports."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module or ""
+
+
+def _pointed(module: str, source: str, root: str, names: "dict[tuple[str, str], str]") -> str:
+    """Return a module that stays apart with its imports of what is in the bundle now.
+
+    Raises:
+        ValueError: it has a global of its own of such a name.
+    """
+    tree = _tree(source)
+    aliases: dict[str, str] = {}
+    wanted: dict[str, str] = {}  # name here → in the bundle
+    body = [left for node in tree.body for left in _without(node, names, wanted, aliases)]
+    if not wanted and not aliases:
+        return source
+    for use in ast.walk(tree):
+        if isinstance(use, ast.Attribute) and getattr(use.value, "id", "") in aliases:
+            name = names[aliases[getattr(use.value, "id", "")], use.attr]
+            wanted[name] = name
+    if hidden := sorted({*_defined(tree)} & wanted.keys()):
+        raise ValueError(f"{module}: {hidden[0]} means two things")
+    pairs = [ast.alias(new, old if old != new else None) for old, new in wanted.items()]
+    body.insert(0, ast.ImportFrom(root, pairs, 0))
+    moved = [_Mover({}, aliases, names).visit(node) for node in body]
+    return ast.unparse(ast.fix_missing_locations(ast.Module(moved, [])))
+
+
+def _without(
+    node: ast.stmt,
+    names: "dict[tuple[str, str], str]",
+    wanted: "dict[str, str]",
+    aliases: "dict[str, str]",
+) -> list[ast.stmt]:
+    """Note what a statement imports that is in the bundle; return what is left of it."""
+    if not isinstance(node, ast.ImportFrom):
+        return [node]
+    inside = {of for of, _ in names}
+    left = []
+    for alias in node.names:
+        name, of = alias.asname or alias.name, node.module or ""
+        if (of, alias.name) in names:
+            wanted[name] = names[of, alias.name]
+        elif f"{of}.{alias.name}" in inside:
+            aliases[name] = f"{of}.{alias.name}"
+        else:
+            left.append(alias)
+    return [ast.ImportFrom(node.module, left, 0)] if left else []
+
+
 def _closure(module: str, trees: "dict[str, ast.Module]", apart: "frozenset[str]") -> Iterator[str]:
     """Yield what a module imports of the program, first what has to be there first, and itself."""
-    imports = [node for node in trees[module].body if isinstance(node, ast.ImportFrom)]
-    names = [
-        name
-        for node in imports
-        for name in [*(f"{node.module}.{alias.name}" for alias in node.names), node.module or ""]
-    ]
-    for name in names:
+    for name in _imports(trees[module]):
         if name in trees and name not in apart:
             yield from _closure(name, trees, apart)
     yield module

@@ -1,15 +1,15 @@
 """How fast a node publishes: ``run_rom.py IMAGE flood PORT COUNT [CA]``, 400 bytes at QoS 1."""
 
-import asyncio
 import time
 
 from fieldnode.core.mqtt import Session
-from fieldnode.hal import link
+from fieldnode.hal import link, tasks
+from fieldnode.hal.material import Tls
 
 
 async def flood(port, count, ca):
     session = Session("flood")
-    wire = await link.connect("localhost", port, link.Tls(ca=ca) if ca else None)
+    wire = await link.connect("localhost", port, Tls(ca=ca) if ca else None)
     await wire.write(session.connect())
     while not session.is_up:
         session.feed(await wire.read(512))
@@ -33,4 +33,4 @@ def main(arguments):
     if len(arguments) > 2:
         with open(arguments[2], "rb") as file:
             ca = file.read()
-    asyncio.run(flood(int(arguments[0]), int(arguments[1]), ca))
+    tasks.run(flood(int(arguments[0]), int(arguments[1]), ca))

@@ -27,6 +27,7 @@ class Module:
         self.known: dict[str, int | str | bytes] = {}  # and those that it imports
         self.modules: dict[str, str] = {}  # alias → module of ours
         self.edits: set[_Edit] = set()
+        self.added: dict[int, str] = {}  # statement before a line
 
     def replace(self, node: ast.AST, text: str) -> None:
         """Put ``text`` in place of a node, with as many lines."""
@@ -40,6 +41,10 @@ class Module:
         """Put one identifier in place of another."""
         self.edits.add(_Edit(line, start, line, start + len(old), new))
 
+    def insert(self, line: int, indent: int, text: str) -> None:
+        """Put a statement before a line."""
+        self.added[line] = " " * indent + text
+
     def text(self) -> str:
         """Return the source with the changes."""
         lines = [line.encode() for line in self.source.split("\n")]
@@ -47,6 +52,8 @@ class Module:
             first, last = edit.line - 1, edit.end_line - 1
             joined = lines[first][: edit.start] + edit.text.encode() + lines[last][edit.end :]
             lines[first : last + 1] = joined.split(b"\n")
+        for line in sorted(self.added, reverse=True):
+            lines.insert(line - 1, self.added[line].encode())
         return b"\n".join(lines).decode()
 
 

@@ -1,7 +1,9 @@
-"""Short names for what only a program itself reads (shrink.py).
+"""Names that cost nothing for what only a program itself reads (shrink.py).
 
-Attributes, globals and arguments never meet, so each kind takes its names from the same few:
-attributes and arguments are letters, globals are named like some attribute.
+The .mpy format counts on names that every MicroPython has in its flash; any other is an entry in a
+table of the heap. Attributes, globals and arguments never meet, so each kind takes its names from
+these few: a class may have an attribute ``append``, a function an argument ``len`` that it does
+not call.
 """
 
 import ast
@@ -11,9 +13,22 @@ from typing import Any
 
 from firmware.tools.program import Module
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_ATTRIBUTES = [f"_{letter}" for letter in _LETTERS + _LETTERS.upper()]
-_ARGUMENTS = _ATTRIBUTES[:26]
+# Of the "static qstrs" of the .mpy format, version 6 (docs.micropython.org, "MicroPython .mpy
+# files"), those that are names of nothing special.
+FREE = (
+    *("end", "key", "value", "index", "start", "stop", "step", "count", "next", "items", "keys"),
+    *("values", "sep", "args", "little", "find", "rfind", "rindex", "format", "join", "split"),
+    *("rsplit", "strip", "lstrip", "rstrip", "lower", "upper", "islower", "isupper", "isalpha"),
+    *("isdigit", "isspace", "startswith", "endswith", "replace", "append", "extend", "insert"),
+    *("remove", "pop", "popitem", "clear", "copy", "sort", "reverse", "setdefault", "update"),
+    *("get", "set", "send", "throw", "open", "close", "read", "write", "readinto", "readline"),
+    *("abs", "all", "any", "bool", "builtins", "bytearray", "bytecode", "bytes", "callable"),
+    *("chr", "classmethod", "const", "dict", "dir", "divmod", "eval", "exec", "from_bytes"),
+    *("getattr", "globals", "hasattr", "hash", "id", "int", "isinstance", "issubclass"),
+    *("iter", "len", "list", "locals", "main", "map", "micropython", "object", "ord", "pow"),
+    *("print", "range", "repr", "round", "setattr", "sorted", "staticmethod", "str", "sum"),
+    *("super", "to_bytes", "tuple", "type", "zip"),
+)
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -27,7 +42,7 @@ def rename(sources: "dict[str, str]", users: "list[str]") -> dict[str, str]:
     modules = [Module(name, source) for name, source in sources.items()]
     outside = [node for user in users for node in ast.walk(ast.parse(user))]
     everything = [node for module in modules for node in module.nodes] + outside
-    _rename_attributes(modules, _foreign(everything))
+    _rename_attributes(modules, _foreign(everything), _stored(everything))
     keywords = {node.arg or "" for node in everything if isinstance(node, ast.keyword)}
     for module in modules:
         for function in _outermost(module.tree):
@@ -61,6 +76,12 @@ def _foreign(nodes: "list[ast.AST]") -> "set[str]":
     return found | _strings(nodes)
 
 
+def _stored(nodes: "list[ast.AST]") -> "set[str]":
+    """Return the names that are assigned in another way than by ``self``."""
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute) and not _is_own(node)]
+    return {node.attr for node in attributes if isinstance(node.ctx, ast.Store)}
+
+
 def _base_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
@@ -87,20 +108,21 @@ def _families(modules: "list[Module]") -> Iterator[list[tuple[Module, ast.ClassD
         yield [(module, node) for module, node in found if head(node.name) == name]
 
 
-def _rename_attributes(modules: "list[Module]", foreign: "set[str]") -> None:
+def _rename_attributes(modules: "list[Module]", foreign: "set[str]", stored: "set[str]") -> None:
+    """``stored``: names that somebody else gives an object."""
     for family in _families(modules):
         names = {node.name for _, node in family}
         bases = {_base_name(base) for _, node in family for base in node.bases}
+        if not bases <= names:
+            continue  # a base of somebody else has names of its own
         uses = [use for module, top in family for use in _own_uses(module, top)]
         counts = Counter(
-            name
-            for _, _, _, name in uses
-            if name not in foreign
-            and not name.startswith("__")
-            # a base of somebody else may read what is public
-            and (name.startswith("_") or bases <= names)
+            name for *_, name in uses if name not in foreign and not name.startswith("__")
         )
-        short = dict(zip([name for name, _ in counts.most_common()], _ATTRIBUTES, strict=False))
+        taken = {name for *_, name in uses} - counts.keys() | stored
+        taken |= {one.id for _, top in family for one in ast.walk(top) if isinstance(one, ast.Name)}
+        free = [name for name in FREE if name not in taken]
+        short = dict(zip([name for name, _ in counts.most_common()], free, strict=False))
         for module, line, start, name in uses:
             if name in short:
                 module.rename(line, start, name, short[name])
@@ -130,7 +152,7 @@ def _name_at(node: Definition) -> int:
 
 
 def _rename_globals(module: Module, read: "set[str]") -> None:
-    """Name globals like attributes that no variable of the module is named like."""
+    """Name globals as above, and when that is used up like attributes that are there anyway."""
     used = {node.id for node in module.nodes if isinstance(node, ast.Name)}
     used |= {node.arg for node in module.nodes if isinstance(node, ast.arg)}
     defined = {node.name: node for node in module.tree.body if isinstance(node, Definition)}
@@ -143,11 +165,11 @@ def _rename_globals(module: Module, read: "set[str]") -> None:
         if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store)
     ]
     free = Counter(node.attr for node in module.nodes if isinstance(node, ast.Attribute))
-    for name in used | {name for name in free if name.startswith("__")}:
+    for name in used | {name for name in free if name.startswith("__")} | {*FREE}:
         del free[name]
     names = [name for name in [*defined, *variables] if name not in read]
-    pool = [name for name, _ in free.most_common()]
-    pool += [name for name in _ATTRIBUTES if name not in used and name not in free]
+    pool = [name for name in FREE if name not in used]
+    pool += [name for name, _ in free.most_common()]
     short = dict(zip(names, pool, strict=False))
     for name, node in defined.items():
         if name in short:
@@ -168,18 +190,23 @@ def _outermost(tree: ast.AST) -> Iterator[Function]:
             yield from _outermost(node)
 
 
+def _arguments(nodes: "list[ast.AST]") -> "dict[str, None]":
+    return dict.fromkeys(node.arg for node in nodes if isinstance(node, ast.arg))
+
+
 def _rename_arguments(module: Module, function: Function, keywords: "set[str]") -> None:
     nodes = list(ast.walk(function))
     taken = {"self"} | keywords
+    taken |= {node.id for node in nodes if isinstance(node, ast.Name)} - _arguments(nodes).keys()
     taken |= {getattr(node, "name", "") for node in module.tree.body}
     for one in nodes:
         if isinstance(one, Function):  # defaults are of the world outside
             outside = [*one.args.defaults, *filter(None, one.args.kw_defaults)]
             inside = [name for value in outside for name in ast.walk(value)]
             taken |= {name.id for name in inside if isinstance(name, ast.Name)}
-    arguments = [node.arg for node in nodes if isinstance(node, ast.arg)]
-    names = [name for name in dict.fromkeys(arguments) if name not in taken]
-    short = dict(zip(names, _ARGUMENTS, strict=False))
+    names = [name for name in _arguments(nodes) if name not in taken]
+    free = [name for name in FREE if name not in taken]
+    short = dict(zip(names, free, strict=False))
     for node in nodes:
         if isinstance(node, ast.Name) and node.id in short:
             module.rename(node.lineno, node.col_offset, node.id, short[node.id])

@@ -4,8 +4,9 @@ Imported code costs a board's heap even where bytecode stays in flash: each dist
 an entry in a table that grows by doubling and never shrinks, each function an object, each global
 a slot in a dict, each module all of these. So, in this order and over the whole program: constants
 go where they are used (constants.py), functions that nobody names go away, what always runs
-becomes one module (bundle.py), and what only the program itself reads gets one of few short names
-(short_names.py). What is tested is what comes out of here, not what went in.
+becomes one module (bundle.py), what only the program itself reads gets a name that costs nothing
+(short_names.py), and classes forget two entries of theirs that nobody reads. What is tested is what
+comes out of here, not what went in.
 """
 
 import ast
@@ -31,7 +32,24 @@ def shrink(
     done = constants.inline(sources, DATA)
     done = bundle.bundle(done, root, apart)
     done = prune(done, users)
-    return short_names.rename(done, users)
+    done = short_names.rename(done, users)
+    return {name: forget(source) for name, source in done.items()}
+
+
+def forget(source: str) -> str:
+    """Return a module whose classes begin with the removal of what every class is given.
+
+    Their slots in the class's table, 16 bytes, are then those of its first two methods.
+    """
+    module = Module("", source)
+    for node in module.nodes:
+        if isinstance(node, ast.ClassDef):
+            first = node.body[0]
+            line = min(
+                [first.lineno, *(one.lineno for one in getattr(first, "decorator_list", []))]
+            )
+            module.insert(line, first.col_offset, "del __module__, __qualname__")
+    return module.text()
 
 
 def prune(sources: "dict[str, str]", users: "list[str]") -> dict[str, str]:

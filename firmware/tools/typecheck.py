@@ -18,10 +18,14 @@ HERE = Path(__file__).parents[1]
 # CPython only: mypy has them. The stubs know nothing of the unix port, on which sim boards run.
 OTHERS = (
     "__main__.py",
+    "drivers/aes_py.py",
     "hal/pi.py",
     "hal/pi_gpio.py",
     "hal/link_py.py",
+    "hal/sim_uart.py",
+    "hal/pty_mp.py",
     "hal/sim.py",
+    "hal/sim_i2c.py",
     "hal/simboard.py",
 )
 CHECKED = ("boot.py", "rom.py", "esp32", "fieldnode")
@@ -44,6 +48,8 @@ def copy(folder: Path) -> None:
         "from fieldnode.hal.link_mp import connect as connect, exchange_udp as exchange_udp\n",
         "utf-8",
     )
+    stub = folder / "fieldnode/drivers/aes_py.pyi"  # and what glo.py does
+    stub.write_text("from cryptolib import aes as aes\n", "utf-8")
 
 
 def check(folder: Path) -> list[str]:

@@ -11,6 +11,7 @@ from gateway.registry.entries import (
     DEVICE_PARENTS,
     NODE_FACTS,
     PARENTS,
+    SUPPLIES,
     Device,
     Fact,
     Node,
@@ -23,8 +24,6 @@ Where = Callable[[Key], str]
 """Place of a key in the file, as people count: ``registry.toml:12``."""
 
 Problem = tuple[Key, str]
-_METER = "device of sector energy"
-_SUPPLIES = (NodeKind.TRANSFORMER, _METER)
 
 
 def check(content: RegistryFile, where: Where) -> None:
@@ -63,23 +62,22 @@ def _overlaps(facts: Sequence[Fact]) -> Iterator[int]:
 
 
 def _links(content: RegistryFile) -> Iterator[Problem]:
-    kinds: dict[str, str] = {node.id: node.kind for node in content.node}
-    meters = {device.id: _METER for device in content.device if device.sector == "energy"}
+    kinds = {node.id: node.kind for node in content.node}
     for table, index, entry in _entries(content):
         allowed = PARENTS[entry.kind] if isinstance(entry, Node) else DEVICE_PARENTS[entry.sector]
         what = entry.kind.value if isinstance(entry, Node) else f"device of sector {entry.sector}"
         yield from _ties(entry, (table, index, "parent"), what, allowed, kinds)
         if isinstance(entry, Device):
             yield from _ties(entry, (table, index, "uplink"), what, (NodeKind.CONCENTRATOR,), kinds)
-            yield from _ties(entry, (table, index, "supply"), what, _SUPPLIES, kinds | meters)
+            yield from _ties(entry, (table, index, "supply"), what, SUPPLIES, kinds)
 
 
 def _ties(
     entry: Node | Device,
     key: Key,
     what: str,
-    allowed: tuple[str, ...],
-    kinds: dict[str, str],
+    allowed: tuple[NodeKind, ...],
+    kinds: dict[str, NodeKind],
 ) -> Iterator[Problem]:
     fact = str(key[-1])
     for place, link in enumerate(getattr(entry, fact)):

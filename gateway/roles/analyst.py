@@ -66,7 +66,7 @@ def _desks(
         desks.append(Desk(engine, ChangeReader(data_dir)))
     if settings.energy.enabled:
         grid = energy.House(reader, recall, profiles, registry, data_dir)
-        policies = energy.EnergyPolicies.load(settings.energy.tariff)
+        policies = energy.EnergyPolicies.load(settings.energy.tariff, settings.energy.norm)
         desks.append(Desk(energy.EnergyEngine(grid, policies, stats), ChangeReader(data_dir)))
     return desks
 

@@ -81,6 +81,6 @@ DIAGRAM = {
 FRICTION = {"urban": 0.3, "expressway": 0.1, "national": 0.15, "gate": 0.1}
 
 # Share of its capacity that a carriageway keeps while one lane is blocked, by number of lanes:
-# HCM 2000, table of freeway incidents (0.35, 0.49, 0.58 of 2, 3, 4 lanes). It is less than the
-# lanes that are left, since drivers slow down to look.
+# HCM 2010, exhibit 10-17 (as FHWA-HOP-13-042, appendix C, prints it). It is less than the lanes
+# that are left, since drivers slow down to look.
 ONE_LANE_BLOCKED = {1: 0.0, 2: 0.35, 3: 0.49, 4: 0.58}

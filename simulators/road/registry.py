@@ -1,10 +1,10 @@
 """The road as the operator's registry knows it, and which cabinet each device hangs on."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from simulators.city.frame import LANES_PER_CABINET, DeviceRow, NodeRow, Tie
+from simulators.city.frame import LANES_PER_CABINET, DeviceRow, NodeRow, Tie, cabinet_name
 from simulators.road.layout import Layout, Station
 
 _TITLE = {"ur": "Arterial", "ex": "Expressway", "na": "National road", "ga": "Container gate"}
@@ -39,10 +39,8 @@ def modem(cabinet: int) -> str:
     return f"modem-{cabinet + 1:04}"
 
 
-def device_rows(
-    layout: Layout, loop_ms: int, sky_ms: int, meter: Callable[[int], str]
-) -> Iterator[DeviceRow]:
-    """Return all devices, station by station; ``meter`` names that of a cabinet."""
+def device_rows(layout: Layout, loop_ms: int, sky_ms: int, *, is_fed: bool) -> Iterator[DeviceRow]:
+    """Return all devices, station by station; fed ones live from their cabinet."""
     cabinet_of = {
         name: cabinet
         for of in powered(layout).values()
@@ -50,7 +48,7 @@ def device_rows(
     }
     for row in _rows(layout, loop_ms, sky_ms):
         cabinet = cabinet_of[row.id]
-        yield replace(row, uplink=modem(cabinet), supply=meter(cabinet))
+        yield replace(row, uplink=modem(cabinet), supply=cabinet_name(cabinet) if is_fed else "")
 
 
 def _rows(layout: Layout, loop_ms: int, sky_ms: int) -> Iterator[DeviceRow]:

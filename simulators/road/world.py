@@ -108,8 +108,8 @@ class Road:
 
     def devices(self) -> Sequence[DeviceRow]:
         """Return the devices of the registry."""
-        meter = self._supply.meter if self._supply is not None else _no_meter
-        return tuple(device_rows(self.layout, self.slot_ms, self._scene.sky.interval_ms, meter))
+        sky_ms, is_fed = self._scene.sky.interval_ms, self._supply is not None
+        return tuple(device_rows(self.layout, self.slot_ms, sky_ms, is_fed=is_fed))
 
     def absences(self) -> Sequence[Absence]:
         """Return when which device is dark."""
@@ -236,7 +236,3 @@ class Road:
                 # the row at its end would be of the interval before it
                 dead |= mine & (at_ms >= gone.span.from_ms) & (at_ms <= gone.span.to_ms)
         return dead
-
-
-def _no_meter(_cabinet: int) -> str:
-    return ""

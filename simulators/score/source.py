@@ -19,11 +19,12 @@ TIMEOUT_S = 30.0
 MOST_CLAIMS = 1_000_000
 _OUTAGES = ("transformer_outage", "feeder_outage")
 _JAMS = ("stalled_vehicle", "lane_closure", "queue_spillback", "road_flood")
+_POWER = (*_OUTAGES, "phase_loss", "service_outage")
 _PHASES = range(3)
 # docs/protocol.md §7: what a meter's own event may mean
 CODES: Mapping[int, tuple[str, ...]] = {
-    1: (*_OUTAGES, "phase_loss"),
-    99: (*_OUTAGES, "phase_loss"),
+    1: _POWER,
+    99: _POWER,
     **dict.fromkeys((40, 42, 44, 48), ("bypass",)),
     **{77 + k: ("voltage_out_of_band",) for k in _PHASES},
     **{80 + k: ("voltage_out_of_band",) for k in _PHASES},
@@ -39,7 +40,10 @@ ALARMS: Mapping[str, tuple[str, ...]] = {
     "feeder_outage": ("feeder_outage",),
     "substation_outage": ("substation_outage", "feeder_outage"),
     "comms_outage": ("comms_outage",),
+    "undervoltage": ("voltage_out_of_band",),
+    "overvoltage": ("voltage_out_of_band",),
     "loss": ("theft", "bypass", "reversed_ct", "meter_stopped"),
+    "wrong_transformer": ("wrong_transformer",),
     # docs/transport.md
     "detector_no_data": ("detector_dead", "road_comms_outage", "cabinet_dark"),
     "detector_locked_on": ("detector_stuck",),

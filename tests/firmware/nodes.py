@@ -37,7 +37,8 @@ class Node:
     def __init__(self, folder: Path, image: Path, name: str, port: int, **config: Any) -> None:
         self.name = name
         self.sectors = SECTORS
-        self.heap_kb = HEAP_KB if config.get("tls", QUICK["tls"]) == "none" else TLS_HEAP_KB
+        self.runner = "run_rom.py"
+        self.heap_kb: float = HEAP_KB if config.get("tls", QUICK["tls"]) == "none" else TLS_HEAP_KB
         self.folder = folder / name
         self.folder.mkdir()
         self._image = image
@@ -61,10 +62,11 @@ class Node:
 
     def start(self) -> None:
         """Power on."""
-        heap = self.heap_kb * _WORD_BYTES + self._image.stat().st_size
-        runner = ROOT / "firmware/tools/run_rom.py"
-        command = [program("micropython"), "-X", f"heapsize={heap}", str(runner)]
-        command += [str(self._image), "sim_node", str(self.folder), str(self.sectors)]
+        heap = int(self.heap_kb * _WORD_BYTES) + self._image.stat().st_size
+        runner = str(ROOT / "firmware/tools" / self.runner)
+        command = [program("micropython"), "-X", f"heapsize={heap}", runner, str(self._image)]
+        command += [] if self.runner == "run_measured.py" else ["sim_node"]
+        command += [str(self.folder), str(self.sectors)]
         with (self.folder / "console").open("ab") as console:
             self._process = subprocess.Popen(
                 command, stdout=console, stderr=console, env=self._environment

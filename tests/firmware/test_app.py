@@ -97,6 +97,7 @@ async def test_a_node_that_keeps_crashing_starts_without_its_sensors(board: Any)
 
 
 async def test_when_the_power_goes_the_last_things_are_stored(board: Any) -> None:
+    board.hears_power = True
     board.inputs["power"] = power = asyncio.Event()
     node = node_on(board)
     node.recorder.add(1000, (5, 0, 1, 2300, 1, 1000), 0)

@@ -41,12 +41,14 @@ else:
     mounted = rom.Rom(Slot())
 vfs.mount(mounted, "/app")
 sys.path[:] = [".frozen", "/app"]
-from fieldnode import built, drivers, start
+from fieldnode import built, start
 config = dict(built.CONFIG)
-driver = drivers.load(config["driver"], config["profile"], config.get("options"))
+driver = start.load(config["driver"], config["profile"], config.get("options"))
 print(built.BOARD, built.VERSION, driver.INPUT, driver.take(0))
 for name in sys.argv[3:]:
-    print(drivers.load(name, config["profile"]).INPUT)
+    # a toll lane's other drivers know vehicles, not tags
+    is_other = config["driver"] == "etc" != name
+    print(start.load(name, "pv1" if is_other else config["profile"]).INPUT)
 """
 
 

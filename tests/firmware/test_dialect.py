@@ -72,7 +72,10 @@ _MODULES = [
 
 
 # They compile, and run on a Pi …
-_OF_CPYTHON = {f"fieldnode.{name}" for name in ("__main__", "hal.link_py", "hal.pi", "hal.pi_gpio")}
+_OF_CPYTHON = {
+    f"fieldnode.{name}"
+    for name in ("__main__", "hal.link_py", "hal.pi", "hal.pi_gpio", "drivers.aes_py")
+}
 # … or on a chip, whose modules this interpreter lacks: pyright checks it (test_types.py).
 _OF_CHIP = {"fieldnode.hal.esp32"}
 

@@ -22,7 +22,7 @@ import trustme
 
 from fieldnode.core import health
 from fieldnode.core.ring import Ring
-from fieldnode.hal.link import Tls
+from fieldnode.hal.material import Tls
 from fieldnode.hal.pi import Pi
 from fieldnode.hal.pi_gpio import PulseCounter, request
 from tests.firmware.meters import p1_lines

@@ -144,7 +144,7 @@ async def test_a_line_changes_its_baud_after_the_acknowledgement() -> None:
     rows: object = Rows()
     uptime = lambda: clock.true_ms - _START_MS  # noqa: E731
     sensor = Sensor(board, driver, ["uart"], rows, uptime, 1000)  # type: ignore[arg-type]
-    task = asyncio.create_task(sensor.run(lambda: None))
+    task = asyncio.create_task(sensor.run(lambda _: None))
     line.arrived.put_nowait(build_text.even(b"/LGZ5X\r\n"))
     await asyncio.sleep(0.12)
     clock.advance(300)

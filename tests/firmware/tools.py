@@ -77,10 +77,12 @@ def build_node(folder: Path) -> Path:
     """Return a ROMFS image of a node on a simulated board, made small as those of boards are."""
     build, shrink = tool("build"), tool("shrink")
     drivers = [f"fieldnode.drivers.{path.stem}" for path in DRIVERS.glob("[a-z]*.py")]
-    apart = (*build.APART, *drivers)
-    sources = {name: build.text_of(name) for name in build.closure(("tools.sim_node", *apart))}
-    sources["sim_node"] = sources.pop("tools.sim_node")
-    users = [(TOOLS / "run_rom.py").read_text()]
+    apart = (*build.APART, "fieldnode.hal.sim", "fieldnode.hal.sim_uart", "census", *drivers)
+    programs = ("tools.sim_node", "tools.census")
+    sources = {name: build.text_of(name) for name in build.closure((*programs, *apart))}
+    for name in programs:
+        sources[name.removeprefix("tools.")] = sources.pop(name)
+    users = [(TOOLS / name).read_text() for name in ("run_rom.py", "run_measured.py")]
     small = shrink.shrink(sources, "sim_node", frozenset(apart), users)
     build.compile_program(small, folder / "rom")
     return _packed(folder)

@@ -110,7 +110,8 @@ class _Town:
         self.topology = _topology(nodes, self.devices)
         supplies = sorted({row.supply for row in self.devices} - {""})
         uplinks = sorted({row.uplink for row in self.devices})
-        self.meters = np.array([self.number[name] for name in supplies], np.int64)
+        meter_of = {row.parents[0].id: row.id for row in self.devices if row.sector == "energy"}
+        self.meters = np.array([self.number[meter_of[name]] for name in supplies], np.int64)
         self.side = Roadside(
             np.array([supplies.index(r.supply) if r.supply else -1 for r in self.devices]),
             np.array([uplinks.index(row.uplink) for row in self.devices]),
@@ -243,7 +244,8 @@ def _orders(city: City, rng: np.random.Generator) -> list[Order]:
     """Draw what goes wrong: each in an hour of its own, so that each has one true cause."""
     devices = city.devices()
     loops = [row.id for row in devices if row.profile == "tl1"]
-    above = {row.id: row.parents[0].id for row in devices if row.parents}
+    nodes = [node for world in city.worlds for node in world.nodes()]
+    above = {node.id: node.parents[0].id for node in nodes if node.parents}
     cabinets = sorted({row.supply for row in devices} - {""})
     concentrators = sorted({row.uplink for row in devices} - {""} - _modems(devices))
     places = [
@@ -279,6 +281,8 @@ def _topology(nodes: Sequence[NodeRow], devices: Sequence[DeviceRow]) -> Topolog
     uplinks = sorted({row.uplink for row in devices} - {""})
     roles = [Role.INSTRUMENT if row.profile in {"dtm", "pq3"} else Role.CUSTOMER for row in devices]
     parent = [row.parents[0].id if row.parents else "" for row in devices]
+    cabinets = {node.id for node in nodes if node.kind == "cabinet"}
+    parent = [above[name] if name in cabinets else name for name in parent]
     return Topology(
         np.arange(len(devices)),
         np.array([int(role) for role in roles]),

@@ -8,8 +8,6 @@ gives them their time when the pair (uptime, Unix) of their boot is known. All i
 floats are single precision on ESP32, a Unix time in one is 64 s off (firmware.md §1.10).
 """
 
-import struct
-
 from fieldnode.core.block import (
     CLOCK_FLOOR,
     CLOCK_NONE,
@@ -26,9 +24,6 @@ SLEW_PPM = 500  # as ntpd (RFC 5905): 1 s in 33 min
 DRIFT_MAX_PPB = 200_000  # crystals have ±10…50 ppm; more than 200 is a bad measurement
 _DRIFT_SPAN_MS = 1_800_000  # below, network jitter of ±20 ms would be more than 10 ppm
 _PPB = 1_000_000_000
-
-_NTP_EPOCH_S = 2_208_988_800  # 1900 to 1970
-_NTP_BYTES = 48
 
 
 class Clock:
@@ -134,37 +129,3 @@ def restamped(block: bytes, this_boot: int, origin_ms: "int | None", floor_ms: i
     if boot == this_boot or not floor_ms:
         return block
     return restamp(block, CLOCK_FLOOR, floor_ms + base_ms)
-
-
-def sntp_request(nonce: bytes) -> bytes:
-    """Return an SNTP question (RFC 4330); ``nonce``, 8 random bytes, comes back in the answer."""
-    return b"\x23" + bytes(39) + nonce
-
-
-def sntp_answer(packet: bytes, nonce: bytes) -> "int | None":
-    """Return the server's Unix ms when it sent the answer; None where it is none to trust."""
-    if len(packet) < _NTP_BYTES or packet[24:32] != nonce:
-        return None
-    leap, mode, stratum = packet[0] >> 6, packet[0] & 7, packet[1]
-    if leap == 3 or mode != 4 or not 1 <= stratum <= 15:  # RFC 4330 §5: not synchronised
-        return None
-    seconds: int
-    fraction: int
-    seconds, fraction = struct.unpack_from(">II", packet, 40)
-    if seconds < 1 << 31:  # after 2036-02-07 (RFC 4330 §3)
-        seconds += 1 << 32
-    return (seconds - _NTP_EPOCH_S) * 1000 + (fraction * 1000 >> 32)
-
-
-def best_time(samples: "list[tuple[int, int, int]]") -> "tuple[int, int]":
-    """Return ticks and Unix ms of the sample with the shortest round trip.
-
-    A sample is ``(ticks when asked, ticks when answered, server's Unix ms)``; the answer was
-    under way for half of the round trip, so the error is at most that.
-    """
-    best = min(samples, key=_round_trip)
-    return best[1], best[2] + _round_trip(best) // 2
-
-
-def _round_trip(sample: "tuple[int, int, int]") -> int:
-    return (sample[1] - sample[0]) % TICKS_PERIOD_MS

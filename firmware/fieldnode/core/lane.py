@@ -25,16 +25,18 @@ _BLANK = b"\xff" * 64
 
 
 class Lane:
-    """A ring of sectors. ``next``, ``done``, ``mark``, ``lost`` mean what the Ring says."""
+    """A ring of sectors. ``next``, ``done``, ``mark``, ``lost`` mean what the Ring says.
 
-    def __init__(
-        self, device: "BlockDevice", first: int, count: int, buffers: "tuple[bytearray, bytearray]"
-    ) -> None:
+    ``buffer``: what is read is there until something else is read or written; 11 bytes more than
+    the longest payload.
+    """
+
+    def __init__(self, device: "BlockDevice", first: int, count: int, buffer: bytearray) -> None:
         self._device = device
         self._first = first
         self.count = count
         self.size = device.ioctl(5, 0)  # bytes of a sector
-        self._in, self._out = buffers
+        self._buffer = buffer
         self._starts = array("I", [NONE] * count)
         self.log = self.floor_s = 0
         self.at = self.size  # where the next record goes; at the end: sector is closed
@@ -67,19 +69,19 @@ class Lane:
     def walk(self, no: int) -> "Iterator[tuple[int, int]]":
         """Yield ``(kind, bytes)`` of each sound record of a sector; its payload is in the buffer.
 
-        What the buffer holds is good until something else is read. After the newest sector was
-        walked to its end, the lane knows where to write on.
+        After the newest sector was walked to its end, the lane knows where to write on.
         """
         if self.start_of(no) == NONE:
             return
         slot = no % self.count
+        longest = len(self._buffer) - 11
         at = 36
         is_torn = False
         while at + 8 <= self.size:
             head = self._read(slot, at, 8)
             size, kind, complement, crc = unpack(_RECORD, head)
             end = at + 8 + size
-            is_sound = kind ^ complement == 255 and size <= len(self._in) and end <= self.size
+            is_sound = kind ^ complement == 255 and size <= longest and end <= self.size
             if is_sound:
                 payload = self._read(slot, at + 8, size)
                 is_sound = crc32(payload, size << 8 | kind) == crc
@@ -108,7 +110,7 @@ class Lane:
         return at
 
     def _read(self, slot: int, at: int, size: int) -> memoryview:
-        piece = memoryview(self._in)[:size]
+        piece = memoryview(self._buffer)[:size]
         self._device.readblocks(self._first + slot, piece, at)
         return piece
 
@@ -118,14 +120,14 @@ class Lane:
         Raises:
             ValueError: it goes into none.
         """
-        if size > len(self._in):
+        if size > len(self._buffer) - 11:
             raise ValueError("record")
         return self.at + 8 + size <= self.size
 
     def put(self, kind: int, payload: bytes) -> None:
         """Write one record by one program."""
         size = len(payload)
-        out = self._out
+        out = self._buffer
         end = 8 + size
         pack_into(_RECORD, out, 0, size, kind, kind ^ 255, crc32(payload, size << 8 | kind))
         out[8:end] = payload

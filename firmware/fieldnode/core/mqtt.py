@@ -58,7 +58,7 @@ class Session:
         password: "str | None" = None,
         will: "tuple[bytes, bytes] | None" = None,
     ) -> None:
-        self._hello = client_id, user, password, will
+        self._hello: "tuple | None" = (client_id, user, password, will)  # type: ignore[type-arg]
         self.keepalive_s = keepalive_s
         self._own_window = self.window = WINDOW
         self.is_up = False
@@ -78,8 +78,9 @@ class Session:
         self._own_window = self.window = window
 
     def connect(self) -> bytes:
-        """Return the CONNECT."""
-        client_id, user, password, will = self._hello
+        """Return the CONNECT, once."""
+        client_id, user, password, will = self._hello or ()
+        self._hello = None
         flags = 2 | (will is not None and 0x2C) | (user is not None) << 7
         flags |= (password is not None) << 6
         body = b"\0\4MQTT\5" + struct.pack(

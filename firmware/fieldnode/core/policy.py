@@ -1,4 +1,4 @@
-"""What of all that is measured becomes a row: aggregation, deadband and heartbeat, snapshots.
+"""What of all that is measured becomes a row: aggregation, deadband and heartbeat.
 
 Values are integers in the scaled units of the profile (docs/protocol.md §8), None where nothing
 was measured. Registers (cumulative counts) are never averaged or summed: their latest value says
@@ -8,7 +8,6 @@ all, so a total stays exact whatever rows are lost.
 from fieldnode.core.rounding import rounded
 
 LAST, MEAN, LEAST, MOST, SUM = "last", "mean", "min", "max", "sum"
-HOUR_MS = 3_600_000
 
 
 class Aggregate:
@@ -95,18 +94,3 @@ class Report:
         if before is None or value is None:
             return before is not value
         return abs(value - before) >= deadband
-
-
-class Hourly:
-    """When the next row is the snapshot of the hour, which overflow spares."""
-
-    def __init__(self) -> None:
-        self._hour = -1
-
-    def is_due(self, now_ms: int) -> bool:
-        """Return True once in each hour of the clock, or of uptime where there is no clock."""
-        hour = now_ms // HOUR_MS
-        if hour == self._hour:
-            return False
-        self._hour = hour
-        return True

@@ -91,7 +91,9 @@ def _ranges(missing: object) -> "list[tuple[int, int]]":
     """Return what a receipt names as missing; nothing, where it is not as it should be."""
     ranges = []
     for item in missing if isinstance(missing, list) else []:
-        if not isinstance(item, list) or [type(number) for number in item] != [int, int]:
+        if not isinstance(item, list) or len(item) != 2:
+            return []
+        if type(item[0]) is not int or type(item[1]) is not int:
             return []
         ranges.append((item[0], item[1]))
     return ranges

@@ -47,10 +47,10 @@ class Ring:
     def __init__(self, device: "BlockDevice", log: int, block: int = MAX_PAYLOAD) -> None:
         count = device.ioctl(4, 0)  # how many sectors
         keep = max(2, count >> 3)
-        buffers = bytearray(block), bytearray(block + 11)
-        self._view = memoryview(buffers[0])
-        self.rows = Lane(device, 0, count - keep, buffers)
-        self.keep = Lane(device, count - keep, keep, buffers)
+        buffer = bytearray(block + 11)  # a record with its head, up to the next multiple of 4
+        self._view = memoryview(buffer)
+        self.rows = Lane(device, 0, count - keep, buffer)
+        self.keep = Lane(device, count - keep, keep, buffer)
         if not self.rows.mount():
             self.format(log)
         elif not self.keep.mount():

@@ -30,5 +30,6 @@ def schema_of(profile: str) -> "tuple[int, tuple[str, ...], bool]":
     _, found, rest = _PROFILES.partition(" " + profile + " ")
     if not found or not profile[:1].isalpha() or len(profile) < 3:
         raise ValueError("profile")
-    number, kinds, joins = rest.split(" ", 3)[:3]
-    return int(number), tuple([_HOW[kind] for kind in kinds]), joins == "+"
+    found, kinds, joins = rest.split(" ", 3)[:3]
+    number = int(found)  # refuses what is no name but the kinds of one
+    return number, tuple([_HOW[kind] for kind in kinds]), joins == "+"

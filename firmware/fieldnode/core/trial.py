@@ -8,11 +8,11 @@ TRIAL_MS = 900_000  # without a receipt for this long an image on trial has fail
 
 
 class Trial:
-    """One boot of a slot."""
+    """One boot of a slot; ``is_over`` when it was a good one."""
 
     def __init__(self, boot: "Slots") -> None:
         self._boot = boot
-        self._is_noted = False
+        self.is_over = False
 
     def tick(self, uptime_ms: int, has_receipt: bool) -> bool:
         """Say how it goes, every second or so; True asks for a reset: the trial fails so far.
@@ -20,7 +20,7 @@ class Trial:
         ``has_receipt``: the gateway has receipted something in this boot.
         """
         on_trial = self._boot.running != self._boot.active
-        if uptime_ms >= GOOD_MS and (has_receipt or not on_trial) and not self._is_noted:
-            self._is_noted = True
+        if uptime_ms >= GOOD_MS and (has_receipt or not on_trial) and not self.is_over:
+            self.is_over = True
             self._boot.good(has_receipt)
-        return on_trial and not self._is_noted and uptime_ms >= TRIAL_MS
+        return on_trial and not self.is_over and uptime_ms >= TRIAL_MS

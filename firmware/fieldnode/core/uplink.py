@@ -185,7 +185,8 @@ class Uplink:
             return ping
         if not self._is_subscribed:
             self._is_subscribed = True
-            return session.subscribe([self._base + lane for lane in (b"a", b"c/#", b"k")])
+            base = self._base
+            return session.subscribe([base + b"a", base + b"c/#", base + b"k"])
         if now_ms < self._hold_ms or not session.has_room():
             return None
         self._review(now_ms)

@@ -113,6 +113,7 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
         flash: BlockDevice  # of the ring (core/ring.py): at least 5 sectors
         fw: str  # version of the firmware that runs, "1.4.2"
         build_ms: int  # Unix ms when it was built: the least that the time can be
+        hears_power: bool  # whether ``power_fails`` can return
 
         # Time. ---------------------------------------------------------------------------
         def ticks_ms(self) -> int:
@@ -168,7 +169,7 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
         def i2c(self, port: str) -> I2c: ...
 
         async def power_fails(self) -> None:
-            """Return when the supply goes: some ms are left. Never, where nothing tells."""
+            """Return when the supply goes: some ms are left."""
             ...
 
         # Network. --------------------------------------------------------------------------

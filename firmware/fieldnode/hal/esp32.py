@@ -6,9 +6,10 @@ port is queued (8 deep), so edges are counted by the pulse counter (PCNT) and on
 come by interrupt.
 """
 
-import asyncio
 import gc
+import io
 import os
+import select
 import time
 from array import array
 
@@ -17,9 +18,11 @@ import network
 
 from esp32 import NVS, Partition
 from fieldnode.core import health
-from fieldnode.hal import link
+from fieldnode.hal import link, tasks
+from fieldnode.hal.tasks_mp import until
 
 if False:  # for the type checker
+    from collections.abc import Coroutine
     from typing import Any, NoReturn
 
     from boot import Boot
@@ -27,6 +30,7 @@ if False:  # for the type checker
 
 WATCHDOG_MS = 30_000
 WIFI_S = 15
+_POLL = 3  # the request of a poll (py/stream.h)
 _EDGES = 64  # kept between two calls of ``take``
 _UNIX_2000_MS = 946_684_800_000  # Unix ms of 2000-01-01, where this port's clock may start
 _REASONS = {
@@ -48,7 +52,6 @@ class Uart:
     def __init__(self, port: str, line: "tuple[int, int, int | None, int]") -> None:
         unit, receive, transmit = _numbers(port)
         self._uart = machine.UART(unit, baudrate=line[0], rx=receive, tx=transmit, rxbuf=1024)
-        self._stream = asyncio.StreamReader(self._uart)
         self.set_line(line)
 
     def set_line(self, line: "tuple[int, int, int | None, int]") -> None:
@@ -57,17 +60,33 @@ class Uart:
         self._uart.init(baudrate=baud, bits=bits, parity=parity, stop=stop)
 
     async def read(self, limit: int) -> bytes:
-        return await self._stream.read(limit)
+        data = None
+        while data is None:
+            await until(self._uart, False)
+            data = self._uart.read(limit)
+        return data
 
     async def write(self, data: "bytes | memoryview") -> None:
         at = 0
         while at < len(data):
             at += self._uart.write(data[at:]) or 0
             while not self._uart.txdone():
-                await asyncio.sleep_ms(2)
+                await tasks.sleep_ms(2)
 
     def close(self) -> None:
         self._uart.deinit()
+
+
+class _Flag(io.IOBase):
+    """What an interrupt sets and a task waits for, as for bytes of a stream."""
+
+    _is_set = False
+
+    def set(self, _: "machine.Pin") -> None:
+        self._is_set = True
+
+    def ioctl(self, request: int, flags: int) -> int:
+        return flags & select.POLLIN if request == _POLL and self._is_set else 0
 
 
 class PulseCounter:
@@ -130,10 +149,11 @@ class Esp32:
         self._watchdog: "machine.WDT | None" = None
         self._counters = 0
         self._wlan = network.WLAN(network.STA_IF)
-        self._failing = asyncio.ThreadSafeFlag()
+        self._failing = _Flag()
+        self.hears_power = power_pin >= 0
         if power_pin >= 0:
             self._power = machine.Pin(power_pin, machine.Pin.IN)
-            self._power.irq(lambda _: self._failing.set(), machine.Pin.IRQ_FALLING)
+            self._power.irq(self._failing.set, machine.Pin.IRQ_FALLING)
 
     # Time. -------------------------------------------------------------------------------
 
@@ -143,8 +163,8 @@ class Esp32:
     def ticks_us(self) -> int:
         return int(time.ticks_us())
 
-    async def sleep_ms(self, duration_ms: int) -> None:
-        await asyncio.sleep_ms(duration_ms)
+    def sleep_ms(self, duration_ms: int) -> "Coroutine[Any, Any, None]":
+        return tasks.sleep_ms(duration_ms)
 
     def unix_ms(self) -> int:
         return time.time_ns() // 1_000_000 + (_UNIX_2000_MS if self._is_2000 else 0)
@@ -209,7 +229,7 @@ class Esp32:
         return machine.I2C(unit, scl=machine.Pin(clock), sda=machine.Pin(data), freq=400_000)
 
     async def power_fails(self) -> None:
-        await self._failing.wait()
+        await until(self._failing, False)
 
     # Network. ----------------------------------------------------------------------------
 
@@ -228,7 +248,7 @@ class Esp32:
         for _ in range(WIFI_S * 10):
             if wlan.isconnected():
                 return
-            await asyncio.sleep_ms(100)
+            await tasks.sleep_ms(100)
         wlan.disconnect()
         raise OSError("no wifi")
 

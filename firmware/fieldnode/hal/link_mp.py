@@ -1,14 +1,15 @@
 """Connections of MicroPython: ESP32, and the unix port in the tests."""
 # mypy: ignore-errors
-# CPython's asyncio and ssl are other ones; pyright checks this file with the ESP32's stubs.
+# CPython's ssl is another one; pyright checks this file with the ESP32's stubs.
 
-import asyncio
 import errno
 import gc
 import select
 import socket
 
 import tls
+
+from fieldnode.hal.tasks_mp import sleep_ms, until
 
 if False:  # for the type checker
     from typing import Any
@@ -28,23 +29,18 @@ class Wire:
     async def read(self, limit):
         data = None
         while data is None:  # TLS has taken bytes that were none of ours
-            await _until("queue_read", self._socket)  # pyright: ignore[reportGeneralTypeIssues]
+            await until(self._socket, False)
             data = self._socket.read(limit)
         return data
 
     async def write(self, data):
         rest = memoryview(data)
         while rest:
-            await _until("queue_write", self._socket)  # pyright: ignore[reportGeneralTypeIssues]
+            await until(self._socket, True)
             rest = rest[self._socket.write(rest) or 0 :]
 
     def close(self):
         self._socket.close()
-
-
-def _until(queue, sock):
-    core = asyncio.core  # pyright: ignore[reportAttributeAccessIssue]
-    yield getattr(core._io_queue, queue)(sock)  # noqa: SLF001 - as asyncio.stream does it
 
 
 async def _ready(sock, event, wait_ms, step_ms):
@@ -54,7 +50,7 @@ async def _ready(sock, event, wait_ms, step_ms):
     while not poller.poll(0):
         if wait_ms <= 0:
             raise OSError(errno.ETIMEDOUT)
-        await asyncio.sleep_ms(step_ms)
+        await sleep_ms(step_ms)
         wait_ms -= step_ms
 
 

@@ -154,6 +154,7 @@ class Pi:
         self.build_ms = build_ms
         os.makedirs(folder, 0o700, exist_ok=True)
         self.flash = FileFlash(folder + "/ring", sectors)
+        self.hears_power = False  # a Pi without a UPS does not know
         self._is_ready = False
 
     # Time. -------------------------------------------------------------------------------
@@ -237,7 +238,6 @@ class Pi:
         return I2c(port)
 
     async def power_fails(self) -> None:
-        """Never: a Pi without a UPS does not know."""
         await asyncio.Event().wait()
 
     # Network. ----------------------------------------------------------------------------

@@ -3,17 +3,18 @@
 Runs under MicroPython's unix port and CPython. What is written survives a kill -9, as flash does.
 """
 
-import asyncio
 import gc
 import os
 import sys
 import time
 
+from fieldnode import rooms
 from fieldnode.core import health
-from fieldnode.hal import link
+from fieldnode.hal import link, tasks
 from fieldnode.hal.sim import TICKS_PERIOD_MS, Nor, VirtualClock
 
 if False:  # for the type checker
+    from collections.abc import Coroutine
     from typing import IO, Any
 
     from fieldnode.hal.link import Tls
@@ -51,6 +52,7 @@ class SimBoard:
             _open(path, "wb").close()
         self.flash = Nor(_open(path, "r+b"), sectors, _chance)  # type: ignore[arg-type]
         self.fed = 0
+        self.hears_power = False
         self.inputs: "dict[str, Any]" = {}  # what a test has connected to the ports
 
     def ticks_ms(self) -> int:
@@ -66,11 +68,8 @@ class SimBoard:
     def _now_us(self) -> int:
         return time.ticks_us() if _IS_MICROPYTHON else time.perf_counter_ns() // 1000  # type: ignore[attr-defined]
 
-    async def sleep_ms(self, duration_ms: int) -> None:
-        if _IS_MICROPYTHON:
-            await asyncio.sleep_ms(duration_ms)  # type: ignore[attr-defined]
-        else:
-            await asyncio.sleep(duration_ms / 1000)
+    def sleep_ms(self, duration_ms: int) -> "Coroutine[Any, Any, None]":
+        return tasks.sleep_ms(duration_ms)
 
     def unix_ms(self) -> int:
         return self._clock.rtc_ms() if self._clock else time.time_ns() // 1_000_000
@@ -121,15 +120,16 @@ class SimBoard:
     def counter(self, port: str, debounce_us: int) -> "Any":  # noqa: ARG002
         return self.inputs[port]
 
-    def uart(self, port: str, line: "tuple[int, int, int | None, int]") -> "Any":  # noqa: ARG002
-        return self.inputs[port]
+    def uart(self, port: str, line: "tuple[int, int, int | None, int]") -> "Any":
+        """Open what a test has connected, or a tty: a pty with a meter at its other end."""
+        if port in self.inputs:
+            return self.inputs[port]
+        return rooms.enter("hal.sim_uart").uart(
+            port, line
+        )  # only now: few nodes of a test have one
 
     async def power_fails(self) -> None:
-        await self.inputs["power"].wait() if "power" in self.inputs else await self._never()
-
-    async def _never(self) -> None:
-        while True:
-            await self.sleep_ms(TICKS_PERIOD_MS >> 2)
+        await self.inputs["power"].wait()
 
     async def network(self, is_up: bool) -> None:
         """Loopback is always there."""

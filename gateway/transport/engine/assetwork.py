@@ -59,7 +59,7 @@ class AssetWork:
 
     def _supply(self, device: str, now_ms: int) -> str:
         assert self._registry is not None  # noqa: S101  # its devices are asked for
-        return self._registry.at(device, now_ms).supply or ""
+        return self._registry.at(device, now_ms).cabinet or ""
 
 
 def _vehicles_day(live: Live) -> dict[str, float]:

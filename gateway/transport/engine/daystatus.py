@@ -104,7 +104,7 @@ class DayStatusBook:
             found[0, row] = feeds.setdefault(device.org, len(feeds))
             for level, known, above in (
                 (1, lines, standing.uplink),
-                (2, controllers, standing.supply),
+                (2, controllers, standing.cabinet),
             ):
                 if above:
                     found[level, row] = known.setdefault(above, len(known))

@@ -12,7 +12,7 @@ import numpy as np
 
 from gateway.model import FloatArray, IntArray, Reason
 from gateway.ports import Alarm
-from gateway.registry import NodeKind
+from gateway.registry import Device, Node, NodeKind
 from gateway.store.derived import AlarmQuery
 from gateway.transport.engine.alarms import AlarmBook
 from gateway.transport.engine.house import House
@@ -77,19 +77,29 @@ class Reasons:
         """Learn what the lanes of a road hang on."""
         supplies: dict[str, int] = {}
         uplinks: dict[str, int] = {}
+        chains: dict[str, tuple[Node, ...]] = {}
         cabinet, uplink = [], []
         for name in road.devices:
             known = self._registry is not None and self._registry.device(name) is not None
             standing = self._registry.at(name, now_ms) if self._registry and known else None
-            cabinet.append(_number(supplies, standing and standing.supply))
+            supply = standing.supply if standing else ()
+            cabinet.append(_number(supplies, standing and standing.cabinet))
+            chains.update({supply[0].id: supply} if supply else {})
             uplink.append(_number(uplinks, standing and standing.uplink))
         self._row = {name: row for row, name in enumerate(road.devices)}
         self._lanes = road.device_index
         self._side = Roadside(np.array(cabinet, np.int64), np.array(uplink, np.int64))
         meters = {row.device: row.device_index for row in self._reader.devices()}
-        self._cabinets = [
-            _Cabinet(meters.get(name, -1), self._places(name, now_ms)) for name in supplies
-        ]
+        self._cabinets = [self._cabinet(chains[name], meters, now_ms) for name in supplies]
+
+    def _cabinet(self, chain: tuple[Node, ...], meters: dict[str, int], now_ms: int) -> _Cabinet:
+        """Return the places whose outage makes a cabinet dark, and its own meter if it has one."""
+        places = {f"{_ABOVE[node.kind]}:{node.id}" for node in chain if node.kind in _ABOVE}
+        is_cabinet = chain[0].kind is NodeKind.CABINET  # a transformer has many meters
+        below = self._registry.children(chain[0].id, now_ms) if self._registry else []
+        own = [one.id for one in below if isinstance(one, Device) and is_cabinet]
+        places |= {f"device:{name}" for name in own}
+        return _Cabinet(max((meters.get(name, -1) for name in own), default=-1), frozenset(places))
 
     def explain(self, live: Live, book: AlarmBook, now_ms: int) -> list[Alarm]:
         """Return the alarms of silences whose reason is known better than before."""
@@ -210,22 +220,6 @@ class Reasons:
             watts: FloatArray = engineer(column, first) * UNITS[column.unit][1]
             return float(watts[0]), since_ms + interval_ms
         return np.nan, 0
-
-    def _places(self, supply: str, now_ms: int) -> frozenset[str]:
-        """Return the places whose outage makes a cabinet dark."""
-        registry = self._registry
-        assert registry is not None  # noqa: S101  # it named the supply
-        entry = registry.device(supply)
-        places, node = set[str](), registry.node(supply)
-        if entry is not None:
-            places.add(f"device:{supply}")
-            node = next(iter(registry.at(supply, now_ms).parents), None)
-        while node is not None:
-            if node.kind in _ABOVE:
-                places.add(f"{_ABOVE[node.kind]}:{node.id}")
-            link = next((tie for tie in node.parent if tie.holds(now_ms)), None)
-            node = registry.node(link.id) if link is not None else None
-        return frozenset(places)
 
 
 def _number(known: dict[str, int], name: str | None) -> int:

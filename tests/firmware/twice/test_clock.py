@@ -2,7 +2,7 @@
 
 import struct
 
-from fieldnode.core import block, clock
+from fieldnode.core import block, clock, sntp
 from fieldnode.core.clock import Clock
 from fieldnode.hal.sim import EPOCH_2000_MS, TICKS_PERIOD_MS, VirtualClock
 from tests.firmware.twice.support import Draw, count_of
@@ -135,19 +135,19 @@ def answer(nonce: bytes, unix_ms: int, first: int = 0x24, stratum: int = 2) -> b
 
 def test_sntp() -> None:
     nonce = b"12345678"
-    question = clock.sntp_request(nonce)
+    question = sntp.request(nonce)
     assert (len(question), question[0], question[40:]) == (48, 0x23, nonce)  # version 4, client
     for unix_ms in (NOW_MS + 123, 2_085_978_495_999, 2_085_978_496_000, 2_200_000_000_500):
-        assert clock.sntp_answer(answer(nonce, unix_ms), nonce) == unix_ms
+        assert sntp.answer(answer(nonce, unix_ms), nonce) == unix_ms
     good = answer(nonce, NOW_MS)
-    assert clock.sntp_answer(good, b"87654321") is None  # not an answer to our question
-    assert clock.sntp_answer(good[:47], nonce) is None
-    assert clock.sntp_answer(answer(nonce, NOW_MS, 0xE4), nonce) is None  # not synchronised
-    assert clock.sntp_answer(answer(nonce, NOW_MS, 0x23), nonce) is None  # no server
-    assert clock.sntp_answer(answer(nonce, NOW_MS, stratum=0), nonce) is None  # kiss of death
-    assert clock.sntp_answer(answer(nonce, NOW_MS, stratum=16), nonce) is None
+    assert sntp.answer(good, b"87654321") is None  # not an answer to our question
+    assert sntp.answer(good[:47], nonce) is None
+    assert sntp.answer(answer(nonce, NOW_MS, 0xE4), nonce) is None  # not synchronised
+    assert sntp.answer(answer(nonce, NOW_MS, 0x23), nonce) is None  # no server
+    assert sntp.answer(answer(nonce, NOW_MS, stratum=0), nonce) is None  # kiss of death
+    assert sntp.answer(answer(nonce, NOW_MS, stratum=16), nonce) is None
 
 
 def test_the_shortest_round_trip_wins() -> None:
     samples = [(0, 90, 1000), (TICKS_PERIOD_MS - 10, 20, 2000), (100, 140, 3000)]
-    assert clock.best_time(samples) == (20, 2015)
+    assert sntp.best_time(samples) == (20, 2015)

@@ -2,9 +2,9 @@
 
 import json
 
-from fieldnode.core import config, health, policy
+from fieldnode.core import config, health
 from fieldnode.core.backoff import BACKLOG_START_MS, LONGEST_MS, Backoff
-from fieldnode.core.policy import LAST, LEAST, MEAN, MOST, SUM, Aggregate, Hourly, Report
+from fieldnode.core.policy import LAST, LEAST, MEAN, MOST, SUM, Aggregate, Report
 from fieldnode.core.rounding import rounded
 from fieldnode.core.schema import schema_of
 from tests.firmware.twice.support import Draw, raises
@@ -79,13 +79,6 @@ def test_deadband_and_heartbeat() -> None:
     assert report.wants(7001, (9, 250, 2304), 1)  # status at once
     assert not report.wants(67_000, (9, 250, 2304), 1)
     assert report.wants(67_001, (9, 250, 2304), 1)  # heartbeat
-
-
-def test_a_snapshot_every_hour() -> None:
-    hourly = Hourly()
-    hour_ms = policy.HOUR_MS
-    times = (5, 10, hour_ms - 1, hour_ms, hour_ms + 1, 3 * hour_ms + 7, 2 * hour_ms)
-    assert [hourly.is_due(ms) for ms in times] == [True, False, False, True, False, True, True]
 
 
 def test_counters_report_what_moved_and_never_wrap() -> None:

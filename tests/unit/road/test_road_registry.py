@@ -28,7 +28,7 @@ def test_the_gateway_reads_the_road_registry(tmp_path: Path) -> None:
         assert corridor in {node.id for node in registry.nodes(NodeKind.CORRIDOR)}
 
 
-def test_devices_at_the_road_name_modem_and_meter_of_their_cabinet(tmp_path: Path) -> None:
+def test_devices_at_the_road_name_their_cabinet_and_its_modem(tmp_path: Path) -> None:
     grid = Grid(1, 60, 8)
     road = Road(1, 60, grid)
     file = tmp_path / "registry.toml"
@@ -39,7 +39,6 @@ def test_devices_at_the_road_name_modem_and_meter_of_their_cabinet(tmp_path: Pat
     for number, loop in enumerate(loops):  # eight in a cabinet
         standing = registry.at(loop.id, 0)
         assert standing.uplink == f"modem-{number // 8 + 1:04d}"
-        assert standing.supply == f"cab-{number // 8 + 1:04d}"
-    fed = registry.at("cab-0001", 0).parent(NodeKind.TRANSFORMER)
-    assert fed is not None
-    assert fed.id == grid.feeds(0)
+        assert standing.supply[0].id == f"cabinet-{number // 8 + 1:04d}"
+    meter = registry.at("cab-0001", 0)
+    assert [node.id for node in meter.parents[:2]] == ["cabinet-0001", grid.feeds(0)]

@@ -389,10 +389,6 @@ class Cut(Supply):
         return "tba-0001"
 
     @override
-    def meter(self, cabinet: int) -> str:
-        return f"cab-{cabinet + 1:04}"
-
-    @override
     def dark(self, cabinet: int) -> Sequence[Span]:
         return [self.span] if cabinet == 1 else []
 

@@ -64,15 +64,17 @@ parent = "ql-1-a"
 def _registry_text() -> str:
     lines = [REGISTRY]
     lines += [
+        f'[[node]]\nid = "cabinet-{number}"\nkind = "cabinet"\nparent = "tba-{number}"\n'
         f'[[device]]\nid = "cab-000{number}"\norg = "vn"\nsector = "energy"\n'
-        f'parent = "tba-{number}"'
+        f'parent = "cabinet-{number}"'
         for number in (1, 2)
     ]
     for at, name in enumerate(LOOPS):
         number = at // 4 + 1
         lines.append(
             f'[[device]]\nid = "{name}"\norg = "vn"\nsector = "transport"\nparent = "st-1"\n'
-            f'supply = "cab-000{number}"\nuplink = "modem-{number}"\nlane = {{ number = {at + 1} }}'
+            f'supply = "cabinet-{number}"\nuplink = "modem-{number}"\n'
+            f"lane = {{ number = {at + 1} }}"
         )
     return "\n".join(lines)
 
