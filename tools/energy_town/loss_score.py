@@ -50,13 +50,12 @@ def judged(
     if since < 0:
         return course, None, float(model.sigma_wh[0])
     residual = (whole.loss_wh - model.technical_wh(whole.in_wh))[0]
-    memory = loss.noise_memory(residual[: BASE_DAYS * SLOTS_PER_DAY])
     begin = (BASE_DAYS + since + 1) * SLOTS_PER_DAY  # the first day is partly honest
     end = min(begin + policy.suspect_days * SLOTS_PER_DAY, len(residual))
     part = loss.Metered(meters.energy_wh[:, begin:end], meters.is_measured[:, begin:end])
     nothing = np.zeros(len(usual), np.bool_)
     signs = loss.Signs(nothing, nothing)
-    found = loss.suspects(residual[begin:end], part, usual, memory, signs, policy)
+    found = loss.suspects(residual[begin:end], part, usual, signs, policy)
     return course, found, float(model.sigma_wh[0])
 
 

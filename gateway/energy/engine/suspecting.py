@@ -90,9 +90,7 @@ class Suspecting:
         begin_ms = start_ms(since - policy.corroboration.tamper_days_before)
         # the registry does not say who may feed in: nobody is suspected of it
         signs = loss.Signs(self._tampered(meters, begin_ms, policy), np.ones(len(meters), np.bool_))
-        found = loss.suspects(
-            residual, metered, _mean(usual), float(models.memory[node]), signs, policy
-        )
+        found = loss.suspects(residual, metered, _mean(usual), signs, policy)
         return told(found, [self._roster.name(index) for index in meters.tolist()])
 
     def _tampered(self, meters: IntArray, from_ms: int, policy: loss.LossPolicy) -> BoolArray:

@@ -1,8 +1,7 @@
 """Who hides energy: shares k ≥ 0 of what each meter showed that explain what is missing.
 
-Wrong clocks and bridged gaps only move energy between neighbouring slots, so the noise of
-one slot is taken back in the next; ``memory`` (of a first-order moving average, learnt on the
-clean days) undoes that before the fit.
+All shares are found together, and each as if it were the only one: where readings are missing and
+clocks wrong, like meters take each other's part. Slots that bridged gaps spoil weigh less.
 """
 
 from typing import NamedTuple
@@ -14,6 +13,9 @@ from gateway.energy.loss.nnls import nnls
 from gateway.energy.loss.policy import LossPolicy
 from gateway.model import BoolArray, FloatArray, IntArray
 
+_HUBER = 2.5  # residuals beyond so many deviations weigh less
+_MAD = 1.4826  # of a normal distribution
+_ROUNDS = 3
 _HOUR_WH = 1000.0  # scale of the constant column: any number near the others
 
 
@@ -61,7 +63,6 @@ def suspects(  # a case file
     residual_wh: FloatArray,
     meters: Metered,
     usual_wh: FloatArray,
-    memory: float,
     signs: Signs,
     policy: LossPolicy,
 ) -> Suspicion:
@@ -72,7 +73,6 @@ def suspects(  # a case file
             the loss began (that is partly honest); NaN slots are left out.
         meters: of the transformer, (meters, slots).
         usual_wh: from before, (meters, slots of a day).
-        memory: of ``noise_memory``.
         signs: of each meter.
         policy: what they are worth.
     """
@@ -84,10 +84,13 @@ def suspects(  # a case file
     missing = np.nan_to_num(residual_wh)
     course = np.where(np.isfinite(residual_wh), course, 0.0)
     always = np.where(np.isfinite(residual_wh), _HOUR_WH, 0.0)
-    design = unmoved(np.vstack([course, always]), memory)
-    found = nnls(design.T, unmoved(missing[None, :], memory)[0])
+    weight, alone = _robust(course, always, missing)
+    design = np.vstack([course, always]) * weight
+    found = nnls(design.T, missing * weight)
     share, error = found.x[:-1], found.error[:-1]
-    confidence = np.where(share > 0, share / np.maximum(error, 1e-12), 0.0)
+    together = np.where(share > 0, share / np.maximum(error, 1e-12), 0.0)
+    # with all others beside it a true one loses, alone a like one gains: half of each
+    confidence = (together + alone) / 2
     hidden = share * course.sum(axis=1)
     net = np.where(np.isfinite(meters.energy_wh), meters.energy_wh, 0.0).sum(axis=1)
     is_negative = (net < 0) & ~signs.is_prosumer
@@ -98,6 +101,35 @@ def suspects(  # a case file
     coverage = float(meters.is_measured.mean()) if meters.is_measured.size else 0.0
     unmetered = float(found.x[-1] * always.sum())
     return Suspicion(ranked, unmetered, total, min(explained, 1.0), coverage)
+
+
+def _robust(
+    course: FloatArray, always: FloatArray, missing: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return weights of slots, and the standard errors of each share if it were the only one.
+
+    Bridged gaps of a large meter put more into a slot than any thief takes out of it; slots beside
+    what the best single suspect leaves weigh less.
+    """
+    known = always > 0
+    weight = known.astype(np.float64)
+    alone = np.zeros(len(course))
+    for _ in range(_ROUNDS):
+        base = always * weight
+        base = base / max(float(np.sqrt((base**2).sum())), 1e-12)
+        rows, rest = course * weight, missing * weight
+        rows = rows - (rows @ base)[:, None] * base
+        rest = rest - (rest @ base) * base
+        power = np.maximum((rows**2).sum(axis=1), 1e-9)
+        share = np.maximum(rows @ rest, 0.0) / power
+        best = int((share**2 * power).argmax()) if len(share) else 0
+        left = rest - share[best] * rows[best] if len(share) else rest
+        deviation = max(float(np.sqrt((left**2).sum() / max(int(known.sum()), 1))), 1e-9)
+        alone = share * np.sqrt(power) / deviation
+        off = np.abs(left) / np.maximum(weight, 1e-9)
+        limit = _HUBER * _MAD * float(np.median(off[known])) if known.any() else 0.0
+        weight = known * np.minimum(1.0, limit / np.maximum(off, max(limit, 1e-9)))
+    return weight, alone
 
 
 def tampered(rows: IntArray, codes: IntArray, meters: int, policy: LossPolicy) -> BoolArray:

@@ -152,7 +152,7 @@ def test_a_meter_that_stands_still_is_named_by_what_was_usual() -> None:
     missing = energy[3].copy()
     energy[3] = 0.0
     measured = np.ones(energy.shape, np.bool_)
-    found = loss.suspects(missing, loss.Metered(energy, measured), usual, 0.0, no_signs(8), POLICY)
+    found = loss.suspects(missing, loss.Metered(energy, measured), usual, no_signs(8), POLICY)
     assert found.suspects[0].meter == 3
     assert found.suspects[0].reasons == ("profile", "zero_use")
     assert found.suspects[0].share == pytest.approx(1.0, abs=0.05)
@@ -166,7 +166,6 @@ def test_a_load_without_a_meter_accuses_nobody() -> None:
         np.full(7 * 48, 50.0),
         meters,
         energy[:, :48],
-        0.0,
         no_signs(8),
         POLICY,
     )
