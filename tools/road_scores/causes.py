@@ -13,13 +13,14 @@ import numpy as np
 
 from gateway.energy.outage import Alarm as Outage
 from gateway.energy.outage import Cause as OutageCause
-from gateway.energy.outage import FactKind, Facts, Level, OutagePolicy, OutageWatch, Role, Topology
+from gateway.energy.outage import FactKind, Facts, Level, OutagePolicy, OutageWatch
 from gateway.model import BoolArray, IntArray
 from gateway.policies import load_policies
 from gateway.transport import health
 from gateway.transport.health import Cause, Feeds, HealthPolicy, Roadside, Silences
 from simulators.city.city import City, Order, Size, parse_ms
-from simulators.city.frame import LAST_GASP, Absence, DeviceRow, NodeRow, Readings, Span
+from simulators.city.frame import LAST_GASP, Absence, DeviceRow, Readings, Span
+from tools.road_scores.grid import topology_of
 from tools.road_scores.town import HOUR_MS, INTERVAL_MS
 
 _START_MS = parse_ms("2026-11-03T06:00:00+07:00")
@@ -107,7 +108,7 @@ class _Town:
         self.is_road = np.array([row.uplink.startswith("modem-") for row in self.devices])
         self.road_absences = [a for a in self.absences if self.is_road[self.number[a.device]]]
         nodes = [node for world in self.city.worlds for node in world.nodes()]
-        self.topology = _topology(nodes, self.devices)
+        self.topology = topology_of(nodes, self.devices)
         supplies = sorted({row.supply for row in self.devices} - {""})
         uplinks = sorted({row.uplink for row in self.devices})
         meter_of = {row.parents[0].id: row.id for row in self.devices if row.sector == "energy"}
@@ -268,31 +269,6 @@ def _orders(city: City, rng: np.random.Generator) -> list[Order]:
 
 def _modems(devices: Sequence[DeviceRow]) -> set[str]:
     return {row.uplink for row in devices if row.uplink.startswith("modem-")}
-
-
-def _topology(nodes: Sequence[NodeRow], devices: Sequence[DeviceRow]) -> Topology:
-    """Return the energy tree; devices of the road are rows that nobody watches."""
-    above = {node.id: node.parents[0].id if node.parents else "" for node in nodes}
-    of_kind = {
-        kind: [node.id for node in nodes if node.kind == kind]
-        for kind in ("transformer", "feeder", "substation")
-    }
-    place = {name: k for names in of_kind.values() for k, name in enumerate(names)}
-    uplinks = sorted({row.uplink for row in devices} - {""})
-    roles = [Role.INSTRUMENT if row.profile in {"dtm", "pq3"} else Role.CUSTOMER for row in devices]
-    parent = [row.parents[0].id if row.parents else "" for row in devices]
-    cabinets = {node.id for node in nodes if node.kind == "cabinet"}
-    parent = [above[name] if name in cabinets else name for name in parent]
-    return Topology(
-        np.arange(len(devices)),
-        np.array([int(role) for role in roles]),
-        np.array([place[p] if p in of_kind["transformer"] else -1 for p in parent]),
-        np.array([uplinks.index(row.uplink) if row.uplink else -1 for row in devices]),
-        np.array([row.interval_ms or 60_000 for row in devices], np.int64),
-        np.array([row.profile in {"em1", "em3"} for row in devices], np.bool_),
-        np.array([place[above[name]] for name in of_kind["transformer"]]),
-        np.array([place[above[name]] for name in of_kind["feeder"]]),
-    )
 
 
 def _heard(
