@@ -8,8 +8,6 @@ facts of its own; a city's nodes send them through the gateway (``tools.city_des
 
 import argparse
 import os
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -17,7 +15,7 @@ from gateway.energy.loss import LossPolicy
 from gateway.energy.outage import OutagePolicy
 from gateway.policies import load_policies
 from tools.city_desk.loss_table import table
-from tools.city_desk.measures import CityMeasures, score_measures
+from tools.city_desk.measures import measured
 from tools.city_desk.measures import table as errors_of
 from tools.city_desk.outage_score import table as outage_table
 from tools.energy_town.loss_score import LossScore, score_clean, score_theft, score_wires
@@ -92,10 +90,7 @@ def _city_outages(seeds: range) -> None:
 
 
 def _city_measures(seeds: range) -> None:
-    total = CityMeasures()
-    for seed in seeds:
-        with TemporaryDirectory() as folder:
-            total.add(score_measures(Path(folder), seed))
+    total = measured(seeds, os.cpu_count() or 1)
     print("-- streets of cities: gaps of 1 to 24 h, a concentrator cut off, voltages out of band")
     _line("meters whose total is right to 1 Wh", total.exact, total.meters, "all")
     _line("violations of the band found", total.violations_found, total.violations, ">= 99 %")

@@ -127,7 +127,7 @@ class Node:
 
     async def run(self) -> None:
         """Run for ever."""
-        tasks = [
+        tasks: "list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]" = [
             ("uplink", self.connector.run),
             ("sync", self._keep_time),
         ]
@@ -274,7 +274,7 @@ class Node:
             return
         room = rooms.enter("commands")
         answer = room.reply_to(self, kind, payload)
-        rooms.leave("commands", "core.config")
+        rooms.leave("commands")
         self.uplink.reply(DESIRED if kind == DESIRED else name, answer)
 
     def reset_soon(self, is_hard: bool) -> None:

@@ -5,7 +5,7 @@ Entered for each of them and left again (rooms.py).
 
 import json
 
-from fieldnode.core import config as schema
+from fieldnode import rooms
 from fieldnode.core.uplink import DESIRED
 
 if False:  # for the type checker
@@ -57,6 +57,8 @@ def _ping(node: "Node") -> "Document":
 
 
 def _desired(node: "Node", document: "Document") -> "Document":
+    schema = rooms.enter("core.config")
+    rooms.leave("core.config")
     new, refused = schema.apply(node.config, document)
     if changed := [key for key in new if new[key] != node.config[key]]:
         node.hal.kv_put("config", json.dumps(new).encode())

@@ -16,7 +16,7 @@ if False:  # for the type checker
     from fieldnode.core.uplink import Uplink
     from fieldnode.hal.base import Hal, Tls, Wire
 
-READ_BYTES = 512
+READ_BYTES = 256  # the most that is asked of the heap in one piece for what arrives
 _PAUSE_MS = 5000  # sleeps are cut into these, so that the watchdog sees progress
 UNKNOWN = (0x86, 0x87)  # CONNACK: bad user name or password, not authorised
 # The alert that says it is lost: the server has closed by the time our CONNECT is on its way.
@@ -139,17 +139,20 @@ class Connector:
             return None
         room = rooms.enter("hal.material")
         rooms.leave("hal.material")  # the class is there as long as what is made of it
+        made: "Tls"
         if config["tls"] == "psk":
             if not config["psk"]:
                 raise ValueError("no psk")
             key = bytes.fromhex(config["psk"])
             name = config["device"].encode()
-            return room.Tls(psk_identity=name, psk_key=key, reserve=self.reserve)
+            made = room.Tls(psk_identity=name, psk_key=key, reserve=self.reserve)
+            return made
         ca = hal.kv_get("ca")
         if not ca:
             raise ValueError("no ca")
         cert, key = hal.kv_get("cert") or b"", hal.kv_get("key") or b""
-        return room.Tls(ca, cert, key, reserve=self.reserve)
+        made = room.Tls(ca, cert, key, reserve=self.reserve)
+        return made
 
     def _session(self) -> Session:
         config = self._config

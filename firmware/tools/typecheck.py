@@ -24,10 +24,16 @@ OTHERS = (
     "hal/link_py.py",
     "hal/sim_uart.py",
     "hal/pty_mp.py",
+    "hal/tasks_py.py",
     "hal/sim.py",
     "hal/sim_i2c.py",
     "hal/simboard.py",
 )
+# What link.py and tasks.py import there.
+ELSEWHERE = {
+    "link": ("connect", "exchange_udp"),
+    "tasks": ("Event", "create_task", "run", "sleep_ms"),
+}
 CHECKED = ("boot.py", "rom.py", "esp32", "fieldnode")
 
 
@@ -43,12 +49,11 @@ def copy(folder: Path) -> None:
             made.parent.mkdir(parents=True, exist_ok=True)
             text = path.read_text("utf-8")
             made.write_text(text.replace("\nif False:", "\nif True:"), "utf-8")
-    stub = folder / "fieldnode/hal/link_py.pyi"  # what link.py imports elsewhere
-    stub.write_text(
-        "from fieldnode.hal.link_mp import connect as connect, exchange_udp as exchange_udp\n",
-        "utf-8",
-    )
-    stub = folder / "fieldnode/drivers/aes_py.pyi"  # and what glo.py does
+    for name, content in ELSEWHERE.items():
+        names = ", ".join(f"{one} as {one}" for one in content)
+        stub = folder / f"fieldnode/hal/{name}_py.pyi"
+        stub.write_text(f"from fieldnode.hal.{name}_mp import {names}\n", "utf-8")
+    stub = folder / "fieldnode/drivers/aes_py.pyi"  # what glo.py imports elsewhere
     stub.write_text("from cryptolib import aes as aes\n", "utf-8")
 
 

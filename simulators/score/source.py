@@ -18,6 +18,7 @@ PAGE = 10_000
 TIMEOUT_S = 30.0
 MOST_CLAIMS = 1_000_000
 _OUTAGES = ("transformer_outage", "feeder_outage")
+_JAMS = ("stalled_vehicle", "lane_closure", "queue_spillback", "road_flood")
 _POWER = (*_OUTAGES, "phase_loss", "service_outage")
 _PHASES = range(3)
 # docs/protocol.md §7: what a meter's own event may mean
@@ -55,6 +56,11 @@ ALARMS: Mapping[str, tuple[str, ...]] = {
     "detector_under_count": ("detector_under_count",),
     "detector_cross_talk": ("detector_cross_talk", "detector_over_count"),
     "lane_unused": ("lane_closure",),
+    "incident": _JAMS,
+    "lane_closed": _JAMS,
+    "queue_spillback": _JAMS,
+    "toll_reader_failed": ("toll_reader_failure",),
+    "overload": ("overload_truck",),
 }
 SECTORS = ("energy", "transport")
 _NOT_ALARMS = frozenset({"event", "state", "reply", "gap"})

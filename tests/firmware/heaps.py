@@ -30,7 +30,7 @@ _ENTRY_MORE = 1.0  # and of an entry of a module's table
 class Tables(NamedTuple):
     """What ``micropython.qstr_info`` says."""
 
-    pools: int
+    tables: int
     names: int
     texts: int  # bytes, in the image
     all: int  # bytes of tables and texts
@@ -68,7 +68,7 @@ def measured(node: Node, program: Path) -> Heap:
     }
     tables = [Tables(*map(int, found)) for found in _TABLES.findall(text)]
     model = here["model"] - (tables[1].bytes - tables[0].bytes)
-    entries = _NAMES_FIRST * ((1 << tables[2].pools) - 1)
+    entries = _NAMES_FIRST * ((1 << tables[2].tables) - 1)
     more = _NAME_MORE * entries + _ENTRY_MORE * names_of(program)
     words = 2 * max(node.heaps()) - model - here["data"]
     steady = words / 2 + here["data"] + more

@@ -15,7 +15,6 @@ from tests.support.running import Gateway, wait_until
 
 SECTORS = 32
 HEAP_KB = 36  # what MicroPython gives itself on the smallest, ESP32-C2 and -S2 (mpconfigport.h)
-TLS_HEAP_KB = 40  # the TLS context, 3 KB in one piece, does not always find its place in 36
 _WORD_BYTES = 2048  # "n wK" means n KiB on a 32-bit board and twice that in this process
 QUICK: dict[str, Any] = {
     "org": "evn",
@@ -38,7 +37,7 @@ class Node:
         self.name = name
         self.sectors = SECTORS
         self.runner = "run_rom.py"
-        self.heap_kb: float = HEAP_KB if config.get("tls", QUICK["tls"]) == "none" else TLS_HEAP_KB
+        self.heap_kb: float = HEAP_KB
         self.folder = folder / name
         self.folder.mkdir()
         self._image = image

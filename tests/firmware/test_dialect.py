@@ -149,6 +149,7 @@ def test_the_shared_tests_cover_the_core(tmp_path: Path) -> None:
             *run,
             *("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/firmware/twice"),
             "--ignore-glob=*test_driver_*",  # no core in them, and they take as long again
+            "--ignore-glob=*test_month_app*",  # the others are enough, and it takes longer
         ],
         cwd=ROOT,
         env=environment,

@@ -13,7 +13,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from fieldnode.hal import link_py
-from fieldnode.hal.link import Tls
+from fieldnode.hal.material import Tls
 
 _AUTHORITY = trustme.CA()
 _PSK_NEEDS_313 = not hasattr(ssl.SSLContext, "set_psk_client_callback")

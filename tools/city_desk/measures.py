@@ -6,27 +6,26 @@ readings for 1 to 24 hours, a concentrator is cut off, and voltages leave the ba
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
-from typing_extensions import override
 
 from gateway.energy.engine.voltages import KINDS
 from gateway.model import BoolArray, FloatArray
 from simulators.city.city import City, Order, Size
-from simulators.city.frame import Floats, Ints, Span
-from simulators.city.grid.layout import HOME, NOMINAL_V
+from simulators.city.frame import Span
+from simulators.city.grid.layout import HOME
 from simulators.city.grid.world import Grid
 from tools.city_desk.network import Gap, Wear
 from tools.city_desk.play import DAY_MS, HOUR_MS, START_MS, Played, Setting, play, span_of
+from tools.city_desk.street import HALF_HOUR_MS, SLOT_MS, StreetTruth
 
 HABIT_DAYS, DAYS, METERS = 16, 26, 60
-HALF_HOUR_MS, SLOT_MS = 1_800_000, 300_000
 GAPS_H = (1, 2, 4, 12, 24)
 STUDY_KWH = {1: 0.054, 2: 0.074, 4: 0.093, 12: 0.124, 24: 0.132}
-_BAND = (0.95, 1.05)  # Circular 39/2015/TT-BCT
 _WH_PER_KWH = 1000
 _LASTS_SLOTS = 12  # two values of a meter: the policy's ``min_run``
 _LOOK_MS, _AFTER_MIDNIGHT_MS = 20_000, 240_000
@@ -62,22 +61,6 @@ class CityMeasures:
                 setattr(self, one.name, here + there)
 
 
-class Voltmeter(Grid):
-    """A grid in which every voltage is written down."""
-
-    def __init__(self, size: Size) -> None:
-        super().__init__(size.seed, size.meters, 0, size.interval_ms)
-        self.seen: list[tuple[Floats, Floats]] = []
-
-    @override
-    def _enter(self, edges: Ints, *power: object) -> None:
-        super()._enter(edges, *power)  # type: ignore[arg-type]  # as it came
-        volts: Floats = power[-1][0]  # type: ignore[index]
-        with np.errstate(invalid="ignore"):
-            pu = np.where(volts > 1, volts / NOMINAL_V, np.nan)
-        self.seen.append((np.nanmin(pu, axis=1), np.nanmax(pu, axis=1)))
-
-
 def score_measures(
     folder: Path, seed: int, meters: int = METERS, days: int = DAYS, habit_days: int = HABIT_DAYS
 ) -> CityMeasures:
@@ -99,7 +82,7 @@ def score_measures(
         wear=Wear(gaps=tuple(gaps)),
     )
     played = play(folder, setting)
-    truth = _Truth(played.city, size)
+    truth = StreetTruth(played.city, size)
     total = CityMeasures()
     told = _told(played, truth)
     _totals(told, truth, gaps, total)
@@ -140,44 +123,7 @@ def _orders(grid: Grid, span: Span, habit_days: int, rng: np.random.Generator) -
     yield Order("comms_outage", {"where": where, **times})
 
 
-class _Truth:
-    """The same street once more: registers at all marks, and voltages of all five minutes."""
-
-    def __init__(self, city: City, size: Size) -> None:
-        self.span, grid = city.span, Voltmeter(size)
-        grid.apply([one for one in city.scenarios if one.kind in grid.kinds])
-        self.roster, self.layout = grid.roster, grid.layout
-        marks = (self.span.to_ms - self.span.from_ms) // HALF_HOUR_MS + 1
-        self.registers = {name: np.full(marks, np.nan) for name in self.roster.customers}
-        for begin_ms in range(self.span.from_ms, self.span.to_ms, DAY_MS):
-            step = grid.step(begin_ms, begin_ms + DAY_MS)
-            for batch in (one for one in step.readings if one.profile in {"em1", "em3"}):
-                self._enter(batch.names, batch.device, batch.time_ms, batch.values[:, 0])
-        low, high = (np.concatenate(part, axis=1) for part in zip(*grid.seen, strict=True))
-        with np.errstate(invalid="ignore"):
-            self.is_out = {"under": low < _BAND[0], "over": high > _BAND[1]}
-
-    def _enter(
-        self, names: Sequence[str], device: NDArray[np.int32], time_ms: Ints, wh: Ints
-    ) -> None:
-        marks = (time_ms - self.span.from_ms) // HALF_HOUR_MS
-        for k, mark, value in zip(device.tolist(), marks.tolist(), wh.tolist(), strict=True):
-            known = self.registers.get(names[k])
-            if known is not None and 0 <= mark < len(known):
-                known[mark] = value
-
-    def marks(self, gap: Gap) -> range:
-        """Return the marks whose readings are lost."""
-        first = -(-(gap.from_ms - self.span.from_ms) // HALF_HOUR_MS)
-        return range(first, (gap.to_ms - self.span.from_ms) // HALF_HOUR_MS + 1)
-
-    def slots(self, begin_ms: int, end_ms: int) -> slice:
-        """Return the five minutes of a time, and one to each side: clocks are not perfect."""
-        first = (begin_ms - self.span.from_ms) // SLOT_MS
-        return slice(max(first - 1, 0), max((end_ms - self.span.from_ms) // SLOT_MS + 1, 0))
-
-
-def _told(played: Played, truth: _Truth) -> dict[str, FloatArray]:
+def _told(played: Played, truth: StreetTruth) -> dict[str, FloatArray]:
     """Return every slot of every meter as the gateway tells it, Wh."""
     told = {name: np.full(len(known) - 1, np.nan) for name, known in truth.registers.items()}
     for one in played.lines("intervals"):
@@ -190,7 +136,7 @@ def _told(played: Played, truth: _Truth) -> dict[str, FloatArray]:
 
 
 def _totals(
-    told: Mapping[str, FloatArray], truth: _Truth, gaps: Sequence[Gap], total: CityMeasures
+    told: Mapping[str, FloatArray], truth: StreetTruth, gaps: Sequence[Gap], total: CityMeasures
 ) -> None:
     """Count the meters whose slots add up to what the registers say that came through."""
     lost = {(gap.device, mark) for gap in gaps for mark in truth.marks(gap)}
@@ -204,7 +150,7 @@ def _totals(
 
 
 def _estimates(
-    told: Mapping[str, FloatArray], truth: _Truth, gaps: Sequence[Gap], total: CityMeasures
+    told: Mapping[str, FloatArray], truth: StreetTruth, gaps: Sequence[Gap], total: CityMeasures
 ) -> None:
     """Compare estimated slots of gaps with what was used in them."""
     for gap in gaps:
@@ -219,7 +165,7 @@ def _estimates(
             total.used_kwh.extend((true / _WH_PER_KWH).tolist())
 
 
-def _voltages(played: Played, truth: _Truth, gaps: Sequence[Gap], total: CityMeasures) -> None:
+def _voltages(played: Played, truth: StreetTruth, gaps: Sequence[Gap], total: CityMeasures) -> None:
     """Count violations of meters; what fell into lost readings nobody can know."""
     slots = truth.is_out["under"].shape[1]
     unread = {name: np.zeros(slots, np.bool_) for name in truth.registers}
@@ -243,12 +189,12 @@ def _voltages(played: Played, truth: _Truth, gaps: Sequence[Gap], total: CityMea
     _alarms(played, truth, total)
 
 
-def _is_told(truth: _Truth, run: tuple[int, int], lines: Sequence[tuple[int, int]]) -> bool:
+def _is_told(truth: StreetTruth, run: tuple[int, int], lines: Sequence[tuple[int, int]]) -> bool:
     begin_ms, end_ms = (truth.span.from_ms + SLOT_MS * edge for edge in run)
     return any(one[0] < end_ms and one[1] > begin_ms for one in lines)
 
 
-def _alarms(played: Played, truth: _Truth, total: CityMeasures) -> None:
+def _alarms(played: Played, truth: StreetTruth, total: CityMeasures) -> None:
     """Count the alarms of places of which most meters never left the band meanwhile."""
     sides = {kind: side for side, kind in KINDS.items()}
     for one in played.alarms():
@@ -260,7 +206,7 @@ def _alarms(played: Played, truth: _Truth, total: CityMeasures) -> None:
             total.alarms_false += bool(here.mean(axis=0).max(initial=0) < 0.5)  # noqa: PLR2004
 
 
-def _rows(truth: _Truth, level: str, name: str) -> list[int]:
+def _rows(truth: StreetTruth, level: str, name: str) -> list[int]:
     """Return the customers of a place; none of an instrument of the utility."""
     roster, layout = truth.roster, truth.layout
     if level == "device":
@@ -292,3 +238,17 @@ def table(total: CityMeasures) -> Iterator[tuple[str, Mapping[str, float]]]:
                     "study": STUDY_KWH[hours],
                 },
             )
+
+
+def measured(seeds: Sequence[int], processes: int) -> CityMeasures:
+    """Return what streets of these seeds come to, played on several cores."""
+    total = CityMeasures()
+    with ProcessPoolExecutor(processes) as pool:
+        for one in pool.map(_street, seeds):
+            total.add(one)
+    return total
+
+
+def _street(seed: int) -> CityMeasures:
+    with TemporaryDirectory() as folder:
+        return score_measures(Path(folder), seed)

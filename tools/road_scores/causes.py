@@ -7,19 +7,18 @@ lose theirs. The energy side is the real outage watch, fed with what it would ha
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from gateway.energy.outage import Alarm as Outage
 from gateway.energy.outage import Cause as OutageCause
-from gateway.energy.outage import FactKind, Facts, Level, OutagePolicy, OutageWatch, Role, Topology
-from gateway.model import BoolArray, IntArray
+from gateway.energy.outage import FactKind, Facts, Level, OutagePolicy, OutageWatch
 from gateway.policies import load_policies
 from gateway.transport import health
 from gateway.transport.health import Cause, Feeds, HealthPolicy, Roadside, Silences
 from simulators.city.city import City, Order, Size, parse_ms
-from simulators.city.frame import LAST_GASP, Absence, DeviceRow, NodeRow, Readings, Span
+from simulators.city.frame import LAST_GASP, DeviceRow, Readings, Span
+from tools.road_scores.hearing import BACK_MS, grid_of, heard_of
 from tools.road_scores.town import HOUR_MS, INTERVAL_MS
 
 _START_MS = parse_ms("2026-11-03T06:00:00+07:00")
@@ -27,19 +26,8 @@ _HOURS, _METERS = 10, 600
 _DECIDED_MS = 300_000  # after the last sign of life
 _AFTER_MS = 900_000  # after the last silence is over
 _WILL_MS = (45_000, 135_000)  # 0.5 to 1.5 x a keepalive of 90 s
-_BACK_MS = 20_000  # a connection is open again, and what was kept is sent
 _POWER_RETURNED = 2
-_POWER = 2  # column of em1, W
 _TRUE = {"dark": Cause.POWER, "cut off": Cause.COMMS}
-
-
-class Heard(NamedTuple):
-    """Rows of all devices, by the time at which they came."""
-
-    came_ms: IntArray
-    device: IntArray  # number among all devices
-    time_ms: IntArray
-    power_w: np.ndarray[tuple[int], np.dtype[np.float64]]  # of meters, NaN of others
 
 
 @dataclass
@@ -107,7 +95,7 @@ class _Town:
         self.is_road = np.array([row.uplink.startswith("modem-") for row in self.devices])
         self.road_absences = [a for a in self.absences if self.is_road[self.number[a.device]]]
         nodes = [node for world in self.city.worlds for node in world.nodes()]
-        self.topology = _topology(nodes, self.devices)
+        self.topology = grid_of(nodes, self.devices)
         supplies = sorted({row.supply for row in self.devices} - {""})
         uplinks = sorted({row.uplink for row in self.devices})
         meter_of = {row.parents[0].id: row.id for row in self.devices if row.sector == "energy"}
@@ -148,13 +136,13 @@ class _Town:
                     facts.append((event.at_ms, Facts.of(row, kind, event.at_ms)))
                 if event.code == LAST_GASP:
                     self.gasps.append((row, event.at_ms))
-        self.heard = _heard(readings, self.number, self.absences)
+        self.heard = heard_of(readings, self.number, self.absences)
         for absence, will_ms in zip(self.absences, self._will_ms.tolist(), strict=True):
             row, span = self.number[absence.device], absence.span
             lost_ms = span.from_ms + will_ms
             if lost_ms < span.to_ms:
                 facts.append((lost_ms, Facts.of(row, FactKind.LOST, lost_ms)))
-            back_ms = span.to_ms + _BACK_MS
+            back_ms = span.to_ms + BACK_MS
             facts.append((back_ms, Facts.of(row, FactKind.ONLINE, back_ms)))
         self.facts = sorted(facts, key=lambda fact: fact[0])
 
@@ -177,7 +165,7 @@ class _Town:
             has_rhythm = self.devices[row].interval_ms == INTERVAL_MS
             guess = told_ms - sum(_WILL_MS) // 2
             begin[row] = before.max(initial=0) if has_rhythm and before.size else guess
-            is_back = now_ms >= span.to_ms + _BACK_MS
+            is_back = now_ms >= span.to_ms + BACK_MS
             within = heard.time_ms[mine]
             flags[0, row] = is_back
             late = (within > span.from_ms) & (within < span.to_ms)
@@ -268,50 +256,3 @@ def _orders(city: City, rng: np.random.Generator) -> list[Order]:
 
 def _modems(devices: Sequence[DeviceRow]) -> set[str]:
     return {row.uplink for row in devices if row.uplink.startswith("modem-")}
-
-
-def _topology(nodes: Sequence[NodeRow], devices: Sequence[DeviceRow]) -> Topology:
-    """Return the energy tree; devices of the road are rows that nobody watches."""
-    above = {node.id: node.parents[0].id if node.parents else "" for node in nodes}
-    of_kind = {
-        kind: [node.id for node in nodes if node.kind == kind]
-        for kind in ("transformer", "feeder", "substation")
-    }
-    place = {name: k for names in of_kind.values() for k, name in enumerate(names)}
-    uplinks = sorted({row.uplink for row in devices} - {""})
-    roles = [Role.INSTRUMENT if row.profile in {"dtm", "pq3"} else Role.CUSTOMER for row in devices]
-    parent = [row.parents[0].id if row.parents else "" for row in devices]
-    cabinets = {node.id for node in nodes if node.kind == "cabinet"}
-    parent = [above[name] if name in cabinets else name for name in parent]
-    return Topology(
-        np.arange(len(devices)),
-        np.array([int(role) for role in roles]),
-        np.array([place[p] if p in of_kind["transformer"] else -1 for p in parent]),
-        np.array([uplinks.index(row.uplink) if row.uplink else -1 for row in devices]),
-        np.array([row.interval_ms or 60_000 for row in devices], np.int64),
-        np.array([row.profile in {"em1", "em3"} for row in devices], np.bool_),
-        np.array([place[above[name]] for name in of_kind["transformer"]]),
-        np.array([place[above[name]] for name in of_kind["feeder"]]),
-    )
-
-
-def _heard(
-    readings: Sequence[Readings], number: dict[str, int], absences: Sequence[Absence]
-) -> Heard:
-    """Return when each row came: at once, or after its device was cut off."""
-    device, time_ms, power = [], [], []
-    for batch in readings:
-        known = np.array([number[name] for name in batch.names], np.int64)
-        device.append(known[batch.device])
-        time_ms.append(batch.at_ms)
-        is_meter = batch.profile == "em1"
-        unknown = np.full(len(batch.at_ms), np.nan)
-        power.append(batch.values[:, _POWER].astype(np.float64) if is_meter else unknown)
-    rows, times, watts = (np.concatenate(one) for one in (device, time_ms, power))
-    came = times.copy()
-    for absence in absences:
-        if absence.reason == "cut off":
-            mine: BoolArray = (rows == number[absence.device]) & (times >= absence.span.from_ms)
-            mine &= times < absence.span.to_ms
-            came[mine] = absence.span.to_ms + _BACK_MS
-    return Heard(came, rows, times, watts)

@@ -11,6 +11,9 @@ import struct
 
 from fieldnode.core import properties, varint
 
+if False:  # for the type checker
+    from typing import Any
+
 # Kinds of events that ``feed`` returns, each a tuple that begins with one of these.
 CONNECTED = 1  # session present
 DELIVERED = 2  # token: PUBACK with reason 0
@@ -58,7 +61,7 @@ class Session:
         password: "str | None" = None,
         will: "tuple[bytes, bytes] | None" = None,
     ) -> None:
-        self._hello: "tuple | None" = (client_id, user, password, will)  # type: ignore[type-arg]
+        self._hello: "Any" = (client_id, user, password, will)
         self.keepalive_s = keepalive_s
         self._own_window = self.window = WINDOW
         self.is_up = False
@@ -79,7 +82,7 @@ class Session:
 
     def connect(self) -> bytes:
         """Return the CONNECT, once."""
-        client_id, user, password, will = self._hello or ()
+        client_id, user, password, will = self._hello
         self._hello = None
         flags = 2 | (will is not None and 0x2C) | (user is not None) << 7
         flags |= (password is not None) << 6
@@ -185,7 +188,7 @@ class Session:
                 body, end = self._frame(data, at)
                 if not end:
                     break
-                event = self._read(data[at], data[body:end])
+                event = self._read(data[at], memoryview(data)[body:end])
                 at = end
                 if event:
                     events.append(event)
@@ -211,7 +214,7 @@ class Session:
             raise MqttError(TOO_LARGE)
         return body, body + size if body + size <= end else 0
 
-    def _read(self, first: int, body: bytes) -> "tuple | None":  # type: ignore[type-arg]
+    def _read(self, first: int, body: memoryview) -> "tuple | None":  # type: ignore[type-arg]
         kind = first >> 4
         if not self.is_up:
             if kind != 2:
@@ -222,21 +225,21 @@ class Session:
         if kind == 3:
             return self._message(first, body)
         if kind == 9:
-            return SUBSCRIBED, body[properties.read(body, 2) :]
+            return SUBSCRIBED, bytes(body[properties.read(body, 2) :])
         if kind == 14:
             raise MqttError(body[0] if body else 0)
         if kind != 13:
             raise MqttError(PROTOCOL)
         return None
 
-    def _connack(self, body: bytes) -> "tuple":  # type: ignore[type-arg]
+    def _connack(self, body: memoryview) -> "tuple":  # type: ignore[type-arg]
         if body[1]:
             raise MqttError(body[1])
         properties.read(body, 2, self._learn)
         self.is_up = True
         return CONNECTED, body[0] & 1
 
-    def _puback(self, body: bytes) -> "tuple | None":  # type: ignore[type-arg]
+    def _puback(self, body: memoryview) -> "tuple | None":  # type: ignore[type-arg]
         number = body[0] << 8 | body[1]
         if number not in self._waiting:
             return None
@@ -244,16 +247,16 @@ class Session:
         reason = body[2] if len(body) > 2 else 0
         return (REFUSED, token, reason) if reason else (DELIVERED, token)
 
-    def _message(self, first: int, body: bytes) -> "tuple":  # type: ignore[type-arg]
+    def _message(self, first: int, body: memoryview) -> "tuple":  # type: ignore[type-arg]
         at = 2 + (body[0] << 8 | body[1])
-        topic = body[2:at]
+        topic = bytes(body[2:at])
         if first & 4:
             raise MqttError(NO_QOS)
         if first & 2:
-            self.replies += b"\x40\2" + body[at : at + 2]
+            self.replies += b"\x40\2" + bytes(body[at : at + 2])
             self._has_sent = True
             at += 2
-        return MESSAGE, topic, body[properties.read(body, at) :], first & 1
+        return MESSAGE, topic, bytes(body[properties.read(body, at) :]), first & 1
 
     def _learn(self, name: int, value: int) -> None:
         """Note what the server said of itself in its CONNACK (§3.2.2.3)."""

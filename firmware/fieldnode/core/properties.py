@@ -10,7 +10,9 @@ _VARINT, _TEXT, _PAIR = 5, 6, 7
 _LENGTHS = b"\0\1\4\6\0\0\0\0\6\6\0\5\0\0\0\0\0\4\6\2\0\6\6\1\4\1\6\0\6\0\0\6\0\2\2\2\1\1\7\4\1\1\1"
 
 
-def read(body: bytes, at: int, learn: "Callable[[int, int], None] | None" = None) -> int:
+def read(
+    body: "bytes | memoryview", at: int, learn: "Callable[[int, int], None] | None" = None
+) -> int:
     """Return the offset behind the properties at ``at``; ``learn(number, value)`` gets integers.
 
     Raises:
@@ -27,7 +29,9 @@ def read(body: bytes, at: int, learn: "Callable[[int, int], None] | None" = None
     return end
 
 
-def _read_one(body: bytes, at: int, learn: "Callable[[int, int], None] | None") -> int:
+def _read_one(
+    body: "bytes | memoryview", at: int, learn: "Callable[[int, int], None] | None"
+) -> int:
     name = body[at]
     length = _LENGTHS[name]
     at += 1

@@ -15,7 +15,7 @@ def put(buffer: bytearray, at: int, value: int) -> int:
     return at + 1
 
 
-def get(data: bytes, at: int, end: int) -> "tuple[int, int]":
+def get(data: "bytes | memoryview", at: int, end: int) -> "tuple[int, int]":
     """Return the value at offset ``at`` and the offset behind it.
 
     Raises:

@@ -3,8 +3,8 @@
 DLMS UA 1000-2 ("Green Book") §9.2: tag 0xDB, system title, length, security control, invocation
 counter, ciphered message, 12 bytes of authentication where the control says so. The vector of the
 initial counter is title and counter; keys are the meter's global unicast encryption key and its
-authentication key. Only the block cipher is the board's; GCM (NIST SP 800-38D) is done here: four
-bits at a time a push of 250 bytes costs 1 ms on the host.
+authentication key. Only the block cipher is the board's; GCM (NIST SP 800-38D) is done here, four
+bits at a time: 0.2 ms on the host for a push of 250 bytes.
 """
 
 import sys

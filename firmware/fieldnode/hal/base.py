@@ -8,8 +8,8 @@ device or network are ``OSError``, a wrong argument is ``ValueError``.
 
 if False:  # MicroPython has no typing, and no trace of this in the .mpy
     from array import array
-    from collections.abc import Sequence
-    from typing import Protocol
+    from collections.abc import Coroutine, Sequence
+    from typing import Any, Protocol
 
     Line = tuple[int, int, int | None, int]  # baud, data bits, parity (0 even, 1 odd), stop bits
 
@@ -93,7 +93,7 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
         def writeto_mem(self, address: int, register: int, data: bytes) -> object: ...
 
     class Tls(Protocol):
-        """What a connection is secured with, all DER. ``link.Tls`` is the class.
+        """What a connection is secured with, all DER. ``material.Tls`` is the class.
 
         Either ``ca`` (then the server's name is checked, too; ``cert`` and ``key`` where the
         node has them), or ``psk_identity`` and ``psk_key``.
@@ -124,7 +124,7 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
             """Return the same in µs, of which ``PulseCounter.take`` speaks; wraps at 2^30."""
             ...
 
-        async def sleep_ms(self, duration_ms: int) -> None: ...
+        def sleep_ms(self, duration_ms: int) -> "Coroutine[Any, Any, None]": ...
 
         def unix_ms(self) -> int:
             """Return the calendar as it is, set or not: 2000-01-01 on a fresh ESP32."""

@@ -109,6 +109,7 @@ def _secured(sock, host, way):
         way.reserve.clear()  # the largest object of all goes where the reserve was
         gc.collect()
         way.context = context_of(way)
+        way.ca = way.cert = way.key = b""  # Mbed TLS has its own, outside of this heap
     # The handshake runs with the first bytes, and does not block the other tasks (mqtt_as#171).
     secured = way.context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     secured.setblocking(False)

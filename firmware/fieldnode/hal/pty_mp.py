@@ -43,7 +43,7 @@ class Uart:
 
     async def read(self, limit):
         try:
-            await until(self._file, False)  # noqa: FBT003  # pyright: ignore[reportGeneralTypeIssues]
+            await until(self._file, False)  # pyright: ignore[reportGeneralTypeIssues]
             return self._file.read(limit)
         except OSError:  # the other end is gone
             return b""
@@ -51,7 +51,7 @@ class Uart:
     async def write(self, data):
         rest = memoryview(data)
         while rest:
-            await until(self._file, True)  # noqa: FBT003  # pyright: ignore[reportGeneralTypeIssues]
+            await until(self._file, True)  # pyright: ignore[reportGeneralTypeIssues]
             rest = rest[self._file.write(rest) or 0 :]
 
     def close(self):

@@ -17,7 +17,7 @@ if False:  # for the type checker
     from collections.abc import Coroutine
     from typing import IO, Any
 
-    from fieldnode.hal.link import Tls
+    from fieldnode.hal.material import Tls
 
 _IS_MICROPYTHON = sys.implementation.name == "micropython"
 _TICKS_PERIOD_US = 1 << 30
@@ -69,7 +69,8 @@ class SimBoard:
         return time.ticks_us() if _IS_MICROPYTHON else time.perf_counter_ns() // 1000  # type: ignore[attr-defined]
 
     def sleep_ms(self, duration_ms: int) -> "Coroutine[Any, Any, None]":
-        return tasks.sleep_ms(duration_ms)
+        sleeping: "Coroutine[Any, Any, None]" = tasks.sleep_ms(duration_ms)
+        return sleeping
 
     def unix_ms(self) -> int:
         return self._clock.rtc_ms() if self._clock else time.time_ns() // 1_000_000

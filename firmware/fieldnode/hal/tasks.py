@@ -5,6 +5,11 @@ import sys
 if sys.implementation.name == "micropython":
     from fieldnode.hal.tasks_mp import Event, create_task, run, sleep_ms
 else:
-    from fieldnode.hal.tasks_py import Event, create_task, run, sleep_ms
+    from fieldnode.hal.tasks_py import (  # type: ignore[assignment] # the same, with more types
+        Event,
+        create_task,
+        run,
+        sleep_ms,
+    )
 
 __all__ = ["Event", "create_task", "run", "sleep_ms"]

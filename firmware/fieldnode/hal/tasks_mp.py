@@ -5,12 +5,18 @@ three names of ``_context``. Who waits is in a queue of its own, where ``cancel`
 ``task.data.remove``. Nobody waits for a task's end or its result.
 """
 # mypy: ignore-errors
-# CPython has no _asyncio like this one; pyright checks this file with the ESP32's stubs.
+# pyright: reportArgumentType=false
+# CPython has no _asyncio like this one; pyright checks this file with the ESP32's stubs, to which
+# a generator is no coroutine, and ticks are no integer.
 
 import select
 import sys
-from _asyncio import Task, TaskQueue  # pyright: ignore[reportAttributeAccessIssue]
+from _asyncio import Task, TaskQueue
 from time import ticks_add, ticks_diff, ticks_ms
+
+if False:  # for the type checker
+    from collections.abc import Coroutine
+    from typing import Any
 
 
 class CancelledError(BaseException):
@@ -21,14 +27,14 @@ _queue = TaskQueue()
 _context = {"cur_task": None, "_task_queue": _queue, "CancelledError": CancelledError}
 
 
-def create_task(coroutine):
+def create_task(coroutine: "Coroutine[Any, Any, Any]") -> "Any":
     """Start it beside the others; an exception that leaves it is printed, and ends it alone."""
     task = Task(coroutine, _context)
     _queue.push(task)
     return task
 
 
-def sleep_ms(duration_ms):
+def sleep_ms(duration_ms: int) -> "Any":
     _queue.push(_context["cur_task"], ticks_add(ticks_ms(), max(0, duration_ms)))
     yield
 
@@ -36,19 +42,19 @@ def sleep_ms(duration_ms):
 class Event:
     """As asyncio's."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._is_set = False
         self._waiting = TaskQueue()
 
-    def set(self):
+    def set(self) -> None:
         self._is_set = True
         while self._waiting.peek():
             _queue.push(self._waiting.pop())
 
-    def clear(self):
+    def clear(self) -> None:
         self._is_set = False
 
-    def wait(self):
+    def wait(self) -> "Any":
         if not self._is_set:
             task = _context["cur_task"]
             self._waiting.push(task)
@@ -97,10 +103,10 @@ class _Streams:
 
 
 _streams = _Streams()
-until = _streams.until
+until: "Any" = _streams.until
 
 
-def run(coroutine):
+def run(coroutine: "Coroutine[Any, Any, Any]") -> None:
     """Run until this one ends, or raises."""
     main = create_task(coroutine)
     while main.state:

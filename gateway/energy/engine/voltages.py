@@ -166,22 +166,29 @@ class Voltages:
     ) -> Iterator[_Violation]:
         slots = (span.stop_ms - span.start_ms) // group.interval_ms
         course = group.course(span.first_day, slots)
-        whole = voltage.bridged(course, policy.bridge)
+        under, over = voltage.out_of_band(course, policy)
+        hot = np.flatnonzero((under | over).any(axis=1))
+        whole = _bridged(course, hot, policy)
         if group.interval_ms == SLOT_MS and group.profile not in INSTRUMENTS:
-            rows = self._roster.rows_of(group.device_index)
-            for place, at in enumerate(span.places):
-                part = slice(place * group.per_day, min((place + 1) * group.per_day, slots))
-                days = Measures(whole.voltage_low_pu[:, part], whole.voltage_high_pu[:, part])
-                own = taken(at, rows)
-                # the head of a feeder is at the substation: it is no customer's connection
-                nodes.count(
-                    days, own._replace(feeder=np.where(own.is_head, -1, own.feeder)), part.start
-                )
-        known = np.isfinite(course.voltage_low_pu)
-        for run in voltage.runs(whole, policy):
-            index = int(group.device_index[run.row])
-            is_open = _is_open(known[run.row], run.end, policy)
+            self._count(group, whole, span, nodes)
+        of_hot = Measures(whole.voltage_low_pu[hot], whole.voltage_high_pu[hot])
+        for run in voltage.runs(of_hot, policy):
+            row = int(hot[run.row])
+            known = np.isfinite(course.voltage_low_pu[row])
+            is_open = _is_open(known, run.end, policy)
+            index = int(group.device_index[row])
             yield _Violation(DEVICE, index, group.interval_ms, run, is_open)
+
+    def _count(self, group: GroupDays, whole: Measures, span: Span, nodes: _Nodes) -> None:
+        """Count the meters of a group in, each day where they hung on it."""
+        rows = self._roster.rows_of(group.device_index)
+        for place, at in enumerate(span.places):
+            part = slice(place * group.per_day, min((place + 1) * group.per_day, whole.slots))
+            days = Measures(whole.voltage_low_pu[:, part], whole.voltage_high_pu[:, part])
+            own = taken(at, rows)
+            # the head of a feeder is at the substation: it is no customer's connection
+            feeder = np.where(own.is_head, -1, own.feeder)
+            nodes.count(days, own._replace(feeder=feeder), part.start)
 
     def _parents(self, one: _Violation, span: Span) -> Parents:
         at = span.on(span.start_ms + one.run.begin * one.interval_ms)
@@ -221,6 +228,15 @@ class Voltages:
             # cut by an edge it may be too short to be one: then it only goes on, if it was told
             goes_on=run.begin == 0 or run.end - run.begin < policy.min_run,
         )
+
+
+def _bridged(course: Measures, rows: IntArray, policy: VoltagePolicy) -> Measures:
+    """Return a course in which the gaps of some meters are closed; of others it matters not."""
+    some = Measures(course.voltage_low_pu[rows], course.voltage_high_pu[rows])
+    closed = voltage.bridged(some, policy.bridge)
+    low, high = course.voltage_low_pu.copy(), course.voltage_high_pu.copy()
+    low[rows], high[rows] = closed.voltage_low_pu, closed.voltage_high_pu
+    return Measures(low, high)
 
 
 def _record(one: _Violation, found: Finding, span: Span) -> Record:

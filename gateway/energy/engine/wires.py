@@ -25,6 +25,8 @@ from gateway.model import IntArray
 from gateway.ports import Alarm
 from gateway.registry import NodeKind
 
+# Transformers among which is searched: of a large substation only those of the meter's own feeder.
+MOST_NEAR = 20
 _TRANSFORMER = f"{NodeKind.TRANSFORMER.value}:"
 
 
@@ -33,7 +35,7 @@ class Look(NamedTuple):
 
     day: int
     meters: tuple[int, ...]  # device indexes, ascending
-    places: tuple[str, ...]  # metered transformers of the same substation
+    places: tuple[str, ...]  # metered transformers near by
 
 
 class Wires:
@@ -66,6 +68,7 @@ class Wires:
         for feeder, substation in sorted(set(above.values())):
             here = {place for place in places if above[place] == (feeder, substation)}
             near = tuple(sorted(p for p in places if above[p][1] == substation))
+            near = near if len(near) <= MOST_NEAR else tuple(sorted(here))
             meters = sorted(k for k, place in metered.counts_at.items() if place in here)
             if len(near) > 1 and meters:
                 looks.append(Look(day, tuple(meters), near))

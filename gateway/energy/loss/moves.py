@@ -1,12 +1,12 @@
 """Meters whose energy is missing at one place and too much at another: they hang elsewhere.
 
-What a place loses beyond iron, copper and gain errors is a sum: minus the course of each meter that
-is counted here and fed from elsewhere, plus that of each that is fed from here and counted
-elsewhere; and of a thief, plus what the meter hides. All of a network is solved together, since
-wrong ones hide each other: shares 0 to 1 of all possible moves (least squares with a price on each
-move, by coordinates), then whole moves, the best one first. What one slot misses another takes back
-where clocks are wrong (``suspects``), and slots beside all others weigh less; both are learnt from
-what no move explains.
+What a place loses beyond iron, copper and gain errors is a sum: minus the course of each meter
+that is counted here and fed from elsewhere, plus that of each that is fed from here and counted
+elsewhere, plus what a thief's meter hides. All of a network is solved together, since wrong ones
+hide each other: shares 0 to 1 of all possible moves (least squares with a price on each move, by
+coordinates), then whole moves, the best one first. What one slot misses another takes back where
+clocks are wrong (``suspects``), and slots beside all others weigh less; both are learnt from what
+no move explains.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from gateway.energy.loss.policy import LossPolicy
 from gateway.energy.loss.suspects import noise_memory, unmoved
 from gateway.model import BoolArray, FloatArray, IntArray
 
-_HUBER = 2.5  # residuals beyond so many deviations weigh less
+_HUBER = 4.0  # residuals beyond so many deviations weigh less
 _MAD = 1.4826  # of a normal distribution
 _TERMS = 3  # iron, gain, copper: as in ``model``
 _LEAST_NOISE_WH = 5.0  # of a slot: registers count whole Wh at best, and models are models
@@ -60,6 +60,10 @@ class _Fit(NamedTuple):
     missing: FloatArray  # (places, slots): what no move explains
     power: FloatArray  # (places, meters): Σ course²
 
+    def together(self) -> FloatArray:
+        """Return how courses go with what is missing, (meters, places)."""
+        return np.asarray(np.matmul(self.course, self.missing[:, :, None])[:, :, 0].T)
+
     def gradient(self, meter: int, here: int, there: int) -> float:
         """Return what a move would explain; from here to here: that the meter hides energy."""
         joins = float(self.course[there, meter] @ self.missing[there])
@@ -68,7 +72,7 @@ class _Fit(NamedTuple):
 
     def gradients(self, registered: IntArray) -> FloatArray:
         """Return the same of all moves, (meters, places)."""
-        at = np.einsum("pms,ps->mp", self.course, self.missing)
+        at = self.together()
         rows = np.arange(len(registered))
         own = at[rows, registered]
         gradients = at - own[:, None]
@@ -218,7 +222,7 @@ def _polish(fit: _Fit, registered: IntArray, shares: FloatArray, policy: LossPol
 def _pulled(fit: _Fit, registered: IntArray, shares: FloatArray, least: float) -> Pull:
     rows = np.arange(len(registered))
     weight = fit.power[registered, rows] / 2
-    at = np.einsum("pms,ps->mp", fit.course, fit.missing)
+    at = fit.together()
     leaves = -at[rows, registered] - weight
     gains = fit.gradients(registered) + fit.curvature(registered) / 2
     found = [

@@ -58,7 +58,7 @@ class Census(NamedTuple):
     known: IntArray
     under: IntArray
     over: IntArray
-    lowest_pu: FloatArray  # inf where none is known
+    lowest_pu: FloatArray  # of those under; inf where none is
     highest_pu: FloatArray
 
     @classmethod
@@ -75,16 +75,23 @@ class Census(NamedTuple):
 
     def add(self, measures: Measures, node: IntArray, first: int, policy: VoltagePolicy) -> None:
         """Count meters in, at the slots from ``first`` on; ``node`` −1 = of none."""
-        has = node >= 0
-        part = slice(first, first + measures.voltage_low_pu.shape[1])
-        under, over = out_of_band(measures, policy)
-        low, high = measures.voltage_low_pu[has], measures.voltage_high_pu[has]
-        np.add.at(self.known[:, part], node[has], np.isfinite(low))
-        np.add.at(self.under[:, part], node[has], under[has])
-        np.add.at(self.over[:, part], node[has], over[has])
-        np.minimum.at(self.lowest_pu[:, part], node[has], np.where(np.isfinite(low), low, np.inf))
-        top = np.where(np.isfinite(high), high, -np.inf)
-        np.maximum.at(self.highest_pu[:, part], node[has], top)
+        rows = np.flatnonzero(node >= 0)
+        if not len(rows):
+            return
+        rows = rows[np.argsort(node[rows], kind="stable")]
+        begins = np.flatnonzero(np.diff(node[rows], prepend=-1))
+        at = (node[rows][begins][:, None], np.arange(first, first + measures.slots))
+        low, high = measures.voltage_low_pu[rows], measures.voltage_high_pu[rows]
+        self.known[at] += np.add.reduceat(np.isfinite(low), begins, axis=0, dtype=np.int64)
+        under, over = (flags[rows] for flags in out_of_band(measures, policy))
+        if under.any():
+            self.under[at] += np.add.reduceat(under, begins, axis=0, dtype=np.int64)
+            lowest = np.fmin.reduceat(low, begins, axis=0)
+            self.lowest_pu[at] = np.fmin(self.lowest_pu[at], lowest)
+        if over.any():
+            self.over[at] += np.add.reduceat(over, begins, axis=0, dtype=np.int64)
+            highest = np.fmax.reduceat(high, begins, axis=0)
+            self.highest_pu[at] = np.fmax(self.highest_pu[at], highest)
 
     def runs(
         self, policy: VoltagePolicy, below: "tuple[Census, IntArray] | None" = None

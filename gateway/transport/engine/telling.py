@@ -19,7 +19,7 @@ _METHODS = [method.name.lower() for method in Method]
 _QUALITIES = {int(grade): grade.name.lower() for grade in Quality}
 _CLASSES = ("moto", "car", "bus", "truck", "long")
 _INCIDENT_SEVERITY = 3
-INCIDENT, LANE_CLOSED = "incident", "lane_closed"
+INCIDENT, LANE_CLOSED, SPILLBACK = "incident", "lane_closed", "queue_spillback"
 KINDS = frozenset({*ALARM_KIND.values(), INCIDENT, LANE_CLOSED})  # found interval by interval
 _CLOSED_LANE_SEVERITY = 2
 
@@ -125,7 +125,7 @@ def incident_alarms(
     """Return what stands in the way; intervals are numbered from ``began_ms``."""
     made = []
     for one in incidents:
-        is_lane = one.lane != NOT_YET and one.signs == Sign.LANE
+        is_lane = Sign.LANE in one.first  # what it is does not change, or it were another alarm
         section = int(road.section[one.station])
         evidence: dict[str, object] = {
             "after_station": road.stations[one.station],
@@ -147,6 +147,10 @@ def incident_alarms(
                 encode(evidence),
             )
         )
+        if one.spilled != NOT_YET:
+            spilled_ms = began_ms + (one.spilled + 1) * interval_ms
+            spilled = made[-1]._replace(kind=SPILLBACK, raised_ms=spilled_ms, found_ms=spilled_ms)
+            made.append(spilled._replace(severity=_INCIDENT_SEVERITY))
     return made
 
 

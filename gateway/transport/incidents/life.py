@@ -39,10 +39,12 @@ class Incident(NamedTuple):
     began: int
     found: int
     cleared: int  # interval after its last sign, NOT_YET while it lasts
-    signs: Sign
+    first: Sign  # signs of the interval that found it
+    signs: Sign  # and all up to now
     lane: int  # row of the closed lane, NOT_YET otherwise
     most_vehicles: float  # stored between two stations
     reached: tuple[int, ...]  # stations that its queue reached, the nearest first
+    spilled: int  # interval in which it reached the second of them, NOT_YET before
     calm: int  # intervals without a sign
     held_until: int  # its waves are its own up to here
 
@@ -76,21 +78,24 @@ def advance(open_ones: list[Incident], scene: Scene, rules: Rules, number: int) 
             number += 1
             lasting.append(_go_on(new, scene, rules))
         elif lasting[mine].cleared == NOT_YET:
-            lasting[mine] = _joined(lasting[mine], sign)
+            lasting[mine] = _joined(lasting[mine], sign, scene.now)
     return lasting
 
 
 def _begin(number: int, sign: Candidate, now: int) -> Incident:
     return Incident(
-        *(number, sign.station, sign.since, now, NOT_YET, sign.sign, sign.lane, sign.vehicles),
-        *((), 0, now),
+        *(number, sign.station, sign.since, now, NOT_YET),
+        *(sign.sign, sign.sign, sign.lane, sign.vehicles),
+        *((), NOT_YET, 0, now),
     )
 
 
-def _joined(one: Incident, sign: Candidate) -> Incident:
+def _joined(one: Incident, sign: Candidate, now: int) -> Incident:
+    """Add a sign; what it is and when it began is settled with the interval that found it."""
+    if one.found == now:
+        one = one._replace(first=one.first | sign.sign, began=min(one.began, sign.since))
     return one._replace(
         signs=one.signs | sign.sign,
-        began=min(one.began, sign.since),
         lane=sign.lane if one.lane == NOT_YET else one.lane,
         most_vehicles=max(one.most_vehicles, sign.vehicles),
     )
@@ -104,17 +109,18 @@ def _go_on(one: Incident, scene: Scene, rules: Rules) -> Incident:
     while before != NOWHERE and scene.is_slow[before]:
         reached.append(before)
         before = scene.upstream[before]
+    spilled = scene.now if one.spilled == NOT_YET and len(reached) > 1 else one.spilled
+    one = one._replace(reached=tuple(reached), spilled=spilled)
     active = any(scene.is_slow[station] for station in reached)
     active |= one.station in scene.stored or any(
         sign.station == one.station for sign in scene.candidates
     )
     hold = scene.now + rules.hold_slots
     if one.cleared != NOT_YET:
-        return one._replace(reached=tuple(reached), held_until=hold if active else one.held_until)
+        return one._replace(held_until=hold if active else one.held_until)
     calm = 0 if active else one.calm + 1
     over = calm >= rules.clear_slots
     return one._replace(
-        reached=tuple(reached),
         calm=calm,
         cleared=scene.now - calm + 1 if over else NOT_YET,
         held_until=hold,

@@ -33,8 +33,8 @@ def toc_tag(vehicle_type: int, serial: int, axles: int = 2, agency: int = 4080) 
     Format identifier, agency's own use, class (assigned, type, axles, weight, tyres), occupancy,
     version, agency (4080…4095 are for tests), serial number, validation hash.
     """
-    fields = ((0x3E, 8), (0, 13), (1, 1), (vehicle_type, 5), (axles, 4), (0, 1), (0, 1), (0, 3))
-    fields += ((3, 4), (agency, 12), (serial, 28), (serial * 40503 & 0xFFFF, 16))
+    fields = [(0x3E, 8), (0, 13), (1, 1), (vehicle_type, 5), (axles, 4), (0, 1), (0, 1), (0, 3)]
+    fields += [(3, 4), (agency, 12), (serial, 28), (serial * 40503 & 0xFFFF, 16)]
     bits = 0
     for value, size in fields:
         bits = bits << size | value

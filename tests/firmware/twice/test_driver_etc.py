@@ -85,7 +85,7 @@ def test_a_vehicle_without_a_tag_is_told_from_one_that_could_not_be_read() -> No
     wrong = bytearray(message("2", toc_tag(CAR, 7)))
     wrong[9] ^= 1
     for _ in range(2):
-        driver.feed(wrong, 5000)
+        driver.feed(bytes(wrong), 5000)
         assert driver.poll(5010) == answer("2", "?")
     passes(driver, 5000, 6000)
     assert rows_at(driver, 7000) == [(4, 1000, 0, 0, 2, None)]

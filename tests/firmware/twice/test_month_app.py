@@ -18,6 +18,9 @@ from fieldnode.hal.sim import TICKS_PERIOD_MS, VirtualClock
 from tests.firmware.twice.support import count_of, is_micropython
 from tests.firmware.twice.virtual import Board, ResetError, Server, run
 
+if False:  # for the type checker
+    from typing import Any
+
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 TRUE_MS = 1_795_300_200_000
 SKEW_PPM = 40
@@ -57,7 +60,7 @@ class Life:
     def __init__(self) -> None:
         self.clock = VirtualClock(TRUE_MS, SKEW_PPM, TICKS_PERIOD_MS - 10 * MINUTE_MS)
         self.server = Server(b"tg/1/evn/energy/m-1/")
-        self.board = Board(self.clock, self.server, 8)
+        self.board: "Any" = Board(self.clock, self.server, 8)
         self.config = schema.defaults()
         self.config.update({"org": "evn", "device": "m-1", "host": "server", "tls": "none"})
         self.config.update({"report_s": 900, "commit_s": 60, "ntp": "a,b", "sample_ms": MINUTE_MS})

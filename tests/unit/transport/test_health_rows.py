@@ -153,11 +153,11 @@ def test_odd_rows_between_free_ones_are_hanging() -> None:
     made.count[0, odd] = 0.0
     made.occupancy[0, odd] = 0.5
     made.speed_kmh[0, odd] = np.nan
-    # confirmed by the next row; ten rows fade by e^(-300/7200) = 0.9592:
-    # 1 + 0.9592 + 0.9200 + 0.8825 = 3.762, and with the fifth 4.608 > 4
+    # confirmed by the next row; ten rows fade by e^(-300/10800) = 0.9726:
+    # 1 + 0.9726 + 0.9460 + 0.9200 = 3.839, and with the fifth 4.733 > 4
     found = _judge(made, road(2))
     assert _raised(found) == [(Fault.HANGING, 0, 51)]
-    assert found.changes[0].value == pytest.approx(4.6082 / 4, abs=1e-4)
+    assert found.changes[0].value == pytest.approx(4.7334 / 4, abs=1e-4)
 
 
 def test_before_a_red_light_both_lanes_stand_and_nothing_hangs() -> None:

@@ -236,6 +236,7 @@ def test_one_queue_is_one_incident_from_its_head_to_its_last_wave() -> None:
     one = advance(one, scene(6, {2}, sign(2), stored=True), RULES, 1)
     one = advance(one, scene(7, {2, 1}, sign(2), stored=True), RULES, 1)
     assert [(i.number, i.reached, i.signs) for i in one] == [(0, (2, 1), Sign.STORAGE | Sign.SLOW)]
+    assert (one[0].spilled, one[0].first, one[0].began) == (7, Sign.STORAGE, 4)
     # freed: the head is free first, the wave runs back; station 1, then 0, look like heads
     one = advance(one, scene(8, {1}, sign(1)), RULES, 1)
     one = advance(one, scene(9, {0}, sign(0)), RULES, 1)
@@ -357,7 +358,7 @@ def test_red_lights_are_no_incident() -> None:
 
 def test_drivers_are_told_how_fast_to_come_to_a_queue() -> None:
     road = road_of([1] * 5, km=[0.0, 1.0, 2.0, 3.0, 4.5])
-    jam = Incident(0, 3, 0, 0, NOT_YET, Sign.SLOW, NOT_YET, 0.0, (3,), 0, 0)
+    jam = Incident(0, 3, 0, 0, NOT_YET, Sign.SLOW, Sign.SLOW, NOT_YET, 0.0, (3,), NOT_YET, 0, 0)
     speed, usual = np.array([90, 90, 90, 18.0, 95]), np.full(5, 95.0)
     # v^2 = 5^2 + 2 x 0.13 x d: after 1 km 16.9 m/s (60.8 km/h), 2 km 23.3 (84.0), 3 km 28.4 (102)
     assert advise([jam], speed, usual, road, POLICY.advice) == [
