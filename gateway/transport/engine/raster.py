@@ -1,5 +1,7 @@
 """At which interval the lanes of a site measure."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from gateway.model import IntArray, ReadingBatch
@@ -49,6 +51,7 @@ class Rasters:
         return self._known.get(device, (self._usual_ms, 0))[0]
 
 
+@lru_cache(maxsize=4096)  # steps of clocks that agree are few, and there is one for each row
 def _usual(step_ms: int) -> int:
     """Return the interval that a step is, 0 where it is none that bins are made of."""
     found = interval_of(np.array([0, step_ms])) if step_ms <= BIN_MS else 0
