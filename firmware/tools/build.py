@@ -163,7 +163,9 @@ def build_board(
     written = compile_program(sources, folder)
     shutil.rmtree(folder)
     apart = frozenset((*APART, *drivers, *entries[1:]))
-    small = shrink.shrink(sources, entries[0], apart, [text_of("esp32.main"), *users])
+    small = shrink.shrink(
+        sources, entries[0], apart, [*map(text_of, ("esp32.main", *BOOT)), *users]
+    )
     sizes = compile_program(small, folder)
     image = out / f"{name}.romfs"
     image.write_bytes(romfs.image_of(folder))

@@ -30,6 +30,9 @@ FREE = (
     *("super", "to_bytes", "tuple", "type", "zip"),
 )
 
+# What an object of ours and one of the TLS library have alike (hal/link_mp.py).
+FOREIGN = frozenset({"psk_identity", "psk_key"})
+
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -41,6 +44,8 @@ def rename(sources: "dict[str, str]", users: "list[str]") -> dict[str, str]:
     """
     modules = [Module(name, source) for name, source in sources.items()]
     outside = [node for user in users for node in ast.walk(ast.parse(user))]
+    _rename_public(modules, outside)
+    modules = [Module(module.name, module.text()) for module in modules]
     everything = [node for module in modules for node in module.nodes] + outside
     _rename_attributes(modules, _foreign(everything), _stored(everything))
     keywords = {node.arg or "" for node in everything if isinstance(node, ast.keyword)}
@@ -74,6 +79,46 @@ def _foreign(nodes: "list[ast.AST]") -> "set[str]":
     """Return the names that are reached in another way than by ``self``."""
     found = {node.attr for node in nodes if isinstance(node, ast.Attribute) and not _is_own(node)}
     return found | _strings(nodes)
+
+
+def _rename_public(modules: "list[Module]", outside: "list[ast.AST]") -> None:
+    """Rename what others reach of our objects, where the name says that it is none of Python's.
+
+    Those are names of several words that a class of ours defines, unless a module that is not ours
+    has one of that name, too, or the TLS library (FOREIGN).
+    """
+    everything = [node for module in modules for node in module.nodes] + outside
+    tops = [node for module in modules for node in module.nodes if isinstance(node, ast.ClassDef)]
+    uses = [use for module in modules for top in module.nodes if isinstance(top, ast.ClassDef)
+            for use in _own_uses(module, top)]  # fmt: skip
+    defined = {name for *_, name in uses if "_" in name.strip("_") and not name.startswith("_")}
+    kept = FOREIGN | _strings(everything) | {node.name for node in tops}
+    kept |= {node.arg or "" for node in everything if isinstance(node, ast.keyword)}
+    kept |= {node.attr for node in outside if isinstance(node, ast.Attribute)}
+    for module in modules:
+        kept |= _of_modules(module)
+    attributes = [node.attr for node in everything if isinstance(node, ast.Attribute)]
+    counts = Counter(name for name in attributes if name in defined - kept)
+    taken = {*attributes, *(name for *_, name in uses)} | kept
+    free = [name for name in FREE if name not in taken]
+    short = dict(zip([name for name, _ in counts.most_common()], free, strict=False))
+    for module, line, start, name in uses:
+        if name in short:
+            module.rename(line, start, name, short[name])
+    for module in modules:
+        for node in module.nodes:
+            if isinstance(node, ast.Attribute) and node.attr in short:
+                end: Any = node.end_col_offset
+                line = node.end_lineno or 0
+                module.rename(line, end - len(node.attr), node.attr, short[node.attr])
+
+
+def _of_modules(module: Module) -> "set[str]":
+    """Return the names that are reached by the name of something imported."""
+    imports = [node for node in module.nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    bound = {alias.asname or alias.name for node in imports for alias in node.names}
+    attributes = [node for node in module.nodes if isinstance(node, ast.Attribute)]
+    return {node.attr for node in attributes if getattr(node.value, "id", "") in bound}
 
 
 def _stored(nodes: "list[ast.AST]") -> "set[str]":

@@ -49,10 +49,13 @@ class Square:
         self._kept = edge
 
     def area(self):
-        return self._kept * self.edge * -_FLAG
+        return self.full_edge() * self.edge * -_FLAG
+
+    def full_edge(self):
+        return self._kept
 
 def area_of(shape):
-    return shape.area()
+    return shape.full_edge() and shape.area()
 """,
     "pack.data": "NAME = 'given'\n",
     "pack.late": "_AGE = 5\ndef told(_x, by=_AGE):\n    return _late(_x) + by\n"
@@ -72,7 +75,18 @@ def write(folder: Path, sources: "dict[str, str]") -> None:
 def test_the_same_answers_with_fewer_names(interpreter: str, tmp_path: Path) -> None:
     small = shrink(_PROGRAM, "start", frozenset({"pack.data", "pack.late"}), ["start.main()"])
     assert set(small) == {"start", "pack", "pack.data", "pack.late"}
-    gone = {"unused", "_hidden", "_grown", "EDGE", "_TWICE", "_FLAG", "Square", "Box", "area_of"}
+    gone = {
+        "unused",
+        "_hidden",
+        "_grown",
+        "EDGE",
+        "_TWICE",
+        "_FLAG",
+        "Square",
+        "Box",
+        "area_of",
+        "full_edge",
+    }
     assert [name for name in gone if name in small["start"]] == []
     answers = []
     for name, sources in (("as written", _PROGRAM), ("small", small)):

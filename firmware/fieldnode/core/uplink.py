@@ -184,8 +184,7 @@ class Uplink:
             return ping
         if not self._is_subscribed:
             self._is_subscribed = True
-            base = self._base
-            return session.subscribe([base + b"a", base + b"c/#", base + b"k"])
+            return session.subscribe([self._base + b"a", self._base + b"c/#", self._base + b"k"])
         if now_ms < self._hold_ms or not session.has_room():
             return None
         self._review(now_ms)
