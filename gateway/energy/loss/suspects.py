@@ -128,7 +128,8 @@ def _robust(
         alone = share * np.sqrt(power) / deviation
         off = np.abs(left) / np.maximum(weight, 1e-9)
         limit = _HUBER * _MAD * float(np.median(off[known])) if known.any() else 0.0
-        weight = known * np.minimum(1.0, limit / np.maximum(off, max(limit, 1e-9)))
+        light = np.minimum(1.0, limit / np.maximum(off, max(limit, 1e-9)))
+        weight = np.where(known, light, 0.0)
     return weight, alone
 
 
