@@ -7,7 +7,7 @@ RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
 .PHONY: demo test test-firmware firmware bench bench-city bench-firmware bench-store lint soak
-.PHONY: servers clean lock score-energy
+.PHONY: servers clean lock score-energy score-transport
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -59,6 +59,9 @@ score-energy: $(DEV) servers ## Alarms of energy against the truth, on unseen se
 	$(BIN)/python -m tools.score_energy
 	if [ -n "$(INFRAGATE_SOAK)" ]; then $(BIN)/python -m pytest -q --timeout=400 \
 	  tests/integration/test_energy_city.py; fi
+
+score-transport: $(DEV) ## Detectors and roads against the truth, on unseen seeds (half an hour)
+	$(BIN)/python -m tools.score_transport
 
 bench-city: $(DEV) ## What a simulated city costs: 10,000 meters and 500 lanes, and a month
 	$(BIN)/python -m tools.bench_city

@@ -6,7 +6,7 @@
                                   │ durable up to N      ▲ receipts
     processor  JournalReader ─▶ pipeline ─▶ store, quarantine, outbox ─▶ checkpoint
     keeper     outbox ─▶ sinks;  merges pages, rollups, retention
-    analyst    store ─▶ energy ─▶ derived.sqlite
+    analyst    store ─▶ energy, transport ─▶ derived.sqlite
     web        store, quarantine, derived, stats ─▶ API, metrics, board
 
 Each of these is one process and one module of ``roles``, where its rooms are put together;

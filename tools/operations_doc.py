@@ -25,6 +25,7 @@ from gateway.config import (  # noqa: E402
     RegistrySection,
     Section,
     SinkSection,
+    TransportSection,
     ValidationSection,
 )
 from tools.generated import with_parts  # noqa: E402
@@ -39,6 +40,7 @@ SECTIONS: dict[str, type[Section]] = {
     "[http]": HttpSection,
     "[registry]": RegistrySection,
     "[energy]": EnergySection,
+    "[transport]": TransportSection,
     "[[sink]]": SinkSection,
 }
 _TLS = {
@@ -112,6 +114,10 @@ MEANINGS: dict[str, dict[str, str]] = {
     "[energy]": {
         "enabled": "run the analyst: intervals, determinants, outages ([energy.md](energy.md))",
         "tariff": "the calendar of rates by which use is divided",
+        "norm": "by which voltages are judged, a name in `gateway/policies/voltage`",
+    },
+    "[transport]": {
+        "enabled": "states of the road, detector health, incidents ([transport.md](transport.md))",
     },
     "[[sink]]": {
         "name": "its own; metric label and name of its cursor",

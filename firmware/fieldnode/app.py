@@ -164,10 +164,9 @@ class Node:
         if self._driver is None:
             stored = self.hal.kv_get("app.regs")
             registers = tuple(json.loads(stored)) if stored else ()
-            self._driver = drivers.load(
-                config["driver"], config["profile"], config["options"], registers
-            )
-        ports = config["input"].split(",") if config["input"] else []
+            how = dict(config["options"], key=config["driver_secret"])
+            self._driver = drivers.load(config["driver"], config["profile"], how, registers)
+        ports = [port for port in config["input"].split(",") if port]
         self._sensor = Sensor(
             self.hal, self._driver, ports, self.recorder, self.uptime_ms, config["sample_ms"]
         )

@@ -15,7 +15,8 @@ if False:  # for the type checker
 
     Document = dict[str, Any]
 
-RESTART = ("profile", "driver", "input", "options")  # keys that take effect by a soft reset
+# keys that take effect by a soft reset
+RESTART = ("profile", "driver", "input", "options", "driver_secret")
 RECONNECT = ("host", "port", "user", "password", "psk", "keepalive_s", "window", "retry_max_s")
 
 

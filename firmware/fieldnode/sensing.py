@@ -2,13 +2,14 @@
 
 from array import array
 
+from fieldnode import rooms
 from fieldnode.hal.tasks import create_task
 
 if False:  # for the type checker
     from collections.abc import Callable
     from typing import Any
 
-    from fieldnode.hal.base import Hal, PulseCounter, Uart
+    from fieldnode.hal.base import Hal, I2c, PulseCounter, Uart
     from fieldnode.recorder import Recorder
 
 UART_TICK_MS = 50
@@ -45,22 +46,27 @@ class Sensor:
         self._tick_ms = tick_ms
         self._uart: "Uart | None" = None
         self._line = None
-        self._counters: "list[PulseCounter]" = []
-        self._edges = array("I", [0] * (64 if driver.INPUT == "edge" else 0))
         # Uptime in µs, extended from ticks that wrap every 18 min; one origin with uptime_ms,
         # since drivers compare the two.
         self._us = uptime_ms() * 1000
         self._ticks_us = hal.ticks_us()
         self._counts: "list[int]" = []  # of the sample before
         self._sampled_us = 0
+        self._tick_ms = driver.sample_ms or tick_ms
         if driver.INPUT == "uart" and ports:
             self._line = driver.line
             self._uart = hal.uart(ports[0], driver.line)
             self._tick_ms = min(tick_ms, UART_TICK_MS)
-        elif driver.INPUT != "uart":
-            for port in ports:
-                self._counters.append(hal.counter(port, 0))
-            self._tick_ms = driver.sample_ms or tick_ms
+            ports = ports[1:]  # a driver may want to know of edges beside its line
+        self._bus: "I2c | None" = None
+        if driver.INPUT == "sample" and driver.UNIT != "mhz" and ports:
+            self._bus = rooms.enter("drivers.chip").connect(hal, ports[0])
+            ports = []
+        self._counters: "list[PulseCounter]" = []
+        for port in ports:
+            self._counters.append(hal.counter(port, 0))
+        most = 64 if ports and driver.INPUT != "sample" else 0
+        self._edges = array("I", [0] * most)
 
     async def run(self, moved: "Callable[[str], None]") -> None:
         """Look after the driver for ever; ``moved("sense")`` is called at each tick."""
@@ -101,6 +107,9 @@ class Sensor:
             self._recorder.sample(driver.at_ms, row[0], row[1])
 
     def _sample(self, now_ms: int) -> None:
+        if self._bus:
+            self.driver.sample(self.driver.read(self._bus), now_ms)
+            return
         span_us = self._us - self._sampled_us
         counts, frequencies = [], []
         for index, counter in enumerate(self._counters):
@@ -120,7 +129,7 @@ class Sensor:
         ticks_us = self._hal.ticks_us()
         self._us += (ticks_us - self._ticks_us) % _US
         self._ticks_us = ticks_us
-        if self.driver.INPUT != "edge":
+        if not self._edges:
             return
         for channel, counter in enumerate(self._counters):
             for index in range(counter.take(self._edges)):

@@ -153,6 +153,7 @@ def build_board(
     folder = out / name
     shutil.rmtree(folder, ignore_errors=True)
     drivers = tuple(f"fieldnode.drivers.{driver}" for driver in board["drivers"])
+    drivers += tuple(f"fieldnode.{room}" for room in board.get("rooms", ()))
     modules = closure((*entries, *APART, *drivers))
     missing = [driver for driver in drivers if driver not in modules]
     if missing:

@@ -3,7 +3,8 @@
 Each file in DIR is a key of the node's memory (hal/base.py, ``kv_put``): ``config``, ``ca``,
 ``ota_key`` … A Raspberry Pi reads them where they lie; to an ESP32 they go by cable:
 ``mpremote run firmware/esp32/provision.py`` after ``mpremote cp -r DIR :/provision``. A claim is
-read from a file or from standard input, so that it is in no list of processes and no history.
+read from a file or from standard input, so that it is in no list of processes and no history;
+so is the driver's secret.
 """
 
 import argparse
@@ -40,10 +41,11 @@ def config_of(options: argparse.Namespace) -> str:
         kind = configuration.SCHEMA[key][0] if key in configuration.SCHEMA else ""
         is_text = kind in {configuration.TEXT, configuration.NAME, configuration.CHOICE}
         document[key] = text if is_text or kind == configuration.SECRET else json.loads(text)
-    if options.claim_file:
-        source = sys.stdin if str(options.claim_file) == "-" else options.claim_file.open()
-        with source as file:
-            document["claim"] = file.readline().strip()
+    for key, path in (("claim", options.claim_file), ("driver_secret", options.secret_file)):
+        if path:
+            source = sys.stdin if str(path) == "-" else path.open()
+            with source as file:
+                document[key] = file.readline().strip()
     text = json.dumps(document)
     configuration.load(text)
     return text
@@ -63,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--port", type=int, default=8883)
     parser.add_argument("--claim-file", type=Path, help="from infragate device claim; - reads it")
+    parser.add_argument("--secret-file", type=Path, help="driver_secret: key of tags or of a meter")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="core/config.py")
     for name, what in (("ca", "whom to trust"), ("cert", "of the node"), ("key", "of the node")):
         parser.add_argument(f"--{name}", type=Path, help=f"{what}, PEM or DER")

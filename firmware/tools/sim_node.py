@@ -1,8 +1,9 @@
 """A node in a folder, under MicroPython or CPython: ``sim_node.py FOLDER [SECTORS [census]]``.
 
-What its sensor measures follows from the number of the row, so that the store can be checked.
-Once a second it has an event, and says how much of its heap is in use after a collection; with
-``census`` also once, how much of that is data (census.py) and how many names there are.
+It has the driver of its configuration; without one its rows follow from their numbers, so that
+the store can be checked. Once a second it has an event, and says how much of its heap is in use
+after a collection; with ``census`` also once, how much of that is data (census.py) and how many
+names there are.
 """
 
 import gc
@@ -65,9 +66,10 @@ class Board(SimBoard):
 async def live(folder, sectors, census_s):
     hal = Board(folder, sectors, census_s)
     config = start.configured(hal, {})
-    driver = Numbers(config["sample_ms"])
+    driver = None if config["driver"] else Numbers(config["sample_ms"])
     hal.node = node = Node(hal, config, driver)
-    driver.recorder = node.recorder
+    if driver:
+        driver.recorder = node.recorder
     print("boot", node.boot, "next", node.recorder.next, "done", node.ring.rows.done)
     await node.run()
 

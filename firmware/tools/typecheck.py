@@ -18,11 +18,15 @@ HERE = Path(__file__).parents[1]
 # CPython only: mypy has them. The stubs know nothing of the unix port, on which sim boards run.
 OTHERS = (
     "__main__.py",
+    "drivers/aes_py.py",
     "hal/pi.py",
     "hal/pi_gpio.py",
     "hal/link_py.py",
+    "hal/sim_uart.py",
+    "hal/pty_mp.py",
     "hal/tasks_py.py",
     "hal/sim.py",
+    "hal/sim_i2c.py",
     "hal/simboard.py",
 )
 # What link.py and tasks.py import there.
@@ -49,6 +53,8 @@ def copy(folder: Path) -> None:
         names = ", ".join(f"{one} as {one}" for one in content)
         stub = folder / f"fieldnode/hal/{name}_py.pyi"
         stub.write_text(f"from fieldnode.hal.{name}_mp import {names}\n", "utf-8")
+    stub = folder / "fieldnode/drivers/aes_py.pyi"  # what glo.py imports elsewhere
+    stub.write_text("from cryptolib import aes as aes\n", "utf-8")
 
 
 def check(folder: Path) -> list[str]:

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from gateway.api.answers import Seeing, find_device, to_answer
+from gateway.api.answers import Seeing, find_device
+from gateway.api.documents import to_answer
 from gateway.ports import CountRow, Totals
 from gateway.views.accounts import accounts_of
 

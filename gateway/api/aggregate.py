@@ -6,7 +6,8 @@ import numpy as np
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from gateway.api.answers import Seeing, find_device, profile_of, to_answer
+from gateway.api.answers import Seeing, find_device, profile_of
+from gateway.api.documents import to_answer
 from gateway.api.params import DAY_MS, MAX_LIMIT, Spanning, bad, parse_zone
 from gateway.model import FloatArray, IntArray, ReadingBatch
 from gateway.profiles import Column, Kind, Profile

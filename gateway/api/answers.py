@@ -1,13 +1,12 @@
-"""What the endpoints share: the sight of a request, and answers written by msgspec."""
+"""What the endpoints share: the sight of a request, and what it asks for."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
-import msgspec
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Query, Request
 
-from gateway.api.problems import ProblemError
+from gateway.api.documents import ProblemError
 from gateway.ports import DeviceRow
 from gateway.profiles import Profile
 from gateway.views.sight import Sight
@@ -20,15 +19,6 @@ def sight_of(request: Request) -> Sight:
 
 
 Seeing = Annotated[Sight, Depends(sight_of)]
-
-
-def to_answer(content: object) -> Response:
-    """Return a JSON answer; nothing of it may be cached, it is older in a second."""
-    return Response(
-        msgspec.json.encode(content),
-        media_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
 
 
 def find_device(sight: Sight, name: str) -> DeviceRow:

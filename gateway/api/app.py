@@ -12,6 +12,7 @@ from gateway import __version__
 from gateway.api import (
     accounting,
     aggregate,
+    bills,
     catalog,
     devices,
     events,
@@ -24,9 +25,10 @@ from gateway.api import (
     rollups,
     stream,
 )
+from gateway.api.documents import Problem
 from gateway.api.guard import Guard
 from gateway.api.params import refuse_unknown
-from gateway.api.problems import Problem, describe_problems, install_problems
+from gateway.api.problems import describe_problems, install_problems
 from gateway.config import Settings
 from gateway.profiles import Profiles
 from gateway.views.sight import Sight
@@ -79,6 +81,7 @@ def create_app(
         stream,
     ):
         versioned.include_router(room.router)
+    versioned.include_router(bills.router)
     for domain in findings.DOMAINS:
         versioned.include_router(findings.router_of(domain))
     app.include_router(versioned)

@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from gateway.api.answers import Seeing, to_answer
+from gateway.api.answers import Seeing
+from gateway.api.documents import to_answer
 from gateway.profiles import Kind, Profile
 from gateway.views.sight import Sight
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
 from gateway.api.accounting import AccountingBody, to_accounting
-from gateway.api.answers import Seeing, find_device, find_profile, to_answer
+from gateway.api.answers import Seeing, find_device, find_profile
+from gateway.api.documents import to_answer
 from gateway.api.params import Paging, from_token, to_token
 from gateway.model import Quality
 from gateway.ports import LatestRow, StreamRow
@@ -170,8 +171,11 @@ def facts_of(sight: Sight, device: str) -> dict[str, object] | None:
             ("lane", standing.lane),
         )
     }
-    parents = [{"kind": node.kind, "id": node.id} for node in standing.parents]
-    return {"parents": parents, "uplink": standing.uplink, **facts}
+    parents, supply = (
+        [{"kind": node.kind, "id": node.id} for node in nodes]
+        for nodes in (standing.parents, standing.supply)
+    )
+    return {"parents": parents, "uplink": standing.uplink, "supply": supply, **facts}
 
 
 def cut(found: Iterable[Device], limit: int) -> tuple[list[Device], str | None]:

@@ -7,7 +7,8 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from gateway.api.answers import Seeing, find_device, to_answer
+from gateway.api.answers import Seeing, find_device
+from gateway.api.documents import to_answer
 from gateway.api.params import Paging, Spanning, page_of_store
 from gateway.model import Event
 from gateway.views.engineering import time_text

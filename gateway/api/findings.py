@@ -7,9 +7,9 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
-from gateway.api.answers import Seeing, to_answer
+from gateway.api.answers import Seeing
+from gateway.api.documents import ProblemError, to_answer
 from gateway.api.params import Paging, Spanning, bad, from_token, to_token
-from gateway.api.problems import ProblemError
 from gateway.ports import Result
 from gateway.store.derived import AlarmQuery, NumberedAlarm
 from gateway.views.engineering import time_text

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.api.problems import problem
+from gateway.api.documents import problem
 
 OPEN_PATHS = frozenset({"/healthz"})  # a supervisor's probe has no token
 

@@ -14,7 +14,7 @@ from fastapi import Depends, Query, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
-from gateway.api.problems import ProblemError
+from gateway.api.documents import ProblemError
 
 MAX_LIMIT = 100_000  # rows of one answer; 40 MB of JSON, half a second of one core
 DEFAULT_LIMIT = 10_000

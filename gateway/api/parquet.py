@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gateway.api.problems import ProblemError
+from gateway.api.documents import ProblemError
 from gateway.api.table import BEFORE, Table
 from gateway.views.engineering import engineer
 

@@ -4,78 +4,15 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
-from typing_extensions import override
 
-from gateway.errors import GatewayError
+from gateway.api.documents import MEDIA_TYPE, ProblemError, ProblemItem, problem
 
-MEDIA_TYPE = "application/problem+json"
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
-
-
-class ProblemItem(BaseModel):
-    """One wrong parameter."""
-
-    parameter: str
-    detail: str
-
-
-class Problem(BaseModel):
-    """RFC 9457; ``type`` is about:blank, so ``title`` is the phrase of the status."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    instance: str
-    parameter: str | None = None
-    errors: list[ProblemItem] | None = None
-
-
-class ProblemError(GatewayError):
-    """A request that cannot be answered; becomes a problem document with this status."""
-
-    def __init__(self, status: int, detail: str, parameter: str | None = None) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.parameter = parameter
-
-
-class ProblemResponse(Response):
-    """A problem document."""
-
-    media_type: str | None = MEDIA_TYPE
-
-    @override
-    def render(self, content: object) -> bytes:
-        """Return the document as JSON."""
-        return msgspec.json.encode(content)
-
-
-def problem(
-    status: int,
-    detail: str,
-    instance: str,
-    items: Sequence[ProblemItem] = (),
-    headers: dict[str, str] | None = None,
-) -> ProblemResponse:
-    """Return the problem document of one failed request."""
-    document = Problem(
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=detail,
-        instance=instance,
-        parameter=items[0].parameter if items else None,
-        errors=list(items) or None,
-    )
-    return ProblemResponse(document.model_dump(exclude_none=True), status, headers)
 
 
 def _instance(request: Request) -> str:

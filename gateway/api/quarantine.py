@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
-from gateway.api.answers import Seeing, to_answer
+from gateway.api.answers import Seeing
+from gateway.api.documents import ProblemError, to_answer
 from gateway.api.params import Paging, bad
-from gateway.api.problems import ProblemError
 from gateway.model import QuarantineReason
 from gateway.quarantine import Entry
 from gateway.views.engineering import time_text

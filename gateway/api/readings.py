@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from gateway.api.answers import Choosing, Seeing, to_answer
+from gateway.api.answers import Choosing, Seeing
+from gateway.api.documents import to_answer
 from gateway.api.params import Paging, Spanning, page_of_store
 from gateway.api.parquet import to_parquet
 from gateway.api.table import Table, to_csv, to_ndjson, to_structs, to_table

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from gateway.api.aggregate import MEAN_DECIMALS
-from gateway.api.answers import Choosing, Seeing, to_answer
+from gateway.api.answers import Choosing, Seeing
+from gateway.api.documents import to_answer
 from gateway.api.params import Paging, Spanning, page_of_store
 from gateway.api.readings import ColumnBody
 from gateway.api.table import Table, to_structs

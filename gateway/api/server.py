@@ -1,4 +1,4 @@
-"""Runs the web process: uvicorn with bounds, the board mounted where one is given."""
+"""Runs the web process: uvicorn with bounds; it answers probes before the API is loaded."""
 
 import asyncio
 import logging
@@ -7,17 +7,20 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
 
 import h11
 import uvicorn
-from fastapi import FastAPI
 from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from gateway.api.app import create_app
-from gateway.api.stream import Streams
+from gateway.api.door import Door
+from gateway.api.probes import stale_processes
 from gateway.config import Settings
 from gateway.config.sections import HttpSection, split_address
+from gateway.imports import load
+from gateway.late import LateApp
 from gateway.profiles import Profiles
 
 logger = logging.getLogger(__name__)
@@ -25,12 +28,14 @@ logger = logging.getLogger(__name__)
 GRACE_S = 2  # stop within 3 s: systemd and the supervisor wait no longer
 MAX_CONNECTIONS = 512  # 64 streams, some hundred boards; each idle one costs 30 kB
 KEEP_ALIVE_S = 15
+YIELDS_S = 0.5  # to intake and processor, at a start
+LOOK_EVERY_S = 0.02
 HEAD_TIMEOUT_S = 10.0  # for the head of one request
 STALL_TIMEOUT_S = 30.0  # for some 300 kB to leave: a peer slower than 10 kB/s is no board
 MAX_HEAD_BYTES = 32 << 10  # request line and headers; a browser sends 1 kB
 WS_MAX_BYTES = 1 << 20  # what a page may send to the board at once
 
-Mount = Callable[[FastAPI], None]
+Mount = Callable[[Any], None]  # of a FastAPI
 
 
 class PatientProtocol(H11Protocol):
@@ -94,9 +99,9 @@ class PatientProtocol(H11Protocol):
 class _Server(uvicorn.Server):
     """Ends the event streams first, else each of them would use up the whole grace."""
 
-    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
         super().__init__(config)
-        self._streams = streams
+        self._end_streams = end_streams
 
     @override
     @contextmanager
@@ -122,17 +127,17 @@ class _Server(uvicorn.Server):
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye to streams, then as uvicorn does."""
-        self._streams.closing.set()
+        self._end_streams()
         await super().shutdown(sockets)
 
 
-def build_server(app: FastAPI, http: HttpSection, *, has_pages: bool = True) -> uvicorn.Server:
-    """Return the server of an application, not yet started; without pages no WebSocket."""
+def _configure(app: Door, http: HttpSection, *, has_pages: bool) -> uvicorn.Config:
     host, port = split_address(http.listen)
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         host=host,
         port=port,
+        lifespan="on",
         http=PatientProtocol,  # h11 bounds the size of a head; httptools does not
         ws="auto" if has_pages else "none",
         ws_max_size=WS_MAX_BYTES,
@@ -148,7 +153,6 @@ def build_server(app: FastAPI, http: HttpSection, *, has_pages: bool = True) -> 
         log_level="warning",
         log_config=None,  # logging belongs to the application that starts us
     )
-    return _Server(config, app.state.streams)
 
 
 def serve(
@@ -159,10 +163,41 @@ def serve(
     door: socket.socket | None = None,
     durable: Callable[[], int] = lambda: 0,
 ) -> int:
-    """Serve until SIGTERM or SIGINT; ``mounts`` add pages, such as ``board.mount``."""
-    app = create_app(settings, None, clock, profiles, durable)
-    for mount in mounts:
-        mount(app)
-    server = build_server(app, settings.http or HttpSection(), has_pages=bool(mounts))
+    """Serve until SIGTERM or SIGINT; ``mounts`` add pages, such as ``board.mount``.
+
+    Raises:
+        Exception: whatever kept the API from being loaded.
+    """
+    run_dir = settings.gateway.data_dir / "run"
+
+    def build() -> object:
+        _let_others_start(run_dir, clock)
+        app = cast("Any", load("gateway.api.app")).create_app(
+            settings, None, clock, profiles, durable
+        )
+        for mount in mounts:
+            mount(app)
+        return app
+
+    api = LateApp(lambda: asyncio.to_thread(build))
+
+    def end_streams() -> None:
+        if api.inner is not None:
+            api.inner.state.streams.closing.set()
+
+    def give_up() -> None:
+        server.should_exit = True
+
+    http = settings.http or HttpSection()
+    token = http.token.reveal() if http.token is not None else None
+    front = Door(api, run_dir, clock, token, give_up)
+    server = _Server(_configure(front, http, has_pages=bool(mounts)), end_streams)
     server.run(None if door is None else [door])
-    return 0 if server.started else 1
+    return 0 if server.started and api.inner is not None else 1
+
+
+def _let_others_start(run_dir: Path, clock: Callable[[], int]) -> None:
+    """Load nothing heavy beside a start that shall be over within a second."""
+    deadline_s = time.monotonic() + YIELDS_S
+    while stale_processes(run_dir, clock()) and time.monotonic() < deadline_s:
+        time.sleep(LOOK_EVERY_S)

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from gateway.api.accounting import to_accounting
 from gateway.api.answers import Seeing
 from gateway.api.devices import to_latest
-from gateway.api.problems import ProblemError
+from gateway.api.documents import ProblemError
 from gateway.ports import LatestRow
 from gateway.views.sight import Sight
 

@@ -1,20 +1,25 @@
-"""The built-in board: one page for the wall, over the same views as the API.
-
-NiceGUI takes longer to load than all the rest of the web process, so that happens when the API
-answers already: a gateway that was killed is ready again without waiting for its pages.
-"""
+"""The built-in board: one page for the wall, over the same views as the API."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from gateway.imports import load
+from gateway.late import LateApp
 
 
 def mount(app: Any) -> None:  # noqa: ANN401  # a FastAPI, whose type would load it
     """Serve the board at ``/`` of an application that has a ``state.sight``."""
-    pages = _LatePages(app)
+
+    async def build() -> object:
+        page = cast("Any", await asyncio.to_thread(load, "gateway.board.page"))
+        inner = type(app)(openapi_url=None)
+        inner.state.sight = app.state.sight
+        page.mount(inner)
+        return inner
+
+    pages = LateApp(build)
     app.mount("/", pages)
     before = app.router.lifespan_context
 
@@ -24,32 +29,3 @@ def mount(app: Any) -> None:  # noqa: ANN401  # a FastAPI, whose type would load
             yield state
 
     app.router.lifespan_context = lifespan
-
-
-class _LatePages:
-    """An ASGI application that lets requests wait until it is there."""
-
-    def __init__(self, app: Any) -> None:  # noqa: ANN401
-        self._outer = app
-        self._inner: asyncio.Task[Any]
-
-    async def __call__(self, *request: object) -> None:
-        inner = await asyncio.shield(self._inner)
-        await inner(*request)
-
-    @asynccontextmanager
-    async def loaded_meanwhile(self) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            self._inner = asyncio.create_task(self._start(stack))
-            try:
-                yield
-            finally:
-                await asyncio.wait([self._inner])  # a stop while it loads: half a second at most
-
-    async def _start(self, stack: AsyncExitStack) -> object:
-        page = cast("Any", await asyncio.to_thread(load, "gateway.board.page"))
-        inner = type(self._outer)(openapi_url=None)
-        inner.state.sight = self._outer.state.sight
-        page.mount(inner)
-        await stack.enter_async_context(inner.router.lifespan_context(inner))
-        return inner

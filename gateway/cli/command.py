@@ -96,7 +96,8 @@ class Node:
         return topic_of(self._org, self._sector, self._device, lane)
 
 
-def _node(options: argparse.Namespace) -> Node:
+def node_of(options: argparse.Namespace) -> Node:
+    """Return the node of ``device``, with its organisation and sector."""
     settings = settings_of(options)
     org, sector = options.org, options.sector
     if not (org and sector):
@@ -114,7 +115,7 @@ def _command(options: argparse.Namespace) -> int:
         raise ConfigError(f"the command is no JSON: {error}") from error
     if not isinstance(command, dict):
         raise ConfigError("the command is no JSON object")
-    reply = _node(options).ask(command)
+    reply = node_of(options).ask(command)
     print_json(reply)
     return 1 if "error" in reply else 0
 
@@ -123,7 +124,7 @@ def _update(options: argparse.Namespace) -> int:
     manifest, image = options.manifest.read_bytes(), options.image.read_bytes()
     if len(manifest) != MANIFEST_BYTES or _described(manifest) != _digest(image):
         raise ConfigError(f"{options.manifest} is not the manifest of {options.image}")
-    reply = send_update(_node(options), manifest, image)
+    reply = send_update(node_of(options), manifest, image)
     if options.json:
         print_json(reply)
     else:

@@ -20,6 +20,7 @@ from gateway.config.sections import (
     Section,
     SinkSection,
     SourceSection,
+    TransportSection,
     ValidationSection,
     duration_ms,
     is_loopback,
@@ -47,6 +48,7 @@ __all__ = [
     "Settings",
     "SinkSection",
     "SourceSection",
+    "TransportSection",
     "ValidationSection",
     "duration_ms",
     "is_loopback",
@@ -64,6 +66,7 @@ class Settings(Section):
     http: HttpSection | None = HttpSection()
     registry: RegistrySection = RegistrySection()
     energy: EnergySection = EnergySection()
+    transport: TransportSection = TransportSection()
     sink: tuple[SinkSection, ...] = ()
     mapping: tuple[Mapping, ...] = ()
 

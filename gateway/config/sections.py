@@ -30,6 +30,7 @@ __all__ = [
     "Section",
     "SinkSection",
     "SourceSection",
+    "TransportSection",
     "ValidationSection",
     "duration_ms",
     "is_loopback",
@@ -219,6 +220,13 @@ class EnergySection(Section):
 
     enabled: bool = True
     tariff: str = "vn-evn-3price"  # a name in ``policies/tariff``
+    norm: str = "vn-39-2015"  # of voltages, a name in ``policies/voltage``
+
+
+class TransportSection(Section):
+    """States of the road, detector health, incidents, tolls, worked out of the readings."""
+
+    enabled: bool = True
 
 
 def _as_http_url(text: str) -> str:

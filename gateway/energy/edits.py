@@ -4,18 +4,17 @@ The file is the audit: who, when, why, and what. A line that cannot be read (a t
 hand in the file) is passed over and counted; the lines behind it hold.
 """
 
-import fcntl
 import logging
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
+from gateway.energy import audit
+
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "edits.jsonl"
-MOST_LINE_BYTES = 4096
 
 
 class EditLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,19 +38,7 @@ def append(data_dir: Path, line: EditLine) -> None:
         OSError: it is not there.
         ValueError: it is longer than anybody reads.
     """
-    raw = msgspec.json.encode(line) + b"\n"
-    if len(raw) > MOST_LINE_BYTES:
-        raise ValueError(f"an edit has at most {MOST_LINE_BYTES} bytes")
-    with (data_dir / FILE_NAME).open("a+b") as out:
-        fcntl.flock(out, fcntl.LOCK_EX)
-        out.seek(0, os.SEEK_END)
-        if out.tell():
-            out.seek(-1, os.SEEK_END)
-            if out.read(1) != b"\n":  # somebody was cut off: his line must not spoil ours
-                raw = b"\n" + raw
-        out.write(raw)
-        out.flush()
-        os.fsync(out.fileno())
+    audit.append(data_dir / FILE_NAME, line)
 
 
 class EditBook:

@@ -83,6 +83,27 @@ def place(grid: Grid, batches: Iterable[tuple[Profile, ReadingBatch]]) -> Placed
     return Placed(window, duplicates, conflicts, off_grid)
 
 
+def gauges(
+    grid: Grid, batches: Iterable[tuple[Profile, ReadingBatch]], names: Iterable[str]
+) -> dict[str, FloatArray]:
+    """Return other columns at the same marks, (meters, marks) in SI units, NaN = unknown."""
+    shape = (len(grid.device_index), grid.slots + 1)
+    found = {name: np.full(shape, np.nan) for name in names}
+    for profile, batch in batches:
+        row, mark, _ = _positions(grid, profile, batch)
+        order, is_first, _ = _winners(row, mark, batch)
+        shown = order[is_first]
+        for name, into in found.items():
+            number = profile.column_index(name)
+            if number is not None:
+                column = profile.columns[number]
+                factor = UNITS[column.unit][1]
+                into[row[shown], mark[shown]] = (
+                    engineer(column, batch.values[shown, number]) * factor
+                )
+    return found
+
+
 def _positions(
     grid: Grid, profile: Profile, batch: ReadingBatch
 ) -> tuple[IntArray, IntArray, BoolArray]:

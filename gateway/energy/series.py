@@ -6,6 +6,7 @@ A window has *marks* and *slots*. Mark ``k`` is the moment ``start_ms + k x inte
 belongs to the slot that ends there. Not measured is NaN; no reading at all is ``MISSING``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 from gateway.model import BoolArray, FloatArray, IntArray, Quality
 
 PHASES = 3
+Milder = Callable[[FloatArray, FloatArray], FloatArray]  # np.fmin, np.fmax
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +153,16 @@ class Meters(NamedTuple):
     def take(self, meters: IntArray | BoolArray) -> "Meters":
         """Return some of them."""
         return Meters._make(column[meters] for column in self)
+
+
+def bridge(values: FloatArray, most: int, milder: Milder) -> FloatArray:
+    """Return rows of values with gaps of up to ``most`` closed by the milder of their ends."""
+    known = np.isfinite(values)
+    slot = np.arange(values.shape[1])
+    left = np.maximum.accumulate(np.where(known, slot, -1), axis=1)
+    right = np.minimum.accumulate(np.where(known, slot, slot.size)[:, ::-1], axis=1)[:, ::-1]
+    is_gap = (right - left - 1 <= most) & (left >= 0) & (right < slot.size) & ~known
+    row, place = np.nonzero(is_gap)
+    filled = values.copy()
+    filled[is_gap] = milder(values[row, left[row, place]], values[row, right[row, place]])
+    return filled

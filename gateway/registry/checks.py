@@ -11,6 +11,7 @@ from gateway.registry.entries import (
     DEVICE_PARENTS,
     NODE_FACTS,
     PARENTS,
+    SUPPLIES,
     Device,
     Fact,
     Node,
@@ -68,6 +69,7 @@ def _links(content: RegistryFile) -> Iterator[Problem]:
         yield from _ties(entry, (table, index, "parent"), what, allowed, kinds)
         if isinstance(entry, Device):
             yield from _ties(entry, (table, index, "uplink"), what, (NodeKind.CONCENTRATOR,), kinds)
+            yield from _ties(entry, (table, index, "supply"), what, SUPPLIES, kinds)
 
 
 def _ties(

@@ -32,6 +32,7 @@ class NodeKind(StrEnum):
     SECTION = "section"
     STATION = "station"
     CONCENTRATOR = "concentrator"
+    CABINET = "cabinet"
     SITE = "site"
 
 
@@ -44,10 +45,17 @@ PARENTS: dict[NodeKind, tuple[NodeKind, ...]] = {
     NodeKind.SECTION: (NodeKind.CORRIDOR,),
     NodeKind.STATION: (NodeKind.SECTION,),
     NodeKind.CONCENTRATOR: (NodeKind.SITE,),
+    # at the road: detectors live from it, and it from the grid
+    NodeKind.CABINET: (NodeKind.TRANSFORMER, NodeKind.FEEDER),
     NodeKind.SITE: (NodeKind.SITE,),
 }
+# what the power of a device of any sector may come from
+SUPPLIES = (NodeKind.CABINET, NodeKind.TRANSFORMER, NodeKind.FEEDER)
 DEVICE_PARENTS: dict[str, tuple[NodeKind, ...]] = {
-    "energy": (NodeKind.TRANSFORMER, NodeKind.FEEDER, NodeKind.SUBSTATION, NodeKind.SITE),
+    "energy": (
+        *(NodeKind.TRANSFORMER, NodeKind.FEEDER, NodeKind.SUBSTATION, NodeKind.SITE),
+        NodeKind.CABINET,  # its meter
+    ),
     "transport": (NodeKind.STATION, NodeKind.SECTION, NodeKind.SITE),
     "water": (NodeKind.SITE,),
     "env": (NodeKind.SITE, NodeKind.STATION),
@@ -134,6 +142,18 @@ class LaneFact(Fact):
     direction: str = Field(default="", max_length=32)
 
 
+class Flag(Fact):
+    """Whether something is so."""
+
+    value: bool
+
+
+class Budget(Fact):
+    """What a customer means to use in a month; an alert warns before it is used up."""
+
+    kwh: float = Field(gt=0)
+
+
 def _listed(key: str) -> BeforeValidator:
     """Let a fact that always holds be written as its plain value or a single table."""
 
@@ -150,6 +170,8 @@ Meters = Annotated[tuple[MeterFact, ...], _listed("serial")]
 Places = Annotated[tuple[Place, ...], _listed("lat")]
 Ratings = Annotated[tuple[Rating, ...], _listed("amperes")]
 Lanes = Annotated[tuple[LaneFact, ...], _listed("number")]
+Flags = Annotated[tuple[Flag, ...], _listed("value")]
+Budgets = Annotated[tuple[Budget, ...], _listed("kwh")]
 
 
 class Node(Part):
@@ -180,12 +202,23 @@ class Device(Part):
     sector: Literal["energy", "transport", "water", "env", "urban"]
     title: str = ""
     pilot: bool = False
+    head: bool = False  # its meter measures all that the node above it gives
     parent: Links = ()
     uplink: Links = ()
+    supply: Links = ()
     meter: Meters = ()
     place: Places = ()
     rating: Ratings = ()
     lane: Lanes = ()
+    prosumer: Flags = ()  # may feed energy in
+    connected: Flags = ()  # false: switched off by the utility
+    budget: Budgets = ()
+
+    @model_validator(mode="after")
+    def _measures_a_node(self) -> "Device":
+        if self.head and (self.sector != "energy" or not self.parent):
+            raise ValueError("'head' is for a device of sector energy with a parent")
+        return self
 
 
 class RegistryFile(Part):
@@ -196,4 +229,7 @@ class RegistryFile(Part):
 
 
 NODE_FACTS = ("parent", "place", "rating")
-DEVICE_FACTS = ("parent", "uplink", "meter", "place", "rating", "lane")
+DEVICE_FACTS = (
+    *("parent", "uplink", "supply", "meter", "place", "rating", "lane"),
+    *("prosumer", "connected", "budget"),
+)

@@ -16,11 +16,12 @@ from gateway.registry.checks import Key, Where
 from gateway.registry.entries import RegistryFile
 
 _TABLE = re.compile(r"\s*\[\[?\s*([a-z_.]+)\s*\]\]?")
-_STATIC = ("org", "sector", "title", "pilot", "class")
+_STATIC = ("org", "sector", "title", "pilot", "head", "class")
 # CSV column → fact and key within it
 _FACTS = {
     "parent": ("parent", "id"),
     "uplink": ("uplink", "id"),
+    "supply": ("supply", "id"),
     "serial": ("meter", "serial"),
     "lat": ("place", "lat"),
     "lon": ("place", "lon"),
@@ -29,6 +30,9 @@ _FACTS = {
     "phases": ("rating", "phases"),
     "lane": ("lane", "number"),
     "direction": ("lane", "direction"),
+    "prosumer": ("prosumer", "value"),
+    "connected": ("connected", "value"),
+    "budget_kwh": ("budget", "kwh"),
 }
 _COLUMNS = ("kind", "id", *_STATIC, *_FACTS, "from", "to")
 

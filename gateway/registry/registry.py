@@ -7,9 +7,13 @@ from typing import NamedTuple, TypeVar
 
 from gateway.registry.checks import check
 from gateway.registry.entries import (
+    ALWAYS_MS,
+    NEVER_MS,
     Device,
     Fact,
+    Flag,
     LaneFact,
+    Link,
     MeterFact,
     Node,
     NodeKind,
@@ -19,6 +23,8 @@ from gateway.registry.entries import (
 )
 from gateway.registry.files import read
 
+_DEVICE_STANDING = ("parent", "uplink", "supply", "rating", "prosumer", "connected", "budget")
+
 AnyFact = TypeVar("AnyFact", bound=Fact)
 
 
@@ -27,14 +33,27 @@ class Standing(NamedTuple):
 
     parents: tuple[Node, ...]  # nearest first
     uplink: str | None
+    supply: tuple[Node, ...]  # what its power comes from: a cabinet, and what that hangs on
     meter: MeterFact | None
     place: Place | None  # its own, else that of the nearest parent that has one
     rating: Rating | None
     lane: LaneFact | None
+    is_prosumer: bool | None = None  # None: the file does not say
+    is_connected: bool = True
+    budget_kwh: float | None = None  # of a month
 
     def parent(self, kind: NodeKind) -> Node | None:
         """Return the nearest parent of a kind."""
         return next((node for node in self.parents if node.kind is kind), None)
+
+    @property
+    def cabinet(self) -> str | None:
+        """Name what it shares its power with: a cabinet, or what it hangs on directly."""
+        return self.supply[0].id if self.supply else None
+
+    def fed_by(self, kind: NodeKind) -> Node | None:
+        """Return the nearest node of a kind that its power comes from."""
+        return next((node for node in self.supply if node.kind is kind), None)
 
 
 class Registry:
@@ -43,6 +62,8 @@ class Registry:
     def __init__(self, content: RegistryFile) -> None:
         self._nodes = {node.id: node for node in content.node}
         self._devices = {device.id: device for device in content.device}
+        # a file that names nobody who feeds in does not speak of it at all
+        self.names_prosumers = any(device.prosumer for device in content.device)
         self._children: dict[str, list[Node | Device]] = {}
         entries: tuple[Node | Device, ...] = (*content.node, *content.device)
         for entry in entries:
@@ -83,18 +104,47 @@ class Registry:
             KeyError: the file does not name the device.
         """
         device = self._devices[device_id]
-        parents = tuple(self._up(device, time_ms))
+        parents = tuple(self._up(device.parent, time_ms))
         uplink = _holding(device.uplink, time_ms)
         entries: tuple[Node | Device, ...] = (device, *parents)
+        budget = _holding(device.budget, time_ms)
         places = (_holding(entry.place, time_ms) for entry in entries)
         return Standing(
             parents,
             uplink.id if uplink else None,
+            tuple(self._up(device.supply, time_ms)),
             _holding(device.meter, time_ms),
             next((place for place in places if place), None),
             _holding(device.rating, time_ms),
             _holding(device.lane, time_ms),
+            _value(device.prosumer, time_ms),
+            _value(device.connected, time_ms) is not False,
+            None if budget is None else budget.kwh,
         )
+
+    def moments(self, device_id: str) -> set[int]:
+        """Return when a device, or what is above it, moves or may do something else than before.
+
+        An exchange of its meter, its place and its lane are not meant.
+        """
+        found: set[int] = set()
+        seen: set[str] = set()
+        waiting: list[Node | Device] = [self._devices[device_id]]
+        while waiting:
+            entry = waiting.pop()
+            names = _DEVICE_STANDING if isinstance(entry, Device) else ("parent", "rating")
+            facts = [fact for name in names for fact in getattr(entry, name)]
+            found.update(edge for fact in facts for edge in (fact.from_ms, fact.to_ms))
+            links = entry.parent + (entry.supply if isinstance(entry, Device) else ())
+            above = {link.id for link in links} - seen
+            seen |= above
+            waiting += [self._nodes[name] for name in above]
+        return found - {ALWAYS_MS, NEVER_MS}
+
+    def rating(self, node_id: str, time_ms: int) -> Rating | None:
+        """Return what a node could carry at a moment, None where the file does not say."""
+        node = self._nodes.get(node_id)
+        return None if node is None else _holding(node.rating, time_ms)
 
     def children(self, node_id: str, time_ms: int) -> list[Node | Device]:
         """Return what hangs directly on a node at a moment, in the order of the file."""
@@ -124,8 +174,8 @@ class Registry:
             for old, new in pairwise(meters)
         )
 
-    def _up(self, entry: Node | Device, time_ms: int) -> Iterator[Node]:
-        link = _holding(entry.parent, time_ms)
+    def _up(self, ties: Sequence[Link], time_ms: int) -> Iterator[Node]:
+        link = _holding(ties, time_ms)
         while link is not None:  # ``check`` found no cycle at any moment
             node = self._nodes[link.id]
             yield node
@@ -134,6 +184,11 @@ class Registry:
 
 def _holding(facts: Sequence[AnyFact], time_ms: int) -> AnyFact | None:
     return next((fact for fact in facts if fact.holds(time_ms)), None)
+
+
+def _value(flags: Sequence[Flag], time_ms: int) -> bool | None:
+    flag = _holding(flags, time_ms)
+    return None if flag is None else flag.value
 
 
 def _from_ms(fact: Fact) -> int:

@@ -1,4 +1,4 @@
-"""The analyst: what the readings mean. Energy today; other sectors are further desks.
+"""The analyst: what the readings mean. Each sector is a desk.
 
 It needs no orderly end: SIGTERM kills it wherever it is, as SIGKILL would, and the next one goes on
 from its last commit.
@@ -6,11 +6,13 @@ from its last commit.
 
 import logging
 import time
+from collections.abc import Mapping
 
 from gateway.analyst import STEP_S, Analyst, Desk
 from gateway.config import Settings, duration_ms
-from gateway.energy.engine import EnergyEngine, EnergyPolicies, House
+from gateway.energy import engine as energy
 from gateway.errors import JournalFullError
+from gateway.profiles import Profile
 from gateway.roles import Heritage, now_ms
 from gateway.roles.building import load_all_profiles, load_registry
 from gateway.stats import Stats
@@ -18,6 +20,7 @@ from gateway.store import StoreReader
 from gateway.store.changes import ChangeReader
 from gateway.store.derived import DerivedReader, DerivedStore
 from gateway.supervisor import calm_collector
+from gateway.transport import engine as transport
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +37,7 @@ def run(settings: Settings, _heritage: Heritage) -> int:
     profiles = load_all_profiles(settings)
     reader = StoreReader(data_dir, profiles)
     derived = _open(settings)
-    house = House(reader, DerivedReader(data_dir), profiles, load_registry(settings), data_dir)
-    engine = EnergyEngine(house, EnergyPolicies.load(settings.energy.tariff), stats)
-    desks = [Desk(engine, ChangeReader(data_dir))]
+    desks = _desks(settings, reader, profiles, stats)
     analyst = Analyst(desks, derived, lambda: reader.position().number - 1, now_ms, stats)
     calm_collector()
     keep_ms = duration_ms(settings.gateway.retention)
@@ -45,10 +46,29 @@ def run(settings: Settings, _heritage: Heritage) -> int:
         began_s = time.monotonic()
         analyst.step()
         if began_s >= forget_at_s:
-            _forget(derived, engine.domain, keep_ms)
+            for desk in desks:
+                _forget(derived, desk.engine.domain, keep_ms)
             forget_at_s = began_s + FORGET_EVERY_S
         stats.save(data_dir / "run" / "analyst.json")
         time.sleep(max(0.0, STEP_S - (time.monotonic() - began_s)))
+
+
+def _desks(
+    settings: Settings, reader: StoreReader, profiles: Mapping[str, Profile], stats: Stats
+) -> list[Desk]:
+    """Return the desks of the sectors that are switched on."""
+    data_dir, registry = settings.gateway.data_dir, load_registry(settings)
+    recall = DerivedReader(data_dir)
+    desks = []
+    if settings.transport.enabled:  # the quicker one first: a state of the road is for now
+        road = transport.House(reader, recall, profiles, registry)
+        engine = transport.TransportEngine(road, transport.TransportPolicies.load(), stats)
+        desks.append(Desk(engine, ChangeReader(data_dir)))
+    if settings.energy.enabled:
+        grid = energy.House(reader, recall, profiles, registry, data_dir)
+        policies = energy.EnergyPolicies.load(settings.energy.tariff, settings.energy.norm)
+        desks.append(Desk(energy.EnergyEngine(grid, policies, stats), ChangeReader(data_dir)))
+    return desks
 
 
 def _open(settings: Settings) -> DerivedStore:

@@ -2,13 +2,23 @@
 
 import contextlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Protocol, cast
 
-from gateway.config import HttpSection, ListenerSource, Settings, SourceSection, duration_ms
+from gateway.config import (
+    HttpSection,
+    ListenerSource,
+    Settings,
+    SinkSection,
+    SourceSection,
+    duration_ms,
+)
 from gateway.decode import Collector, Decoders
 from gateway.decode.mapping import CompiledMapping
 from gateway.energy.tariff import TARIFF_DOMAIN, Tariff
+from gateway.energy.voltage import VoltagePolicy
 from gateway.errors import ConfigError
+from gateway.imports import load
 from gateway.ledger import FindTimes, Ledger
 from gateway.model import MAX_SOURCES
 from gateway.pipeline import Pipeline, Stages
@@ -19,9 +29,12 @@ from gateway.registry import Directory, Registry
 from gateway.roles import now_ms
 from gateway.screen import Screen, Window
 from gateway.security.tls import client_context, load_pair, server_context
-from gateway.sinks import open_sink
 from gateway.sources.broker_hello import login_of, tls_of
 from gateway.validate import Validator
+
+
+class _Sinks(Protocol):
+    open_sink: Callable[[SinkSection, Callable[[], int]], object]
 
 
 def check(settings: Settings) -> dict[str, object]:
@@ -34,13 +47,14 @@ def check(settings: Settings) -> dict[str, object]:
     _decoders(settings, profiles)
     with _naming("energy"):
         load_policies(TARIFF_DOMAIN, Tariff).editions(settings.energy.tariff)
+        load_policies("voltage", VoltagePolicy).editions(settings.energy.norm)
     for index, source in enumerate(settings.source):
         with _naming(f"source.{index}"):
             _try_keys(source)
     for index, sink in enumerate(settings.sink):
         with _naming(f"sink.{index}"):
             client_context(sink.ca)
-            open_sink(sink, now_ms)
+            cast("_Sinks", load("gateway.sinks")).open_sink(sink, now_ms)
     if settings.http is not None:
         with _naming("http"):
             _try_web_keys(settings.http)

@@ -1,12 +1,13 @@
 """The intake: sources into the journal, receipts back, and the other processes kept alive."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, cast
 
-from gateway.config import ListenerSource, Settings, duration_ms
+from gateway.config import BrokerSource, ListenerSource, Settings, duration_ms
 from gateway.control import ControlServer, Taps, WatchedIntake
+from gateway.imports import load
 from gateway.intake import IntakeProcess, IntakeRooms
 from gateway.journal import Journal
 from gateway.nursery import NurseryLink
@@ -17,7 +18,6 @@ from gateway.security import Authenticator
 from gateway.sources.broker import BrokerClient
 from gateway.sources.intake import CommitRules, GroupCommit
 from gateway.sources.listener import Listener
-from gateway.sources.paho_client import PahoClient
 from gateway.stats import Stats
 from gateway.store import StoreReader
 from gateway.supervisor import (
@@ -47,6 +47,10 @@ def run(
     """Run until SIGTERM, SIGINT or ``run_s``, with the processes that the nursery forks."""
     allow_many_files()
     return run_loop(_run(settings, waterline, nursery, helpers, run_s))
+
+
+class _PahoClients(Protocol):
+    PahoClient: Callable[[int, BrokerSource, Intake, Stats], Source]
 
 
 class Opened(NamedTuple):
@@ -102,7 +106,8 @@ async def _run(
     intake, journal = open_intake(settings, waterline, stats, taps)
     roles = [Role("processor", intake.attach), Role("keeper", after_s=KEEPER_AFTER_S)]
     roles += [Role("web")] if settings.http is not None else []
-    roles += [Role("analyst", after_s=ANALYST_AFTER_S)] if settings.energy.enabled else []
+    is_analysed = settings.energy.enabled or settings.transport.enabled
+    roles += [Role("analyst", after_s=ANALYST_AFTER_S)] if is_analysed else []
     roles += [Role(name) for name in helpers]
     children = Children(nursery, roles, stats)
     requests = {
@@ -147,7 +152,9 @@ def _sources(settings: Settings, intake: Intake, stats: Stats) -> list[Source]:
         if isinstance(section, ListenerSource):
             sources.append(Listener(index, section, intake, authenticator, stats))
         elif section.client == "paho":
-            sources.append(PahoClient(index, section, intake, stats))
+            # forty milliseconds of every start, for the few who ask for it
+            paho = cast("_PahoClients", load("gateway.sources.paho_client"))
+            sources.append(paho.PahoClient(index, section, intake, stats))
         else:
             sources.append(BrokerClient(index, section, intake, stats))
     return sources

@@ -20,6 +20,7 @@ from simulators.city.frame import (
     World,
     cabinets_for,
 )
+from simulators.city.grid.meters import CLOCK_S
 from simulators.city.grid.world import Grid
 from simulators.city.registry import render
 from simulators.city.times import rfc3339
@@ -39,6 +40,7 @@ class Size:
     meters: int = 200
     lanes: int = 40
     interval_ms: int | None = None  # of every device; None: as its profile says
+    clock_s: float = CLOCK_S  # how wrong the clocks of the grid's devices are
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Order:
 
 def worlds_of(size: Size) -> list[World]:
     """Build the worlds of a city; the road comes after the grid, which it asks for power."""
-    grid = Grid(size.seed, size.meters, cabinets_for(size.lanes), size.interval_ms)
+    cabinets = cabinets_for(size.lanes)
+    grid = Grid(size.seed, size.meters, cabinets, size.interval_ms, size.clock_s)
     attacks = Attacks(size.seed, [row.id for row in grid.devices() if row.sector == SECTOR])
     if not size.lanes:
         return [grid, attacks]

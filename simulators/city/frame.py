@@ -91,10 +91,13 @@ class DeviceRow:
     title: str = ""
     parents: tuple[Tie, ...] = ()
     uplink: str = ""  # a concentrator
+    supply: str = ""  # the cabinet that it lives from
     serial: str = ""
     place: tuple[float, float] | None = None
     rating: Mapping[str, float] = field(default_factory=dict)
     lane: tuple[int, str] | None = None  # number from the median, direction
+    is_head: bool = False  # its meter measures all that the node above it gives
+    is_prosumer: bool = False  # may feed in
 
 
 class Absence(NamedTuple):
@@ -196,3 +199,8 @@ class Supply(Protocol):
 def cabinets_for(lanes: int) -> int:
     """Return how many cabinets the grid must feed for that many lanes."""
     return -(-lanes // LANES_PER_CABINET)
+
+
+def cabinet_name(cabinet: int) -> str:
+    """Return what the registry calls a cabinet, counted from 0."""
+    return f"cabinet-{cabinet + 1:04d}"

@@ -35,6 +35,12 @@ def _device(device: DeviceRow, org: str) -> Iterator[str]:
         yield f"title = {json.dumps(device.title, ensure_ascii=False)}"
     if device.uplink:
         yield f"uplink = {json.dumps(device.uplink)}"
+    if device.is_head:
+        yield "head = true"
+    if device.supply:
+        yield f"supply = {json.dumps(device.supply)}"
+    if device.is_prosumer:
+        yield "prosumer = true"
     if device.serial:
         yield f"meter = {json.dumps(device.serial)}"
     if device.lane is not None:

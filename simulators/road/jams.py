@@ -27,7 +27,7 @@ class Jam(Trouble):
         self._links = [self.link, *places.upstream(self.link)]
         self._cells = cell_order(scene.layout, self._links)
         self.lanes = int(scene.layout.network.lanes[self.link])
-        self._longest_m, self._until_ms = 0.0, 0
+        self._longest_m, self._from_ms, self._until_ms = 0.0, 0, 0
         self._passed_pcu, self._queued_windows = 0.0, 0
         self._reached = 1  # links with a queue
         self._ended = False
@@ -44,6 +44,7 @@ class Jam(Trouble):
             return
         queue_m, reached = self._queue()
         if queue_m:
+            self._from_ms = self._from_ms or window.from_ms
             self._until_ms = now_ms
             self._longest_m = max(self._longest_m, queue_m)
             self._reached = max(self._reached, reached)
@@ -79,6 +80,7 @@ class Jam(Trouble):
             "capacity_pcu_h": triangle.capacity_pcu_h * self.lanes,
             "outflow_pcu_h": round(self._passed_pcu / hours, 1) if hours else 0.0,
             "queue_max_m": round(self._longest_m, 1),
+            "queue_from_ms": float(self._from_ms),
             "queue_until_ms": float(self._until_ms),
         }
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from simulators.chance import between, mix
 from simulators.city.calendar import DAY_MS, midnight_ms
 from simulators.city.frame import Scenario, Span
-from simulators.road import faults, jams, oddities
+from simulators.road import faults, jams, oddities, silences
 from simulators.road.layout import Layout
 from simulators.road.network import NOWHERE
 from simulators.road.traffic import STEP_MS
@@ -25,6 +25,8 @@ _MAKERS: dict[str, Callable[[Scene, Scenario, Places], Trouble]] = {
     "detector_over_count": faults.OverCount,
     "detector_under_count": faults.UnderCount,
     "detector_cross_talk": faults.CrossTalk,
+    "detector_dead": silences.DetectorDead,
+    "road_comms_outage": silences.RoadCommsOutage,
     "wrong_way": oddities.WrongWay,
     "toll_reader_failure": oddities.TollReaderFailure,
     "overload_truck": oddities.OverloadTruck,
@@ -49,6 +51,7 @@ _MINUTES = {
     "lane_closure": 90,
     "queue_spillback": 30,
     "road_flood": 90,
+    "road_comms_outage": 60,
     "wrong_way": 5,
     "toll_reader_failure": 60,
     "overload_truck": 120,
@@ -128,6 +131,7 @@ def _places(layout: Layout, kind: str) -> Sequence[str]:
         "stalled_vehicle": open_road,
         "lane_closure": open_road,
         "queue_spillback": [s.section for s in inner],
+        "road_comms_outage": [s.section for s in stations],
         "road_flood": [s.section for s in stations if s.sky],
         "wrong_way": [s.radar for s in stations if s.radar and s.loops],
         "toll_reader_failure": [name for s in stations for name in s.tolls],

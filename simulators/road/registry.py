@@ -1,9 +1,10 @@
 """The road as the operator's registry knows it, and which cabinet each device hangs on."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
-from simulators.city.frame import LANES_PER_CABINET, DeviceRow, NodeRow, Tie
+from simulators.city.frame import LANES_PER_CABINET, DeviceRow, NodeRow, Tie, cabinet_name
 from simulators.road.layout import Layout, Station
 
 _TITLE = {"ur": "Arterial", "ex": "Expressway", "na": "National road", "ga": "Container gate"}
@@ -29,10 +30,28 @@ def node_rows(layout: Layout) -> Iterator[NodeRow]:
         above, here = (Tie(station.corridor),), (Tie(station.section),)
         yield NodeRow(station.section, "section", parents=above, road_class=kind)
         yield NodeRow(station.id, "station", parents=here, place=station.place)
+    for cabinet, place in sorted({s.cabinet: s.place for s in reversed(layout.stations)}.items()):
+        yield NodeRow(modem(cabinet), "concentrator", "Modem of a roadside cabinet", place=place)
 
 
-def device_rows(layout: Layout, loop_ms: int, sky_ms: int) -> Iterator[DeviceRow]:
-    """Return all devices, station by station."""
+def modem(cabinet: int) -> str:
+    """Return the modem by which all devices of a cabinet speak."""
+    return f"modem-{cabinet + 1:04}"
+
+
+def device_rows(layout: Layout, loop_ms: int, sky_ms: int, *, is_fed: bool) -> Iterator[DeviceRow]:
+    """Return all devices, station by station; fed ones live from their cabinet."""
+    cabinet_of = {
+        name: cabinet
+        for of in powered(layout).values()
+        for name, cabinet in zip(of.names, of.cabinets, strict=True)
+    }
+    for row in _rows(layout, loop_ms, sky_ms):
+        cabinet = cabinet_of[row.id]
+        yield replace(row, uplink=modem(cabinet), supply=cabinet_name(cabinet) if is_fed else "")
+
+
+def _rows(layout: Layout, loop_ms: int, sky_ms: int) -> Iterator[DeviceRow]:
     for station, link in zip(layout.stations, layout.network.links, strict=True):
         tie, place = (Tie(station.id),), station.place
         for at, name in enumerate(station.loops):

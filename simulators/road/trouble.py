@@ -1,12 +1,12 @@
 """What every scenario of the road has in common: it presses on the road, and watches what comes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.city.frame import Scenario, Truth
+from simulators.city.frame import Absence, Scenario, Truth
 from simulators.road.diagram import Ints
 from simulators.road.events import Rows
 from simulators.road.layout import Layout
@@ -85,6 +85,10 @@ class Trouble:
     def touches(self) -> tuple[str, ...]:
         """Return the devices and nodes that an alarm may rightly name."""
         return (self.order.where,)
+
+    def absences(self) -> Sequence[Absence]:
+        """Return whose words it keeps away."""
+        return ()
 
     def truth(self, ended_ms: int) -> Truth:
         """Return what was true up to then."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulators.chance import mix
 from simulators.city.dice import keys, throw
@@ -24,7 +25,7 @@ from simulators.road.diagram import Ints
 from simulators.road.events import Radars, Rows, Scales, Tolls
 from simulators.road.layout import Layout, build
 from simulators.road.power import Power
-from simulators.road.registry import device_rows, node_rows, powered
+from simulators.road.registry import Powered, device_rows, node_rows, powered
 from simulators.road.sensors import Loops, rows
 from simulators.road.sky import INTERVAL_MS, Sky
 from simulators.road.traffic import STEP_MS, WINDOW_MS, Traffic
@@ -107,12 +108,14 @@ class Road:
 
     def devices(self) -> Sequence[DeviceRow]:
         """Return the devices of the registry."""
-        return tuple(device_rows(self.layout, self.slot_ms, self._scene.sky.interval_ms))
+        sky_ms, is_fed = self._scene.sky.interval_ms, self._supply is not None
+        return tuple(device_rows(self.layout, self.slot_ms, sky_ms, is_fed=is_fed))
 
     def absences(self) -> Sequence[Absence]:
         """Return when which device is dark."""
         power = self._lines()
-        return [gone for of in self._powered.values() for gone in power.absences(of)]
+        dark = [gone for of in self._powered.values() for gone in power.absences(of)]
+        return dark + [gone for trouble in self._troubles for gone in trouble.absences()]
 
     def truth(self) -> Sequence[Truth]:
         """Return what was true."""
@@ -210,7 +213,7 @@ class Road:
         device = np.concatenate([part.device for part in said])
         at_ms = np.concatenate([part.at_ms for part in said])
         values = np.concatenate([part.values for part in said])
-        lit = power.lit(of, device, at_ms)
+        lit = power.lit(of, device, at_ms) & ~self._dead(of, device, at_ms)
         device, at_ms, values = device[lit], at_ms[lit], values[lit]
         order = np.argsort(at_ms, kind="stable")
         at_ms = at_ms[order]
@@ -223,3 +226,13 @@ class Road:
             values=values[order],
             status=np.zeros(at_ms.size, dtype=np.uint8),
         )
+
+    def _dead(self, of: Powered, device: Ints, at_ms: Ints) -> NDArray[np.bool_]:
+        """Return which rows a dead device did not make."""
+        dead = np.zeros(device.size, dtype=np.bool_)
+        for gone in (gone for trouble in self._troubles for gone in trouble.absences()):
+            if gone.reason == "dark" and gone.device in of.names:
+                mine = device == of.names.index(gone.device)
+                # the row at its end would be of the interval before it
+                dead |= mine & (at_ms >= gone.span.from_ms) & (at_ms <= gone.span.to_ms)
+        return dead

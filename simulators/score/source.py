@@ -18,11 +18,13 @@ PAGE = 10_000
 TIMEOUT_S = 30.0
 MOST_CLAIMS = 1_000_000
 _OUTAGES = ("transformer_outage", "feeder_outage")
+_JAMS = ("stalled_vehicle", "lane_closure", "queue_spillback", "road_flood")
+_POWER = (*_OUTAGES, "phase_loss", "service_outage")
 _PHASES = range(3)
 # docs/protocol.md §7: what a meter's own event may mean
 CODES: Mapping[int, tuple[str, ...]] = {
-    1: (*_OUTAGES, "phase_loss"),
-    99: (*_OUTAGES, "phase_loss"),
+    1: _POWER,
+    99: _POWER,
     **dict.fromkeys((40, 42, 44, 48), ("bypass",)),
     **{77 + k: ("voltage_out_of_band",) for k in _PHASES},
     **{80 + k: ("voltage_out_of_band",) for k in _PHASES},
@@ -38,9 +40,29 @@ ALARMS: Mapping[str, tuple[str, ...]] = {
     "feeder_outage": ("feeder_outage",),
     "substation_outage": ("substation_outage", "feeder_outage"),
     "comms_outage": ("comms_outage",),
+    "undervoltage": ("voltage_out_of_band",),
+    "overvoltage": ("voltage_out_of_band",),
     "loss": ("theft", "bypass", "reversed_ct", "meter_stopped"),
+    "wrong_transformer": ("wrong_transformer",),
+    # docs/transport.md
+    "detector_no_data": ("detector_dead", "road_comms_outage", "cabinet_dark"),
+    "detector_locked_on": ("detector_stuck",),
+    "detector_chatter": ("detector_chatter", "detector_over_count"),
+    "detector_no_hits": ("detector_card_off",),
+    "detector_no_change": ("detector_constant",),
+    "detector_hanging": ("detector_hanging",),
+    "detector_occupancy_spike": ("detector_hanging",),
+    "detector_over_count": ("detector_over_count", "detector_cross_talk", "detector_chatter"),
+    "detector_under_count": ("detector_under_count",),
+    "detector_cross_talk": ("detector_cross_talk", "detector_over_count"),
+    "lane_unused": ("lane_closure",),
+    "incident": _JAMS,
+    "lane_closed": _JAMS,
+    "queue_spillback": _JAMS,
+    "toll_reader_failed": ("toll_reader_failure",),
+    "overload": ("overload_truck",),
 }
-SECTORS = ("energy",)
+SECTORS = ("energy", "transport")
 _NOT_ALARMS = frozenset({"event", "state", "reply", "gap"})
 OF_DEVICES = frozenset(kind for kinds in CODES.values() for kind in kinds)
 OF_ALARMS = frozenset(kind for kinds in ALARMS.values() for kind in kinds)

@@ -46,7 +46,9 @@ config = dict(built.CONFIG)
 driver = start.load(config["driver"], config["profile"], config.get("options"))
 print(built.BOARD, built.VERSION, driver.INPUT, driver.take(0))
 for name in sys.argv[3:]:
-    print(start.load(name, config["profile"]).INPUT)
+    # a toll lane's other drivers know vehicles, not tags
+    is_other = config["driver"] == "etc" != name
+    print(start.load(name, "pv1" if is_other else config["profile"]).INPUT)
 """
 
 

@@ -128,7 +128,7 @@ class _Line:
 
 
 @asynccontextmanager
-async def _serving(action: SimAction) -> AsyncIterator[int]:
+async def serving(action: SimAction) -> AsyncIterator[int]:
     """Run the server at one end of a pty and give the other."""
     master, slave = os.openpty()
     tty.setraw(master)
@@ -170,7 +170,7 @@ async def test_every_reading_is_what_the_server_has(meter: Meter, profile: str) 
 
     rounds = quick_or_soak(150, 10_000)
     good = 0
-    async with _serving(fill) as master:
+    async with serving(fill) as master:
         options = {"meter": meter.__name__, "address": _ADDRESS, "every_ms": _EVERY_MS}
         line = _Line(load("modbus", profile, dict(options)), master)
         for _ in range(rounds):

@@ -141,12 +141,14 @@ def test_no_secret_is_in_a_log_or_on_the_gateways_disk(house: House) -> None:
 def test_the_tool_writes_what_a_node_reads(house: House, tmp_path: Path) -> None:
     claim = house.claim("meter-7")
     (tmp_path / "claim").write_text(claim + "\n")
+    (tmp_path / "secret").write_text("hush\n")
     out = tmp_path / "node"
     done = subprocess.run(
         [
             *(sys.executable, "-m", "firmware.tools.provision", str(out), "--device", "meter-7"),
             *("--org", "evn", "--host", "localhost", "--port", str(house.port)),
             *("--claim-file", str(tmp_path / "claim"), "--ca", str(house.ca)),
+            *("--secret-file", str(tmp_path / "secret")),
         ],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT / "firmware")},
@@ -160,7 +162,7 @@ def test_the_tool_writes_what_a_node_reads(house: House, tmp_path: Path) -> None
     assert stored.stat().st_mode & 0o077 == 0
     node = Node(house, "meter-7", "")
     node.config.update(configuration.load(stored.read_text()))
-    assert node.config["claim"] == claim
+    assert (node.config["claim"], node.config["driver_secret"]) == (claim, "hush")
     draw = Draw(7)
     node.login = Login(node.config, node.stored.update, lambda: draw(2**31))
     assert ssl.DER_cert_to_PEM_cert((out / "ca").read_bytes()).split() == (

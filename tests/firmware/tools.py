@@ -77,7 +77,7 @@ def build_node(folder: Path) -> Path:
     """Return a ROMFS image of a node on a simulated board, made small as those of boards are."""
     build, shrink = tool("build"), tool("shrink")
     drivers = [f"fieldnode.drivers.{path.stem}" for path in DRIVERS.glob("[a-z]*.py")]
-    apart = (*build.APART, "fieldnode.hal.sim", "census", *drivers)
+    apart = (*build.APART, "fieldnode.hal.sim", "fieldnode.hal.sim_uart", "census", *drivers)
     programs = ("tools.sim_node", "tools.census")
     sources = {name: build.text_of(name) for name in build.closure((*programs, *apart))}
     for name in programs:

@@ -94,3 +94,10 @@ async def test_wrong_questions_are_told_what_would_be_right(client: httpx.AsyncC
     await read_problem(client, f"{ENERGY}/alarms?after=nonsense!", 422)
     await read_problem(client, f"{ENERGY}/balance?after=bm90IGEgdG9rZW4", 422)
     await read_problem(client, f"{ENERGY}/alarms?levle=1", 422)
+
+
+async def test_exports_say_what_is_wrong_and_what_is_not_there(client: httpx.AsyncClient) -> None:
+    problem = await read_problem(client, f"{ENERGY}/export/determinants?month=2026-13", 422)
+    assert problem["parameter"] == "month"
+    await read_problem(client, f"{ENERGY}/export/determinants?month=2026-03", 404)
+    await read_problem(client, f"{ENERGY}/export/green-button?device=nobody&month=2026-03", 404)

@@ -48,14 +48,34 @@ def test_a_device_stands_where_its_parent_does(registry: Registry) -> None:
     assert registry.at("em-000123", 0).uplink == "dcu-17"
 
 
+def test_a_detector_is_fed_by_what_its_cabinet_hung_on_then(registry: Registry) -> None:
+    before = registry.at("det-ql5-3-1", _ms(2026, 2, 28))
+    after = registry.at("det-ql5-3-1", _ms(2026, 3, 1))
+    assert [node.id for node in before.supply][:3] == ["cab-ql5-3", "tba-0412", "f-471"]
+    assert [node.id for node in after.supply][:3] == ["cab-ql5-3", "tba-0412", "f-473"]
+    transformer = after.fed_by(NodeKind.TRANSFORMER)
+    assert transformer is not None
+    assert transformer.id == "tba-0412"
+    assert after.parent(NodeKind.TRANSFORMER) is None  # it hangs on the road, and is no meter of it
+    assert registry.at("em-000123", 0).supply == ()
+
+
 def test_children_follow_the_time(registry: Registry) -> None:
     assert registry.children("f-471", _ms(2026, 3, 1)) == []
     assert [e.id for e in registry.children("f-471", _ms(2026, 1, 1))] == ["tba-0412"]
     under = [device.id for device in registry.devices_under("ss-110-gia-lam", _ms(2026, 4, 1))]
-    assert under == ["em-000123", "dtm-0412"]
+    assert under == ["em-000123", "dtm-0412", "fh-473"]
     device = registry.device("dtm-0412")
     assert isinstance(device, Device)
     assert device.pilot
+    heads = [device.id for device in registry.devices() if device.head]
+    assert heads == ["fh-473"]
+
+
+def test_only_an_energy_meter_under_a_node_is_its_head() -> None:
+    for wrong in ({"sector": "transport", "parent": "ql5"}, {"sector": "energy"}):
+        with pytest.raises(ValueError, match="head"):
+            Device.model_validate({"id": "fh-1", "org": "evn", "head": True, **wrong})
 
 
 def test_a_new_serial_number_is_an_exchange(registry: Registry) -> None:
@@ -99,6 +119,8 @@ sector = "energy"
         (NODES + DEVICE.replace('org = "evn"\n', ""), 10, "required"),
         (NODES + DEVICE + 'parent = "f9"\n', 14, "no such node"),
         (NODES + DEVICE + 'uplink = "f1"\n', 14, "hangs on concentrator"),
+        (NODES + DEVICE + 'supply = "s1"\n', 14, "hangs on cabinet, transformer, feeder"),
+        (NODES + '[[node]]\nid = "c1"\nkind = "cabinet"\nparent = "s1"\n', 12, "cabinet hangs on"),
         (NODES + '[[node]]\nid = "x1"\nkind = "section"\n', 9, "has a class"),
         (
             NODES + DEVICE + '[[device.parent]]\nid = "f1"\nfrom = 2026-02-01\nto = 2026-01-01\n',

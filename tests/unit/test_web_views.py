@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.api.documents import ProblemError
 from gateway.api.guard import offered_token
 from gateway.api.params import DAY_MS, Span, from_token, parse_time_ms, to_token
-from gateway.api.problems import ProblemError
 from gateway.api.table import safe_cell
 from gateway.ports import CountRow, DeviceRow, LatestRow, StreamRow, Totals
 from gateway.stats import BUCKETS_S, Sample, Stats

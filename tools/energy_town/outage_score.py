@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from gateway.energy.outage import Alarm, Cause, OutagePolicy, OutageWatch
+from gateway.energy.outage import Alarm, Cause, FactKind, OutagePolicy, OutageWatch
 from tools.energy_town.outages import START_MS, Fault, Heard, Town, as_facts
 
 _STEP_MS = 5000
 _NEAR_MS = 150_000
+_AT_ONCE_MS = 30_000  # sooner than any connection is missed
+_WORDS = frozenset({FactKind.LAST_GASP, FactKind.PHASE_OUT})
 
 
 @dataclass
@@ -21,6 +23,7 @@ class OutageScore:
     power_as_link: int = 0
     false_power: int = 0
     delays_s: list[float] = field(default_factory=list)
+    spoken_of_s: list[float] = field(default_factory=list)  # … where a device had a word at once
     wrong: list[tuple[Fault, list[Alarm]]] = field(default_factory=list)
 
 
@@ -47,13 +50,19 @@ def score(seed: int, policy: OutagePolicy, hours: int, count: int, total: Outage
     """Add one town to the score; delays are of faults that last longer than a minute."""
     town = Town(seed)
     faults = town.faults(hours, count)
-    watch, raised = play(town, town.heard(faults, hours), policy)
+    heard = town.heard(faults, hours)
+    watch, raised = play(town, heard, policy)
     explained: set[str] = set()
     for fault in faults:
         near = [a for a in watch.alarms if _concerns(a, fault)]
         explained |= {a.id for a in near}
         spoken = [a for a in raised if _concerns(a, fault)]
-        (_power if fault.is_power else _link)(fault, near, spoken, total)
+        if fault.is_power:
+            times = _power(fault, near, spoken, total)
+            total.delays_s += times
+            total.spoken_of_s += times if _has_word(fault, heard) else []
+        else:
+            _link(fault, near, spoken, total)
     stray = (a for a in watch.alarms if a.cause is Cause.POWER and a.id not in explained)
     total.false_power += sum(1 for _ in stray)
 
@@ -63,7 +72,18 @@ def _concerns(alarm: Alarm, fault: Fault) -> bool:
     return is_near and not fault.rows.isdisjoint(alarm.rows)
 
 
-def _power(fault: Fault, near: list[Alarm], spoken: list[Alarm], total: OutageScore) -> None:
+def _has_word(fault: Fault, heard: list[Heard]) -> bool:
+    """Return whether a device told of it before anybody could miss it."""
+    return any(
+        one.row in fault.rows
+        and one.kind in _WORDS
+        and fault.begin_ms <= one.at_ms <= fault.begin_ms + _AT_ONCE_MS
+        for one in heard
+    )
+
+
+def _power(fault: Fault, near: list[Alarm], spoken: list[Alarm], total: OutageScore) -> list[float]:
+    """Count an outage; return after how many seconds it was told, if it was."""
     total.power += 1
     found = [a for a in near if a.cause is Cause.POWER and not a.parent]
     total.missed += not found
@@ -74,8 +94,7 @@ def _power(fault: Fault, near: list[Alarm], spoken: list[Alarm], total: OutageSc
     if not right:
         total.wrong.append((fault, near))
     times = [a.end_ms - fault.begin_ms for a in spoken if a.cause is Cause.POWER]
-    if times:
-        total.delays_s.append(min(times) / 1000)
+    return [min(times) / 1000] if times else []
 
 
 def _link(fault: Fault, near: list[Alarm], spoken: list[Alarm], total: OutageScore) -> None:

@@ -38,6 +38,7 @@ SCHEMA = {
     "driver": (TEXT, "", 0, 16),  # fieldnode/drivers
     "input": (TEXT, "", 0, 64),  # ports of the board, commas between several
     "options": (MAP, {}, 0, 0),  # of the driver
+    "driver_secret": (SECRET, "", 0, 128),  # of tags (drivers/etc.py) or of the meter (dlms.py)
 }
 # Who a node is and how it is secured is not changed from afar.
 FIXED = ("version", "org", "device", "sector", "tls")

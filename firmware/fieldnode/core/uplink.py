@@ -25,7 +25,6 @@ if False:  # for the type checker
 
 # What ``feed`` asks of the program: (kind, id, payload).
 UP, COMMAND, DESIRED, COPY = b"up", b"c", b"k", b"copy"
-
 BURST_MS = 1000  # what the rate of the backlog may catch up with
 MAX_REPLIES = 4
 _STATE, _REPLY = -1, -2  # tokens; rows and events have none

@@ -8,7 +8,8 @@ A driver touches nothing: no HAL, no clock, integers only. The app owns the line
 * ``SAMPLE``: numbers read every ``sample_ms``, by ``sample``. ``UNIT`` says which: ``MHZ`` is the
   frequency of each input in millihertz since the sample before (cycles · 10^9 over µs; for loops
   the board times a number of cycles, since at 60 kHz one cycle in 10 ms is 1,700 ppm, and a
-  motorcycle 1,000), ``RAW`` is what the chip gives (the axes of a magnetometer).
+  motorcycle 1,000), ``RAW`` is what a chip on I²C gives (the axes of a magnetometer), and
+  nothing where it does not answer.
 
 For every driver the app does the same, at each tick of the line::
 
@@ -35,6 +36,8 @@ STATUS_INVALID = 4  # not valid: the gateway keeps the row and does not count wi
 STATUS_RECOVERED = 64
 
 if False:  # for the type checker
+    from fieldnode.hal.base import I2c
+
     Row = tuple[tuple[int | None, ...], int]
 
 
@@ -70,6 +73,10 @@ class Driver:
 
     def sample(self, values: "tuple[int, ...]", uptime_ms: int) -> None:
         """Take in a sample."""
+
+    def read(self, bus: "I2c") -> "tuple[int, ...]":
+        """Return a sample of the ``RAW`` chip on a bus (drivers/chip.py)."""
+        return ()
 
     def poll(self, uptime_ms: int) -> "bytes | None":
         """Return what is to be written to the line now; time-outs happen in here."""
@@ -110,7 +117,7 @@ def load(
 
     Args:
         name: of the module: s0, p1, iec62056, dlms, sml, modbus, loop, magneto, doppler,
-            ld2451, axle.
+            ld2451, axle, etc.
         profile: whose columns the rows have.
         options: of that driver, see its ``make``.
         registers: what ``registers()`` of the same driver returned before the reset.

@@ -2,7 +2,8 @@
 
 Lists of three kinds are understood: pairs or triples of OBIS code, value, scaler and unit (Aidon
 and in general), pairs without scaler (Kamstrup, Kaifa in Sweden) and Kaifa's without codes. Values
-without a known scaler are left out: a guess may be off by a thousand. Encrypted ones are refused.
+without a known scaler are left out: a guess may be off by a thousand. Ciphered ones need the keys
+of the meter (glo.py, loaded where there are keys).
 """
 
 from fieldnode.drivers import Driver, number, obis
@@ -39,11 +40,16 @@ def _kaifa(count: int) -> bytes:
     return bytes(6) + powers + phases + (bytes(2) + energies if count in {14, 18} else b"")
 
 
+if False:  # for the type checker
+    from typing import Any
+
+
 class Dlms(Driver):
     """Listens to a meter's pushes."""
 
-    def __init__(self, profile: str, baud: int, parity: "int | None") -> None:
+    def __init__(self, profile: str, baud: int, parity: "int | None", opener: "Any") -> None:
         super().__init__()
+        self._opener = opener
         self.line = (baud, 8, parity, 1)
         self._hdlc = Hdlc()
         self._collector = obis.Collector(profile)
@@ -67,7 +73,7 @@ class Dlms(Driver):
     def _take_in(self, uptime_ms: int) -> None:
         row = None
         try:
-            self._read(self._hdlc.message)
+            self._read(self._opened(self._hdlc.message))
             row = self._collector.row()
         except (IndexError, ValueError):
             self._collector.clear()
@@ -78,12 +84,19 @@ class Dlms(Driver):
         self.at_ms = uptime_ms
         self._row = row, 0
 
+    def _opened(self, message: memoryview) -> memoryview:
+        """Return the notification in a message, in the clear."""
+        if bytes(message[:3]) != _LLC:
+            raise ValueError("no push")
+        message = message[3:]
+        return message if not self._opener else self._opener.open(message)
+
     def _read(self, message: memoryview) -> None:
-        """Read a message into the collector; ValueError or IndexError where it is none."""
+        """Read a notification into the collector; ValueError or IndexError where it is none."""
         self._data = message
-        if bytes(message[:3]) != _LLC or message[3] != _NOTIFICATION:
+        if message[0] != _NOTIFICATION:
             raise ValueError("no notification")
-        at = 8  # behind long-invoke-id and priority
+        at = 5  # behind long-invoke-id and priority
         if message[at] == _OCTETS:  # Kaifa sends the date and time with its tag
             at += 1
         at += 1 + message[at]
@@ -204,6 +217,13 @@ def _integer(tag: int, piece: memoryview) -> "int | None":
 
 
 def make(profile: str, options: "dict[str, object]", registers: "tuple[int, ...]") -> Dlms:
-    """Options: ``baud`` (2400: M-Bus of the Nordic meters), ``parity`` ("even", "none")."""
+    """Options: ``baud`` (2400: M-Bus of the Nordic meters), ``parity`` ("even", "none"), ``key``.
+
+    With a key only ciphered pushes are taken: who has the wire could send any others.
+    """
     baud = number(options, "baud", 2400, 300, 115_200)
-    return Dlms(profile, baud, 0 if options.get("parity", "none") == "even" else None)
+    secret = str(options.get("key", ""))
+    opener = None
+    if secret:
+        opener = __import__("fieldnode.drivers.glo", None, None, ["Opener"]).Opener(secret)
+    return Dlms(profile, baud, 0 if options.get("parity", "none") == "even" else None, opener)

@@ -93,7 +93,7 @@ if False:  # MicroPython has no typing, and no trace of this in the .mpy
         def writeto_mem(self, address: int, register: int, data: bytes) -> object: ...
 
     class Tls(Protocol):
-        """What a connection is secured with, all DER. ``link.Tls`` is the class.
+        """What a connection is secured with, all DER. ``material.Tls`` is the class.
 
         Either ``ca`` (then the server's name is checked, too; ``cert`` and ``key`` where the
         node has them), or ``psk_identity`` and ``psk_key``.

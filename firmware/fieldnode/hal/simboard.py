@@ -8,6 +8,7 @@ import os
 import sys
 import time
 
+from fieldnode import rooms
 from fieldnode.core import health
 from fieldnode.hal import link, tasks
 from fieldnode.hal.sim import TICKS_PERIOD_MS, Nor, VirtualClock
@@ -42,6 +43,7 @@ class SimBoard:
 
     fw = "0.0.0-sim"
     build_ms = 1_767_225_600_000  # 2026-01-01
+    hears_power = False
 
     def __init__(self, folder: str, sectors: int = 64, clock: "VirtualClock | None" = None) -> None:
         self._folder = folder
@@ -51,7 +53,6 @@ class SimBoard:
             _open(path, "wb").close()
         self.flash = Nor(_open(path, "r+b"), sectors, _chance)  # type: ignore[arg-type]
         self.fed = 0
-        self.hears_power = False
         self.inputs: "dict[str, Any]" = {}  # what a test has connected to the ports
 
     def ticks_ms(self) -> int:
@@ -120,8 +121,13 @@ class SimBoard:
     def counter(self, port: str, debounce_us: int) -> "Any":  # noqa: ARG002
         return self.inputs[port]
 
-    def uart(self, port: str, line: "tuple[int, int, int | None, int]") -> "Any":  # noqa: ARG002
-        return self.inputs[port]
+    def uart(self, port: str, line: "tuple[int, int, int | None, int]") -> "Any":
+        """Open what a test has connected, or a tty: a pty with a meter at its other end."""
+        if port in self.inputs:
+            return self.inputs[port]
+        return rooms.enter("hal.sim_uart").uart(
+            port, line
+        )  # only now: few nodes of a test have one
 
     async def power_fails(self) -> None:
         await self.inputs["power"].wait()

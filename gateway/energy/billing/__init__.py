@@ -32,6 +32,7 @@ class BillingPolicy(Policy):
 
     demand_block_min: int = Field(ge=1, le=1440)
     power_factor_least: float = Field(gt=0, le=1)
+    progress_h: tuple[int, ...] = Field(min_length=1)
 
 
 class DayFigures(NamedTuple):

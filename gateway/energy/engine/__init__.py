@@ -18,14 +18,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gateway.energy.edits import EditBook
+from gateway.energy.engine.besides import Besides
 from gateway.energy.engine.daywork import DayWork
 from gateway.energy.engine.hearing import NOTHING
 from gateway.energy.engine.interruptions import Interruptions
 from gateway.energy.engine.jobs import Jobs
 from gateway.energy.engine.kept import Kept, from_bytes, to_bytes
-from gateway.energy.engine.lossalarms import KIND as LOSS
-from gateway.energy.engine.lossalarms import LossAlarms
-from gateway.energy.engine.losses import Losses, LossOutcome
+from gateway.energy.engine.lossdesk import LossDesk, LossState
+from gateway.energy.engine.network import Network
 from gateway.energy.engine.news import House, News
 from gateway.energy.engine.outages import Outages, Told
 from gateway.energy.engine.pieces import GROUP, Piece, Pieces
@@ -41,8 +41,6 @@ __all__ = ["EnergyEngine", "EnergyPolicies", "House"]
 
 BUDGET_S = 0.4  # of a step; the piece in hand is finished
 SAVE_EVERY_MS = 30_000
-# The meters of a day come piece by piece; its balance waits until none has for a while.
-BALANCE_AFTER_MS = 60_000
 _MOST_ALARMS = 10_000
 _FOREVER_MS = 1 << 53
 
@@ -92,12 +90,15 @@ class EnergyEngine:
             self._policies,
             self._edits,
         )
-        self._work = DayWork(jobs, publisher, house.derived, self._policies)
+        besides = Besides(house.derived, jobs, self._roster, self._policies)
+        self._work = DayWork(jobs, publisher, house.derived, self._policies, besides)
         newest_ms = self._work.heard_ms
         newest_ms.update(kept.heard_ms if kept else {})
         self._news = News(house, self._policies, self._roster, self._pieces, newest_ms)
-        self._losses = Losses(house.derived, self._roster, self._policies, self._loss_alarms)
-        self._unbalanced = dict(kept.unbalanced if kept else ())  # day → when it is due
+        losses = kept.losses if kept else LossState()
+        self._losses = LossDesk(house, self._roster, self._policies, losses)
+        due = kept.network if kept else ()
+        self._network = Network(house, self._roster, self._policies, due)
         self._day = kept.day if kept else 0
         self._restored = kept
         self._outages: Outages | None = None
@@ -109,6 +110,7 @@ class EnergyEngine:
         """Take in what is new and work for about ``BUDGET_S``."""
         began_s = self._stopwatch()
         facts, is_new = self._news.take_in(changes, now_ms)
+        is_new |= self._roster.moves(now_ms)
         if is_new and self._outages is not None:
             self._outages.regroup()
         outages = self._watch(now_ms)
@@ -120,14 +122,18 @@ class EnergyEngine:
         else:
             alarms = outages.feed(now_ms, all_facts)
             told, touched = self._interruptions.update(outages.interruptions(), now_ms)
+            self._network.note_interruptions([line.from_ms for line in told], now_ms)
             self._note(touched, now_ms)
         self._turn_of_day(now_ms)
         self._note_edits(now_ms)
-        results, memos = self._work_on(began_s, now_ms)
-        found = LossOutcome() if memos else self._balance(now_ms)
-        alarms += found.alarms
-        results += found.results
-        memos += found.memos
+        results, memos, alerts = self._work_on(began_s, now_ms)
+        alarms += alerts
+        if not memos:  # what looks at all groups reads what they have written
+            found = self._losses.step(now_ms, self._pieces.days())
+            seen = self._network.step(self._day, now_ms)
+            alarms += [*found.alarms, *seen.alarms]
+            results += [*found.results, *seen.results]
+            memos += found.memos
         self._is_changed |= bool(facts or alarms or results)
         self._stats.gauge("infragate_analysis_pending", len(self._pieces), domain=DOMAIN)
         self._stats.observe("infragate_analysis_step_seconds", self._stopwatch() - began_s)
@@ -161,8 +167,9 @@ class EnergyEngine:
 
     def _note_edits(self, now_ms: int) -> None:
         """Note the days of what people said since this life, or the one before it, last looked."""
-        known = {one.name: one.device_index for one in self._roster.watched}
-        for at, line in self._edits.news():
+        news = self._edits.news()
+        known = {one.name: one.device_index for one in self._roster.watched} if news else {}
+        for at, line in news:
             profile = self._roster.profile_of.get(known.get(line.device, -1))
             if at >= self._edits_seen and profile in self._news.meters:
                 day = int(self._policies.calendar.day(np.array([line.slot_ms]))[0])
@@ -175,13 +182,15 @@ class EnergyEngine:
         today = int(self._policies.calendar.day(np.array([now_ms]))[0])
         if self._day and today != self._day:
             sends = self._roster.profile_of.items()
-            groups = {(name, index // GROUP) for index, name in sends if name in self._news.meters}
+            groups = {(name, index // GROUP) for index, name in sends if name in self._news.worked}
             self._pieces.add([Piece(self._day, *group) for group in groups], now_ms)
+            self._network.turn_of_day(self._day, now_ms)
         self._day = today
 
-    def _work_on(self, began_s: float, now_ms: int) -> tuple[list[Result], list[Memo]]:
+    def _work_on(self, began_s: float, now_ms: int) -> tuple[list[Result], list[Memo], list[Alarm]]:
         results: list[Result] = []
         memos: list[Memo] = []
+        alarms: list[Alarm] = []
         done: set[tuple[str, int]] = set()
         while self._stopwatch() - began_s < BUDGET_S:
             # what a group's earlier day left is not written yet: its next day waits for that
@@ -196,24 +205,12 @@ class EnergyEngine:
             done.add(piece[1:])
             results += outcome.results
             memos += outcome.memos
-            if outcome.memos and piece.day < self._day and self._roster.transformers.names:
-                self._unbalanced[piece.day] = now_ms + BALANCE_AFTER_MS
-        return results, memos
-
-    def _balance(self, now_ms: int) -> LossOutcome:
-        """Balance the oldest day that has been left alone for a while."""
-        due = (day for day, due_ms in self._unbalanced.items() if due_ms <= now_ms)
-        day = min(due, default=None)
-        if day is None:
-            return LossOutcome()
-        del self._unbalanced[day]
-        return self._losses.do(day, now_ms)
-
-    def _loss_alarms(self) -> LossAlarms:
-        query = AlarmQuery(0, _FOREVER_MS, LOSS, is_open=True)
-        told = self._house.derived.alarms(DOMAIN, query, _MOST_ALARMS)
-        names, calendar = self._roster.transformers.names, self._policies.calendar
-        return LossAlarms(names, calendar, [one.alarm for one in told])
+            alarms += outcome.alarms
+            if outcome.memos:
+                self._network.note(piece.day, self._day, now_ms)
+            if outcome.memos and piece.day < self._day:
+                self._losses.note(piece.day, now_ms)
+        return results, memos, alarms
 
     def _state_if_due(self, now_ms: int) -> bytes | None:
         is_behind = self._news.is_behind
@@ -226,7 +223,8 @@ class EnergyEngine:
             sorted(self._roster.gasping),
             self._work.heard_ms,
             self._pieces.waiting(),
-            sorted(self._unbalanced.items()),
+            self._losses.state(),
+            self._network.waiting(),
             self._day,
             self._edits.offset,
             self._outages.state(),

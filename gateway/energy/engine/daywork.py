@@ -14,14 +14,15 @@ import numpy as np
 
 from gateway.energy import vee
 from gateway.energy.calendar import DAY_MS
+from gateway.energy.engine.besides import Besides, Worked, grid_memo
 from gateway.energy.engine.jobs import MOST_GAP_DAYS, Jobs, Run
 from gateway.energy.engine.pieces import Piece, name_of
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN, INTERVALS, Publisher, Recalling
 from gateway.energy.engine.remembered import DayMemo, carry_of, is_same_past, pack
 from gateway.energy.engine.telling import is_same_use
-from gateway.model import IntArray
-from gateway.ports import Memo, Result
+from gateway.model import IntArray, ReadingBatch
+from gateway.ports import Alarm, Memo, Result
 
 
 class Outcome(NamedTuple):
@@ -30,6 +31,7 @@ class Outcome(NamedTuple):
     results: Sequence[Result] = ()
     memos: Sequence[Memo] = ()
     touched: frozenset[Piece] = frozenset()  # other days that must be looked at again
+    alarms: Sequence[Alarm] = ()
 
 
 class _Gaps(NamedTuple):
@@ -48,26 +50,40 @@ class DayWork:
         publisher: what is told of it.
         recall: what was told before.
         policies: of the calendar and of how long a day matters.
+        besides: what else a day brings.
     """
 
     def __init__(
-        self, jobs: Jobs, publisher: Publisher, recall: Recalling, policies: EnergyPolicies
+        self,
+        jobs: Jobs,
+        publisher: Publisher,
+        recall: Recalling,
+        policies: EnergyPolicies,
+        besides: Besides,
     ) -> None:
+        self._besides = besides
         self._jobs, self._publisher = jobs, publisher
         self._recall, self._policies = recall, policies
         self.heard_ms: dict[int, int] = {}  # newest reading of each device
 
     def do(self, piece: Piece, now_ms: int) -> Outcome:
         """Work a piece out from what is stored now."""
-        calendar = self._policies.calendar
-        start_ms = calendar.start_ms(piece.day)
+        start_ms = self._policies.calendar.start_ms(piece.day)
         interval_ms = self._jobs.interval_ms(piece)
-        per_day = DAY_MS // interval_ms
-        slots = min(per_day, (now_ms - start_ms) // interval_ms)
+        slots = min(DAY_MS // interval_ms, (now_ms - start_ms) // interval_ms)
         if slots <= 0:
             return Outcome()
-        past = self._jobs.memos(piece)
         batches = self._jobs.read(piece, piece.day, piece.day + 1)
+        if self._jobs.is_meter(piece):
+            return self._of_meters(piece, batches, slots, now_ms)
+        norm = self._policies.voltage_at(start_ms)
+        recorded = self._jobs.recorded(piece, batches, slots, norm)
+        return Outcome(memos=[grid_memo(piece, recorded)])
+
+    def _of_meters(
+        self, piece: Piece, batches: Sequence[ReadingBatch], slots: int, now_ms: int
+    ) -> Outcome:
+        past = self._jobs.memos(piece)
         meters = self._jobs.meters(piece, batches, past)
         if not len(meters):
             return Outcome()
@@ -79,15 +95,20 @@ class DayWork:
             longer = self._run_longer(piece, meters[gaps.rows], gaps, past, now_ms)
             found = _joined(found, longer.found, gaps.rows)
             touched |= self._unlike_stored(piece, longer.found, gaps.first_day)
-        memo = self._publisher.memo(piece, single.window, found, slots == per_day)
-        if not is_same_past(past.get(piece.day), memo) and memo.is_complete:
-            depth = self._policies.vee_at(start_ms).ladder.depth_days
+        is_complete = slots == DAY_MS // found.interval_ms
+        memo = self._publisher.memo(piece, single.window, found, is_complete)
+        if is_complete and not is_same_past(past.get(piece.day), memo):
+            depth = self._policies.vee_at(found.start_ms).ladder.depth_days
             touched |= {piece._replace(day=d) for d in past if piece.day < d <= piece.day + depth}
             touched.add(piece._replace(day=piece.day + 1))
         results = self._publisher.intervals(found, now_ms)
-        results += self._publisher.figures(memo, past)
-        name = name_of(piece)
-        return Outcome(results, [Memo(name, piece.day, pack(memo))], frozenset(touched - {piece}))
+        figures, is_ready = self._publisher.figures(memo, past)
+        results += figures
+        worked = Worked(piece, batches, single.window, found, memo, past, is_ready)
+        beside = self._besides.of(worked, now_ms)
+        memos = [Memo(name_of(piece), piece.day, pack(memo)), *beside.memos]
+        results += beside.results
+        return Outcome(results, memos, frozenset(touched - {piece}), beside.alarms)
 
     def _gaps(self, piece: Piece, found: vee.Intervals, carry: vee.Carry, now_ms: int) -> _Gaps:
         """Return the meters for which the day alone does not tell, though more is known."""

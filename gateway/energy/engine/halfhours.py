@@ -1,13 +1,18 @@
-"""A day of meters of any interval in half hours."""
+"""Days of meters of any interval in half hours, as the days' own work has left them."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from gateway.energy import vee
+from gateway.energy import loss, vee
 from gateway.energy.engine.lossbooks import SLOTS
-from gateway.energy.engine.remembered import DayMemo
+from gateway.energy.engine.pieces import GROUP
+from gateway.energy.engine.publish import DOMAIN
+from gateway.energy.engine.remembered import DayMemo, unpack
+from gateway.energy.engine.roster import Roster
 from gateway.model import BoolArray, FloatArray, IntArray
+from gateway.ports import Memo
 
 _KNOWN = (
     vee.Method.MEASURED,
@@ -18,11 +23,17 @@ _KNOWN = (
 )
 
 
+class Recalling(Protocol):
+    """``store.derived.DerivedReader``."""
+
+    def memos(self, domain: str, name: str, first: int, stop: int) -> Sequence[Memo]:
+        """Return memos by number."""
+
+
 class DayEnergy(NamedTuple):
     """A day of all meters in half hours."""
 
     device_index: IntArray
-    is_head: BoolArray  # the transformer's own meter
     energy_wh: FloatArray  # net import, (meters, SLOTS), estimates included
     is_known: BoolArray  # a register vouches for it
     is_measured: BoolArray
@@ -31,14 +42,43 @@ class DayEnergy(NamedTuple):
         """Return some meters."""
         return DayEnergy(
             self.device_index[chosen],
-            self.is_head[chosen],
             self.energy_wh[chosen],
             self.is_known[chosen],
             self.is_measured[chosen],
         )
 
 
-def half_hours(memo: DayMemo, is_head: bool) -> DayEnergy | None:  # noqa: FBT001
+def energies(
+    recall: Recalling, roster: Roster, day: int, only: IntArray | None = None
+) -> DayEnergy | None:
+    """Return the day of all meters, or of some device indexes; None where nothing is known."""
+    parts = []
+    sends = roster.profile_of.items()
+    for profile, group in sorted({(name, index // GROUP) for index, name in sends}):
+        for one in recall.memos(DOMAIN, f"{profile}/{group}", day, day + 1):
+            memo = unpack(one.data)
+            part = None if memo is None else half_hours(memo)
+            if part is not None:
+                parts.append(part)
+    if not parts:
+        return None
+    found = DayEnergy(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return found if only is None else found.take(np.isin(found.device_index, only))
+
+
+def placed(recall: Recalling, roster: Roster, day: int, meters: IntArray) -> loss.Metered:
+    """Return the day of these meters, ascending, in their order; unknown where it has none."""
+    energy = np.full((len(meters), SLOTS), np.nan)
+    measured = np.zeros((len(meters), SLOTS), np.bool_)
+    found = energies(recall, roster, day, meters)
+    if found is not None:
+        at = np.searchsorted(meters, found.device_index)
+        energy[at] = np.where(found.is_known, found.energy_wh, np.nan)
+        measured[at] = found.is_measured
+    return loss.Metered(energy, measured)
+
+
+def half_hours(memo: DayMemo) -> DayEnergy | None:
     """Return a complete day in half hours, None where its slots do not fit into them."""
     meters, slots = memo.energy_wh.shape
     if not memo.is_complete or slots % SLOTS:
@@ -49,7 +89,6 @@ def half_hours(memo: DayMemo, is_head: bool) -> DayEnergy | None:  # noqa: FBT00
     measured: BoolArray = memo.method <= int(vee.Method.BACKLOG)
     return DayEnergy(
         memo.device_index,
-        np.full(meters, is_head),
         net.reshape(shape).sum(axis=2),
         np.asarray(known.reshape(shape).all(axis=2)),
         np.asarray(measured.reshape(shape).all(axis=2)),

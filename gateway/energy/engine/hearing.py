@@ -40,7 +40,7 @@ def _told(events: Iterable[Event], roster: Roster) -> Iterator[tuple[int, int, i
     for event in events:
         row = roster.row_of.get(event.device_index)
         kind = _kind(event)
-        if row is not None and kind is not None:
+        if row is not None and kind is not None and not roster.is_mute(row):
             yield row, int(kind), event.time_ms
 
 

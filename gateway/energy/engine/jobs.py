@@ -8,13 +8,17 @@ import numpy as np
 from gateway.energy import vee
 from gateway.energy.calendar import DAY_MS
 from gateway.energy.edits import EditBook
+from gateway.energy.engine.griddays import GridDay
 from gateway.energy.engine.pieces import GROUP, Piece, interval_of, month_of, name_of
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN, INTERRUPTIONS, edits_of
+from gateway.energy.engine.recorders import recorded
 from gateway.energy.engine.remembered import DayMemo, carry_of, history_of, unpack
-from gateway.energy.engine.roster import Roster
+from gateway.energy.engine.roster import INSTRUMENTS, Roster
+from gateway.energy.engine.volts import Marks, volts_memo
 from gateway.energy.placing import Grid, place
 from gateway.energy.series import Window
+from gateway.energy.voltage import VoltagePolicy
 from gateway.model import BoolArray, IntArray, ReadingBatch
 from gateway.ports import Memo, Result
 from gateway.profiles import Profile
@@ -80,6 +84,29 @@ class Jobs:
     def interval_ms(self, piece: Piece) -> int:
         """Return the length of a slot."""
         return interval_of(self._profile(piece.profile))
+
+    def is_meter(self, piece: Piece) -> bool:
+        """Return whether a piece is of meters, rather than of recorders."""
+        return self._roster.is_meter(piece.profile)
+
+    def is_instrument(self, piece: Piece, meters: IntArray) -> BoolArray:
+        """Return which meters measured a node of the grid that day."""
+        noon_ms = self._policies.calendar.start_ms(piece.day) + DAY_MS // 2
+        heads = self._roster.places_of(meters, noon_ms).is_head
+        return heads | (piece.profile in INSTRUMENTS)
+
+    def recorded(
+        self, piece: Piece, batches: Sequence[ReadingBatch], slots: int, norm: VoltagePolicy
+    ) -> GridDay:
+        """Return the day of a piece of recorders."""
+        profile = self._profile(piece.profile)
+        start_ms = self._policies.calendar.start_ms(piece.day)
+        seen = [np.unique(batch.device_index) for batch in batches]
+        devices = np.unique(np.concatenate(seen)) if seen else np.zeros(0, np.int64)
+        for batch in batches:
+            self._roster.sends(batch.device_index, piece.profile)
+        span = (start_ms, interval_of(profile), slots, self._tolerance_ms(start_ms))
+        return recorded(profile, piece, batches, Grid(devices, *span, phases=True), norm)
 
     def memos(self, piece: Piece) -> dict[int, DayMemo]:
         """Return the days that may matter: those behind it, and those of its month."""
@@ -151,7 +178,7 @@ class Jobs:
         before = [past[known] for known in sorted(past) if known < day]
         job = vee.Job(
             placed.window,
-            self._roster.meters(meters, profile, policy.meter),
+            self._roster.meters(meters, profile, policy.meter, start_ms + DAY_MS // 2),
             policy,
             policies.calendar,
             history_of(before, meters, DAY_MS // interval_ms),
@@ -159,6 +186,12 @@ class Jobs:
             vee.Extra(is_outage=self._dark(placed.window), edits=tuple(self._said(placed.window))),
         )
         return Run(placed.window, vee.run(job), len(placed.conflicts))
+
+    def volts(self, piece: Piece, meters: IntArray, batches: Sequence[ReadingBatch]) -> Memo:
+        """Return the voltages of a day."""
+        start_ms = self._policies.calendar.start_ms(piece.day)
+        marks = Marks(start_ms, self._tolerance_ms(start_ms))
+        return volts_memo(piece, meters, (self._profile(piece.profile), batches), marks)
 
     def _said(self, window: Window) -> list[vee.Edit]:
         names = [self._roster.name(index) for index in window.device_index.tolist()]

@@ -6,12 +6,13 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from gateway.energy.engine.lossdesk import LossState
 from gateway.energy.engine.pieces import Piece
 from gateway.energy.outage import Alarm, WatchState
 from gateway.energy.outage.life import Mark, Span
 from gateway.energy.outage.timeline import TimelineState
 
-_VERSION = 3
+_VERSION = 6
 
 
 class Kept(NamedTuple):
@@ -22,7 +23,8 @@ class Kept(NamedTuple):
     gasping: Sequence[str]
     heard_ms: dict[int, int]
     waiting: Sequence[tuple[Piece, int]]
-    unbalanced: Sequence[tuple[int, int]]  # days and when their balance is due
+    losses: LossState
+    network: Sequence[tuple[str, int, int]]  # what looks at all groups, and when it is due
     day: int  # the local day of the last step
     edits: int  # bytes of the file of edits that have been seen
     watch: WatchState
@@ -35,7 +37,8 @@ class _Saved(NamedTuple):
     gasping: list[str]
     heard_ms: dict[int, int]
     waiting: list[tuple[Piece, int]]
-    unbalanced: list[tuple[int, int]]
+    losses: LossState
+    network: list[tuple[str, int, int]]
     day: int
     edits: int
     now_ms: int
@@ -61,7 +64,8 @@ def to_bytes(kept: Kept) -> bytes:
             list(kept.gasping),
             kept.heard_ms,
             list(kept.waiting),
-            list(kept.unbalanced),
+            kept.losses,
+            list(kept.network),
             kept.day,
             kept.edits,
             timeline.now_ms,
@@ -91,7 +95,8 @@ def from_bytes(state: bytes) -> Kept | None:
         saved.gasping,
         saved.heard_ms,
         saved.waiting,
-        saved.unbalanced,
+        saved.losses,
+        saved.network,
         saved.day,
         saved.edits,
         WatchState(timeline, saved.alarms),

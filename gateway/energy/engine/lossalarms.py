@@ -14,32 +14,31 @@ _SEVERITY = 3
 
 
 class Case(NamedTuple):
-    """The course of all transformers over days, and who may be behind it."""
+    """The course of all places over days, and who may be behind it."""
 
+    places: Sequence[str]  # "transformer:tba-1", "feeder:f-1" …
     days: Sequence[int]  # local day numbers
     course: loss.Course
-    suspects: Callable[[int, int], dict[str, object]]  # node, day since
+    suspects: Callable[[int, int], dict[str, object]]  # row of places, day since
 
 
 class LossAlarms:
     """What was told of losses and has not ended.
 
     Args:
-        names: of the transformers.
         calendar: when local days begin.
         told: open alarms.
     """
 
-    def __init__(self, names: Sequence[str], calendar: Calendar, told: Iterable[Alarm]) -> None:
-        self._names, self._calendar = names, calendar
+    def __init__(self, calendar: Calendar, told: Iterable[Alarm]) -> None:
+        self._calendar = calendar
         self._told = {a.place: a for a in told if a.kind == KIND and not a.cleared_ms}
 
     def update(self, case: Case, now_ms: int) -> list[Alarm]:
         """Return the alarms that are new, go on, or are over."""
         lines = []
         end_ms = self._calendar.start_ms(case.days[-1]) + DAY_MS
-        for node, name in enumerate(self._names):
-            place = f"transformer:{name}"
+        for node, place in enumerate(case.places):
             known = self._told.get(place)
             since = int(case.course.since[node])
             if since >= 0 and (known is not None or case.course.is_alarm[node, -1]):

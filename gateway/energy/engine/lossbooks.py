@@ -1,4 +1,4 @@
-"""Balances of days and models of transformers as memos; rows go by name, not by number."""
+"""Balances of days and models of places as memos; rows go by name, not by number."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.columns import pack_columns, unpack_columns
 from gateway.energy import loss
-from gateway.energy.engine.columns import pack_columns, unpack_columns
 from gateway.model import FloatArray, IntArray
 
 SLOTS = 48  # half hours: what all meters can be brought to
@@ -15,7 +15,7 @@ NOT_YET = 1 << 40
 
 
 class Models(NamedTuple):
-    """What transformers lose by nature, row by row."""
+    """What places lose by nature, row by row."""
 
     model: loss.LossModel
     stop_day: IntArray  # the day behind those it was fitted on; NOT_YET
@@ -40,6 +40,11 @@ def pack_balance(of_day: loss.Balance, names: Sequence[str]) -> bytes:
     columns = {"in": of_day.in_wh, "out": of_day.out_wh}
     columns |= {"coverage": of_day.coverage, "measured": of_day.measured}
     return pack_columns(columns, names=list(names))
+
+
+def places_of(data: bytes) -> list[str]:
+    """Return the places that a day's balance is of."""
+    return list(unpack_columns(data)[1]["names"])
 
 
 def unpack_balance(data: bytes, names: Sequence[str]) -> loss.Balance:

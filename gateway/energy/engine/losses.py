@@ -1,18 +1,19 @@
-"""What a transformer gives and its meters do not show: balance, model, alarm, suspects, by day.
+"""What a place gives and the meters below do not show: balance, model, alarm, suspects, by day.
 
-A day is balanced once its meters' day is worked out, and again when late data changes that. The
-model of a transformer is fitted on its first clean days and then kept: a theft that lasts would
+A place is a transformer, a feeder or a substation with a meter at its head (``metering``). A day
+is balanced once its meters' day is worked out, and again when late data changes that. The
+model of a place is fitted on its first clean days and then kept: a theft that lasts would
 otherwise become normal. Days without enough coverage have a balance, and no verdict.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from gateway.energy import loss
 from gateway.energy.calendar import DAY_MS
-from gateway.energy.engine.halfhours import DayEnergy, half_hours
+from gateway.energy.engine.halfhours import DayEnergy, Recalling, energies
 from gateway.energy.engine.lossalarms import Case, LossAlarms
 from gateway.energy.engine.lossbooks import (
     SLOTS,
@@ -20,29 +21,21 @@ from gateway.energy.engine.lossbooks import (
     joined,
     pack_balance,
     pack_models,
+    places_of,
     unpack_balance,
     unpack_models,
 )
-from gateway.energy.engine.pieces import GROUP
+from gateway.energy.engine.metering import Metering, metering
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN
-from gateway.energy.engine.remembered import unpack
 from gateway.energy.engine.roster import Roster
+from gateway.energy.engine.suspecting import Books, Suspecting
 from gateway.energy.engine.telling import encode, number
-from gateway.model import IntArray
 from gateway.ports import Alarm, Memo, Result
 
 BALANCE, MODEL = "balance", "loss-model"
 MODEL_NUMBER = 1 << 40  # a memo that is never too old
 MOST_DAYS = 100  # of the sum of residuals; memos are kept for 120
-HEADS = frozenset({"dtm"})
-
-
-class Recalling(Protocol):
-    """``store.derived.DerivedReader``."""
-
-    def memos(self, domain: str, name: str, first: int, stop: int) -> Sequence[Memo]:
-        """Return memos by number."""
 
 
 class LossOutcome(NamedTuple):
@@ -60,6 +53,7 @@ class Losses:
         recall: what days left behind.
         roster: which meter hangs where.
         policies: thresholds.
+        suspecting: who may be behind a loss.
         alarms: what was told of losses.
     """
 
@@ -68,38 +62,39 @@ class Losses:
         recall: Recalling,
         roster: Roster,
         policies: EnergyPolicies,
+        suspecting: Suspecting,
         alarms: Callable[[], LossAlarms],
     ) -> None:
         self._recall, self._roster, self._policies = recall, roster, policies
-        self._alarms = alarms
+        self._suspecting, self._alarms = suspecting, alarms
 
     def do(self, day: int, now_ms: int) -> LossOutcome:
         """Balance a day and look at the course of all days since the models were made."""
-        names = self._roster.transformers.names
-        energy = self.energies(day)
-        if not names or energy is None or not energy.is_head.any():
+        metered = metering(self._roster, noon_ms(self._policies, day))
+        energy = energies(self._recall, self._roster, day)
+        if energy is None or not metered.places:
             return LossOutcome()
         past = self._recall.memos(DOMAIN, BALANCE, day - MOST_DAYS, day + MOST_DAYS)
-        days = {one.number: unpack_balance(one.data, names) for one in past}
-        days[day] = self._balance(energy, len(names))
+        places = sorted(metered.places.union(*(places_of(one.data) for one in past)))
+        days = {one.number: unpack_balance(one.data, places) for one in past}
+        days[day] = _balance(energy, metered, places)
+        if not np.isfinite(days[day].in_wh).any():
+            return LossOutcome()
         policy = self._policies.loss_at(now_ms)
-        models = self._models(days, policy)
+        models = self._models(days, places, policy)
         verdicts = {one: loss.day_loss(found, models.model, policy) for one, found in days.items()}
         memos = [
-            Memo(BALANCE, day, pack_balance(days[day], names)),
-            Memo(MODEL, MODEL_NUMBER, pack_models(models, names)),
+            Memo(BALANCE, day, pack_balance(days[day], places)),
+            Memo(MODEL, MODEL_NUMBER, pack_models(models, places)),
         ]
-        alarms = self._judge(days, verdicts, models, now_ms)
-        return LossOutcome(self._results(day, verdicts[day]), memos, alarms)
+        books = Books(places, days, models)
+        return LossOutcome(
+            self._results(day, places, verdicts[day]), memos, self._judge(books, verdicts, now_ms)
+        )
 
-    def _judge(
-        self,
-        days: dict[int, loss.Balance],
-        verdicts: dict[int, loss.DayLoss],
-        models: Models,
-        now_ms: int,
-    ) -> list[Alarm]:
+    def _judge(self, books: Books, verdicts: dict[int, loss.DayLoss], now_ms: int) -> list[Alarm]:
         """Return the alarms of the days behind the models' own."""
+        models = books.models
         later = sorted(one for one in verdicts if one >= int(models.stop_day.min()))
         if not later:
             return []
@@ -108,60 +103,17 @@ class Losses:
         residual = np.where(is_baseline, np.nan, stacked.residual_wh)
         policy = self._policies.loss_at(now_ms)
         course = loss.cusum(stacked._replace(residual_wh=residual), models.model, policy)
+        case = Case(books.places, later, course, self._suspecting.behind(books, policy))
+        return self._alarms().update(case, now_ms)
 
-        def suspects(node: int, since: int) -> dict[str, object]:
-            return self._suspects(node, since, days, models)
-
-        return self._alarms().update(Case(later, course, suspects), now_ms)
-
-    def energies(self, day: int, only: IntArray | None = None) -> DayEnergy | None:
-        """Return the day of all meters, or of some device indexes."""
-        parts = []
-        sends = self._roster.profile_of.items()
-        for profile, group in sorted({(name, index // GROUP) for index, name in sends}):
-            for one in self._recall.memos(DOMAIN, f"{profile}/{group}", day, day + 1):
-                memo = unpack(one.data)
-                part = None if memo is None else half_hours(memo, profile in HEADS)
-                if part is not None:
-                    parts.append(part)
-        if not parts:
-            return None
-        found = DayEnergy(
-            np.concatenate([part.device_index for part in parts]),
-            np.concatenate([part.is_head for part in parts]),
-            np.concatenate([part.energy_wh for part in parts]),
-            np.concatenate([part.is_known for part in parts]),
-            np.concatenate([part.is_measured for part in parts]),
-        )
-        return found if only is None else found.take(np.isin(found.device_index, only))
-
-    def _transformers(self, device_index: IntArray) -> IntArray:
-        row_of, watched = self._roster.row_of, self._roster.watched
-        found = [
-            watched[row_of[index]].transformer if index in row_of else -1
-            for index in device_index.tolist()
-        ]
-        return np.array(found, np.int64)
-
-    def _balance(self, energy: DayEnergy, nodes: int) -> loss.Balance:
-        node = self._transformers(energy.device_index)
-        in_wh = np.full((nodes, SLOTS), np.nan)
-        heads = np.flatnonzero(energy.is_head & (node >= 0))
-        shown = np.where(energy.is_known[heads], energy.energy_wh[heads], np.nan)
-        in_wh[node[heads]] = 0.0
-        np.add.at(in_wh, node[heads], shown)
-        below = ~energy.is_head
-        known = np.where(energy.is_known[below], energy.energy_wh[below], np.nan)
-        metered = loss.Metered(known, energy.is_measured[below])
-        return loss.balance(in_wh, metered, node[below], energy.energy_wh[below], SLOTS)
-
-    def _models(self, days: dict[int, loss.Balance], policy: loss.LossPolicy) -> Models:
+    def _models(
+        self, days: dict[int, loss.Balance], places: Sequence[str], policy: loss.LossPolicy
+    ) -> Models:
         """Return the models, with those that can be made only now."""
-        names = self._roster.transformers.names
         kept = self._recall.memos(DOMAIN, MODEL, MODEL_NUMBER, MODEL_NUMBER + 1)
-        models = unpack_models(kept[0].data, names) if kept else Models.nothing(len(names))
+        models = unpack_models(kept[0].data, places) if kept else Models.nothing(len(places))
         order = sorted(days)
-        # a transformer that was met later has its first days later, too
+        # a place that was met later has its first days later, too
         for first in range(len(order) - policy.baseline_days + 1):
             lacking = np.flatnonzero(~np.isfinite(models.model.coefficients[:, 0]))
             if not len(lacking):
@@ -177,83 +129,32 @@ class Losses:
             models.memory[new] = [loss.noise_memory(rest[node]) for node in new.tolist()]
         return models
 
-    def _suspects(
-        self, node: int, since: int, days: dict[int, loss.Balance], models: Models
-    ) -> dict[str, object]:
-        """Return who may hide what is missing since a day: evidence of an alarm."""
-        policy = self._policies.loss_at(0)
-        # the day on which it began was partly honest
-        after = [d for d in sorted(days) if d > since][: policy.suspect_days]
-        stop = int(models.stop_day[node])
-        before = [d for d in sorted(days) if d < stop][-policy.suspect_days :]
-        meters = self._meters_of(node)
-        parts = [self._placed(d, meters) for d in after]
-        usual = [self._placed(d, meters).energy_wh for d in before]
-        if not parts or not usual:
-            return {}
-        whole = joined([days[d] for d in after])
-        residual = (whole.loss_wh - models.model.technical_wh(whole.in_wh))[node]
-        metered = loss.Metered(
-            np.concatenate([part.energy_wh for part in parts], axis=1),
-            np.concatenate([part.is_measured for part in parts], axis=1),
-        )
-        nobody = np.zeros(len(meters), np.bool_)
-        usual_wh = np.nan_to_num(np.mean(np.stack(usual), axis=0))
-        # the registry does not say who may feed in: nobody is suspected of it
-        signs = loss.Signs(nobody, ~nobody)
-        memory = float(models.memory[node])
-        return told(
-            loss.suspects(residual, metered, usual_wh, memory, signs, policy), self._named(meters)
-        )
-
-    def _meters_of(self, node: int) -> IntArray:
-        sends = self._roster.profile_of
-        here = (one.device_index for one in self._roster.watched if one.transformer == node)
-        return np.array(sorted(k for k in here if k in sends and sends[k] not in HEADS), np.int64)
-
-    def _named(self, meters: IntArray) -> list[str]:
-        return [self._roster.name(index) for index in meters.tolist()]
-
-    def _placed(self, day: int, meters: IntArray) -> loss.Metered:
-        """Return a day of these meters in their order; unknown where a day has none."""
-        energy = np.full((len(meters), SLOTS), np.nan)
-        measured = np.zeros((len(meters), SLOTS), np.bool_)
-        found = self.energies(day, meters)
-        if found is not None:
-            at = np.searchsorted(meters, found.device_index)
-            energy[at] = np.where(found.is_known, found.energy_wh, np.nan)
-            measured[at] = found.is_measured
-        return loss.Metered(energy, measured)
-
-    def _results(self, day: int, verdict: loss.DayLoss) -> list[Result]:
+    def _results(self, day: int, places: Sequence[str], verdict: loss.DayLoss) -> list[Result]:
         begin_ms = self._policies.calendar.start_ms(day)
-        names = self._roster.transformers.names
         return [
             Result(
                 BALANCE,
-                f"transformer:{names[node]}",
+                place,
                 begin_ms,
                 begin_ms + DAY_MS,
                 encode({name: number(column[node]) for name, column in verdict._asdict().items()}),
             )
-            for node in range(len(names))
+            for node, place in enumerate(places)
             if verdict.in_wh[node] != 0
         ]
 
 
-def told(found: loss.Suspicion, names: Sequence[str]) -> dict[str, object]:
-    """Return suspects as evidence."""
-    return {
-        "missing_wh": number(found.missing_wh),
-        "unmetered_wh": number(found.unmetered_wh),
-        "suspects": [
-            {
-                "device": names[one.meter],
-                "share": number(one.share),
-                "confidence_sigmas": number(one.confidence),
-                "hidden_wh": number(one.hidden_wh),
-                "reasons": list(one.reasons),
-            }
-            for one in found.suspects
-        ],
-    }
+def noon_ms(policies: EnergyPolicies, day: int) -> int:
+    """Return the moment whose registry holds for a day."""
+    return policies.calendar.start_ms(day) + DAY_MS // 2
+
+
+def _balance(energy: DayEnergy, metered: Metering, places: list[str]) -> loss.Balance:
+    measures, counts_at = metered.rows(energy.device_index, places)
+    in_wh = np.full((len(places), SLOTS), np.nan)
+    known = np.where(energy.is_known, energy.energy_wh, np.nan)
+    heads = np.flatnonzero(measures >= 0)
+    in_wh[measures[heads]] = 0.0
+    np.add.at(in_wh, measures[heads], known[heads])
+    shown = loss.Metered(known, energy.is_measured)
+    return loss.balance(in_wh, shown, counts_at, energy.energy_wh, SLOTS)

@@ -9,6 +9,7 @@ import numpy as np
 from gateway.energy.engine.hearing import facts_of_events, facts_of_readings
 from gateway.energy.engine.pieces import GROUP, Piece, Pieces
 from gateway.energy.engine.policies import EnergyPolicies
+from gateway.energy.engine.recorders import is_recorder
 from gateway.energy.engine.roster import SECTOR, Roster, is_meter
 from gateway.energy.outage import Facts
 from gateway.model import Event, ReadingBatch
@@ -68,7 +69,10 @@ class News:
         self._pieces, self._newest_ms = pieces, newest_ms
         energy = [one for one in house.profiles.values() if one.sector == SECTOR]
         self.meters = {one.name for one in energy if is_meter(one)}
+        self.worked = self.meters | {one.name for one in energy if is_recorder(one)}
         self._heard = {one.name for one in energy if one.shape == "series"}
+        # what detectors at a cabinet send shows that it has power
+        self._signs_of_life = {one.name for one in house.profiles.values() if one.shape == "series"}
         self._top = -1  # highest device index that the store has told a name of
         self._unmet = Unmet()
         self.to_read: list[tuple[int, int]] = []  # times, for the watch; oldest first
@@ -99,7 +103,10 @@ class News:
         return facts + self._catch_up(), is_new
 
     def _is_ours(self, batch: ReadingBatch) -> bool:
-        return batch.profile in self._heard
+        return batch.profile in self._listened()
+
+    def _listened(self) -> set[str]:
+        return self._signs_of_life if self._roster.has_cabinets else self._heard
 
     def _meet(self, changes: Changes, now_ms: int) -> bool:
         """Learn who there is; return whether anything is new."""
@@ -112,7 +119,7 @@ class News:
             self._top = max((row.device_index for row in rows), default=-1)
         if changes.readings is None:
             for row in house.reader.latest():
-                if row.profile in self._heard:
+                if row.profile in self._listened():
                     is_new |= self._roster.sends(np.array([row.device_index]), row.profile)
                     self._hear(row.device_index, row.time_ms)
         return is_new
@@ -122,7 +129,7 @@ class News:
         calendar = self._policies.calendar
         horizon_ms = self._policies.outage_at(now_ms).horizon_h * 3_600_000
         top = max((one.device_index for one in self._roster.watched), default=-1)
-        for profile in self.meters & spans.keys():
+        for profile in self.worked & spans.keys():
             groups = range(top // GROUP + 1)
             for low_ms, high_ms in spans[profile]:
                 edges = calendar.day(np.array([low_ms - 1, high_ms]))
@@ -133,7 +140,7 @@ class News:
         self.to_read = [(at, min(at + CATCH_UP_MS, now_ms + 1)) for at in begins]
 
     def _take_batch(self, batch: ReadingBatch, now_ms: int) -> None:
-        if batch.profile not in self.meters:
+        if batch.profile not in self.worked:
             return
         calendar = self._policies.calendar
         group = batch.device_index // GROUP
@@ -158,7 +165,7 @@ class News:
         rows_of = self._house.reader.rows_of
         return [
             self._facts(page)
-            for profile in sorted(self._heard)
+            for profile in sorted(self._listened())
             for page in rows_of(profile, _EVERYBODY, *span)
             if len(page)
         ]

@@ -37,7 +37,7 @@ _NAMES = {
 PARTIAL, COMMS = "partial_outage", "comms_outage"
 KINDS = frozenset({*(kind for _, kind in _NAMES.values()), PARTIAL, COMMS})
 _SEVERITY = {"service_outage": 2, PARTIAL: 2, COMMS: 1, "transformer_outage": 3}
-_MOST_SEVERE = 4
+_NOTE, _MOST_SEVERE = 1, 4
 Key = tuple[str, str, int]
 
 
@@ -129,7 +129,7 @@ class Outages:
         elif outage.is_partial:
             kind = PARTIAL
         names = [self._roster.watched[row].name for row in outage.rows[:MOST_NAMED]]
-        evidence = {
+        evidence: dict[str, object] = {
             "devices": len(outage.rows),
             "available": outage.available,
             "score_nats": round(outage.score, 2),
@@ -138,16 +138,24 @@ class Outages:
         }
         if outage.parent:
             evidence["left_behind_by"] = outage.parent
+        severity = _SEVERITY.get(kind, _MOST_SEVERE)
+        if self._is_momentary(outage):  # for the record, of MAIFI: nobody need drive out
+            evidence["is_momentary"], severity = True, _NOTE
         return Alarm(
             kind,
             f"{level}:{self._name(outage)}",
             outage.begin_ms,
             now_ms,
             0 if outage.end_ms == NEVER_MS else outage.end_ms,
-            _SEVERITY.get(kind, _MOST_SEVERE),
+            severity,
             round(1 / (1 + math.exp(-min(abs(outage.score), 50.0))), 4),
             msgspec.json.encode(evidence).decode(),
         )
+
+    def _is_momentary(self, outage: Outage) -> bool:
+        """Return whether the power came back by itself, as behind a recloser."""
+        length_ms = outage.end_ms - outage.begin_ms
+        return outage.cause is Cause.POWER and length_ms <= self._policy.momentary_max_s * 1000
 
     def _name(self, outage: Outage) -> str:
         roster = self._roster

@@ -10,9 +10,11 @@ from gateway.energy.engine.roster import DEFAULT_INTERVAL_MS
 from gateway.profiles import Profile
 
 GROUP = 500  # meters of a piece: a tenth of a second, and 4 MB of history
-# What comes within this time is worked out together; a day that costs more waits longer, so that
-# meters that send every second cost a twentieth of a core and not all of it.
-SETTLE_MS = 5_000
+# A day is worked out when nothing of it has come for so long, for who sends every second at least
+# so often: the readings of one interval come within half a minute, by clocks that differ.
+SETTLE_MS, PATIENCE_MS = 5_000, 30_000
+# A day that costs more waits longer, so that meters that send every second cost a twentieth of a
+# core and not all of it.
 _PAUSES = 20
 
 
@@ -29,6 +31,7 @@ class Pieces:
 
     def __init__(self, due: Iterable[tuple[Piece, int]] = ()) -> None:
         self._due_ms = dict(due)
+        self._latest_ms = {piece: due_ms + PATIENCE_MS for piece, due_ms in self._due_ms.items()}
         self._pause_ms: dict[tuple[str, int], int] = {}  # by what the last one of a group cost
 
     def __len__(self) -> int:
@@ -36,11 +39,19 @@ class Pieces:
         return len(self._due_ms)
 
     def add(self, pieces: Iterable[Piece], now_ms: int, *, at_once: bool = False) -> bool:
-        """Note pieces; one that waits already keeps its time. Return whether any is new."""
+        """Note pieces; one that is not due yet waits for more. Return whether any is new."""
         before = len(self._due_ms)
         for piece in pieces:
-            pause_ms = self._pause_ms.get(piece[1:], SETTLE_MS)
-            self._due_ms.setdefault(piece, now_ms if at_once else now_ms + pause_ms)
+            known_ms = self._due_ms.get(piece)
+            if at_once:
+                self._due_ms[piece] = now_ms if known_ms is None else min(known_ms, now_ms)
+            elif known_ms is None:
+                pause_ms = self._pause_ms.get(piece[1:], SETTLE_MS)
+                self._due_ms[piece] = now_ms + pause_ms
+                self._latest_ms[piece] = now_ms + max(pause_ms, PATIENCE_MS)
+            elif known_ms > now_ms:
+                settled_ms = min(now_ms + SETTLE_MS, self._latest_ms.get(piece, known_ms))
+                self._due_ms[piece] = max(known_ms, settled_ms)
         return len(self._due_ms) > before
 
     def next(self, now_ms: int, without: Container[tuple[str, int]] = ()) -> Piece | None:
@@ -53,9 +64,14 @@ class Pieces:
         due = (piece for piece, due_ms in self._due_ms.items() if due_ms <= now_ms)
         return min((piece for piece in due if piece[1:] not in without), default=None)
 
+    def days(self) -> set[int]:
+        """Return the days of which something waits."""
+        return {piece.day for piece in self._due_ms}
+
     def done(self, piece: Piece, cost_ms: int) -> None:
         """Forget a piece that was worked out."""
         self._due_ms.pop(piece, None)
+        self._latest_ms.pop(piece, None)
         self._pause_ms[piece[1:]] = max(SETTLE_MS, _PAUSES * cost_ms)
 
     def waiting(self) -> list[tuple[Piece, int]]:

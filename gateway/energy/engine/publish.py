@@ -15,14 +15,14 @@ from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.remembered import DayMemo, figures_of
 from gateway.energy.engine.roster import Roster
 from gateway.energy.engine.telling import (
-    determinants_body,
-    intervals_body,
+    determinants_bodies,
+    intervals_bodies,
     lineage_body,
     read_back,
 )
 from gateway.energy.series import Window
 from gateway.energy.vee.lineage import Change, changes
-from gateway.model import IntArray
+from gateway.model import BoolArray, IntArray
 from gateway.ports import Result
 
 WAIT_INTERVALS = 2  # a reading that is not there yet is estimated only after so many
@@ -89,14 +89,11 @@ class Publisher:
         stored = self._recall.lines(DOMAIN, INTERVALS, found.start_ms, places)
         shown = _shown(found, now_ms)
         results = []
-        for row, name in enumerate(places):
-            stop = int(shown[row])
-            if not stop:
-                continue
-            body = intervals_body(found, row, 0, stop)
+        stops = shown.tolist()
+        for name, stop, body in zip(places, stops, intervals_bodies(found, stops), strict=True):
             end_ms = found.start_ms + stop * found.interval_ms
             line = Result(INTERVALS, name, found.start_ms, end_ms, body)
-            if stored.get(name) != line:
+            if stop and stored.get(name) != line:
                 results.append(line)
         fresh = {one.place for one in results}
         rows = np.array([k for k, name in enumerate(places) if name in fresh], np.int64)
@@ -136,8 +133,8 @@ class Publisher:
             results.append(Result(LINEAGE, name, slot_ms, slot_ms + part.interval_ms, body))
         return results
 
-    def figures(self, memo: DayMemo, past: dict[int, DayMemo]) -> list[Result]:
-        """Return the day's determinants and those of its month so far."""
+    def figures(self, memo: DayMemo, past: dict[int, DayMemo]) -> tuple[list[Result], BoolArray]:
+        """Return the day's determinants and those of its month so far, and who is ready."""
         first, stop = month_of(memo.day)
         of_month = [
             figures_of(one, memo.device_index)
@@ -146,20 +143,26 @@ class Publisher:
             and one.day != memo.day
             and one.figures.rates == memo.figures.rates
         ]
-        results = self._closed(DAYS, memo, [memo.figures], (memo.day, memo.day + 1))
-        return results + self._closed(DETERMINANTS, memo, [*of_month, memo.figures], (first, stop))
+        results, _ = self._closed(DAYS, memo, [memo.figures], (memo.day, memo.day + 1))
+        of_cycle, is_ready = self._closed(
+            DETERMINANTS, memo, [*of_month, memo.figures], (first, stop)
+        )
+        return results + of_cycle, is_ready
 
     def _closed(
         self, series: str, memo: DayMemo, days: Sequence[DayFigures], span: tuple[int, int]
-    ) -> list[Result]:
+    ) -> tuple[list[Result], BoolArray]:
         calendar = self._policies.calendar
         begin_ms, end_ms = calendar.start_ms(span[0]), calendar.start_ms(span[1])
         never = np.full(len(memo.device_index), np.inf)
         found = close(days, *span, never, self._policies.billing_at(end_ms - 1))
-        return [
-            Result(series, name, begin_ms, end_ms, determinants_body(found, row))
-            for row, name in enumerate(self.places(memo.device_index))
+        lines = [
+            Result(series, name, begin_ms, end_ms, body)
+            for name, body in zip(
+                self.places(memo.device_index), determinants_bodies(found), strict=True
+            )
         ]
+        return lines, found.is_ready
 
 
 def edits_of(book: EditBook, names: Sequence[str], from_ms: int, to_ms: int) -> list[vee.Edit]:

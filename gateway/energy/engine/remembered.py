@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.columns import pack_columns, unpack_columns
 from gateway.energy import vee
 from gateway.energy.billing import DayFigures
-from gateway.energy.engine.columns import pack_columns, unpack_columns
 from gateway.model import BoolArray, IntArray
 
 _VERSION = 2

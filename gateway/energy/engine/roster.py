@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gateway.energy.engine.places import Atlas, Places, taken
 from gateway.energy.outage import Role, Topology
 from gateway.energy.series import Meters
 from gateway.energy.vee.policy import MeterDefaults
-from gateway.model import IntArray
+from gateway.model import BoolArray, FloatArray, IntArray
 from gateway.ports import DeviceRow
 from gateway.profiles import Profile
-from gateway.registry import NodeKind, Registry, Standing
+from gateway.registry import Registry, Standing
 from gateway.units import UNITS
 
 SECTOR = "energy"
@@ -33,34 +34,14 @@ def is_meter(profile: Profile) -> bool:
 
 
 class Watched(NamedTuple):
-    """One device, and the numbers of what is above it; −1 = nothing known."""
+    """One device."""
 
     device_index: int
     name: str
-    amperes: float | None
-    transformer: int
-    uplink: int
-
-
-class Names:
-    """Numbers for names, in the order they are first met."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self._numbers: dict[str, int] = {}
-
-    def number(self, name: str | None) -> int:
-        """Return the number of a name, −1 of none."""
-        if name is None:
-            return -1
-        if name not in self._numbers:
-            self._numbers[name] = len(self.names)
-            self.names.append(name)
-        return self._numbers[name]
 
 
 class Roster:
-    """All energy devices, and the tree above them as it stood when they were first met.
+    """All energy devices, and the tree above them at any time.
 
     Args:
         registry: the file's, None where no file says anything.
@@ -68,44 +49,44 @@ class Roster:
     """
 
     def __init__(self, registry: Registry | None, profiles: Mapping[str, Profile]) -> None:
-        self._registry, self._profiles = registry, profiles
+        self._atlas, self._profiles = Atlas(registry), profiles
+        self._meters = {name for name, one in profiles.items() if is_meter(one)}
         self.watched: list[Watched] = []
         self.row_of: dict[int, int] = {}  # by device index
         self.profile_of: dict[int, str] = {}  # device index → what it sends; of registers the first
         self.gasping: set[str] = set()  # profiles of which a device has had a last word
-        self.transformers, self.feeders = Names(), Names()
-        self.substations, self.uplinks = Names(), Names()
-        self._feeder_of: dict[int, int] = {}  # transformer → feeder
-        self._substation_of: dict[int, int] = {}
+        self.transformers, self.feeders, self.substations, self.uplinks = self._atlas.tree[:4]
+        self._now_ms = 0
 
     def take(self, rows: Iterable[DeviceRow], now_ms: int, order: Iterable[int] = ()) -> bool:
         """Add what is new among the devices of the store; return whether anything was.
 
         Args:
             rows: all devices.
-            now_ms: the moment of which the registry is asked.
+            now_ms: the moment; of others the registry is asked later.
             order: device indexes in the order of the rows of an earlier life.
         """
-        known = {row.device_index: row for row in rows if row.sector == SECTOR}
+        known = {row.device_index: row for row in rows if self._is_ours(row)}
         first = [known[index] for index in order if index in known]
         before = len(self.watched)
         for row in (*first, *known.values()):
             if row.device_index not in self.row_of:
                 self.row_of[row.device_index] = len(self.watched)
-                self.watched.append(self._watched(row, now_ms))
+                self.watched.append(Watched(row.device_index, row.device))
+                self._atlas.add(row.device, now_ms)
         return len(self.watched) > before
 
     def sends(self, device_index: IntArray, profile: str) -> bool:
         """Note what devices send; return whether that was not known. A register goes first."""
         fresh = {index for index in np.unique(device_index).tolist() if index in self.row_of}
-        is_register = is_meter(self._profiles[profile])
-        known = self.profile_of
-        fresh -= {k for k in fresh & known.keys() if not is_register or self._is_meter(known[k])}
+        known, is_register = self.profile_of, self.is_meter(profile)
+        fresh -= {k for k in fresh & known.keys() if not is_register or known[k] in self._meters}
         self.profile_of.update(dict.fromkeys(fresh, profile))
         return bool(fresh)
 
-    def _is_meter(self, profile: str) -> bool:
-        return is_meter(self._profiles[profile])
+    def is_meter(self, profile: str) -> bool:
+        """Return whether rows of a profile carry a register of energy."""
+        return profile in self._meters
 
     def has_gasped(self, device_index: int) -> bool:
         """Note a last gasp: devices of this kind can. Return whether that was not known."""
@@ -113,6 +94,49 @@ class Roster:
         is_new = kind not in self.gasping
         self.gasping.add(kind)
         return is_new
+
+    def standing(self, device_index: int, time_ms: int) -> Standing | None:
+        """Return what the registry says of a device at a moment, None where it has no word."""
+        return self._atlas.standing(self.name(device_index), time_ms)
+
+    @property
+    def has_grid(self) -> bool:
+        """Return whether anything is known above the meters."""
+        return bool(self.transformers.names or self.feeders.names or self.substations.names)
+
+    def moves(self, now_ms: int) -> bool:
+        """Let the time pass; return whether the tree is another one now."""
+        before, self._now_ms = self._now_ms, now_ms
+        return self._atlas.epoch(before) != self._atlas.epoch(now_ms)
+
+    def places(self, time_ms: int) -> Places:
+        """Return where all devices hung at a moment, row by row."""
+        return self._atlas.at(time_ms)
+
+    def places_of(self, device_index: IntArray, time_ms: int) -> Places:
+        """Return where some devices hung at a moment; nowhere, where they are not of energy."""
+        return taken(self.places(time_ms), self.rows_of(device_index))
+
+    def rows_of(self, device_index: IntArray) -> IntArray:
+        """Return the rows of devices, −1 of those that are not of energy."""
+        rows = [self.row_of.get(index, -1) for index in device_index.tolist()]
+        return np.array(rows, np.int64)
+
+    def is_customer(self, time_ms: int) -> BoolArray:
+        """Return which rows were meters of customers at a moment."""
+        at = self.places(time_ms)
+        kinds = [self.profile_of.get(one.device_index) for one in self.watched]
+        is_meter_row = [
+            kind is not None and kind not in INSTRUMENTS and self.is_meter(kind) for kind in kinds
+        ]
+        found: BoolArray = np.array(is_meter_row, np.bool_) & ~at.is_head & (at.cabinet < 0)
+        return found
+
+    def rating_va(self, time_ms: int) -> tuple[FloatArray, FloatArray]:
+        """Return what transformers and feeders could carry at a moment, NaN = unknown."""
+        transformers, feeders = self.transformers.names, self.feeders.names
+        rated = self._atlas.rating_va
+        return rated(transformers, time_ms), rated(feeders, time_ms)
 
     def order(self) -> list[int]:
         """Return the device index of each row."""
@@ -123,68 +147,58 @@ class Roster:
         return self.watched[self.row_of[device_index]].name
 
     def topology(self) -> Topology:
-        """Return the tree, row for row."""
+        """Return the tree as it is now, row for row."""
         kinds = [self.profile_of.get(one.device_index, "") for one in self.watched]
-        roles = [Role.INSTRUMENT if kind in INSTRUMENTS else Role.CUSTOMER for kind in kinds]
+        now = self.places(self._now_ms)
+        is_instrument = np.isin(kinds, list(INSTRUMENTS)) | now.is_head
+        role = np.where(is_instrument, int(Role.INSTRUMENT), int(Role.CUSTOMER))
         return Topology(
             np.array(self.order(), np.int64),
-            np.array([int(role) for role in roles], np.int64),
-            np.array([one.transformer for one in self.watched], np.int64),
-            np.array([one.uplink for one in self.watched], np.int64),
+            np.where(now.cabinet >= 0, int(Role.CABINET), role),
+            np.maximum(now.transformer, now.fed_transformer),
+            now.uplink,
             np.array([self._interval_ms(kind) for kind in kinds], np.int64),
             np.array([kind in self.gasping for kind in kinds], np.bool_),
-            _column(self._feeder_of, self.transformers),
-            _column(self._substation_of, self.feeders),
+            above(now.transformer, now.feeder, len(self.transformers.names)),
+            above(now.feeder, now.substation, len(self.feeders.names)),
+            now.cabinet,
+            now.fed_feeder,
         )
 
-    def meters(self, device_index: IntArray, profile: Profile, defaults: MeterDefaults) -> Meters:
-        """Return what VEE must know of meters of one profile."""
+    @property
+    def has_cabinets(self) -> bool:
+        """Return whether anything is known that lives from the grid and is no meter."""
+        return bool(self._atlas.tree.cabinets.names)
+
+    def is_mute(self, row: int) -> bool:
+        """Return whether a device never says that it lives: its silence is not evidence."""
+        is_of_cabinet = self.places(self._now_ms).cabinet[row] >= 0
+        return bool(is_of_cabinet) and self.watched[row].device_index not in self.profile_of
+
+    def meters(
+        self, device_index: IntArray, profile: Profile, defaults: MeterDefaults, time_ms: int
+    ) -> Meters:
+        """Return what VEE must know of meters of one profile, as it was at a moment."""
         made = defaults.meters(len(device_index))
         column = profile.columns[profile.column_index(REGISTER) or 0]
         factor = UNITS[column.unit][1]
         made.resolution_wh[:] = column.scale * factor
         made.rollover_wh[:] = np.inf if column.rollover is None else column.rollover * factor
-        made.is_prosumer[:] = True  # the registry does not say who may feed in
+        places = self.places_of(device_index, time_ms)
+        is_instrument = places.is_head | (profile.name in INSTRUMENTS)
+        made.is_prosumer[:] = places.is_prosumer | is_instrument
+        made.is_connected[:] = places.is_connected
+        made.transformer[:] = places.transformer
         if profile.column_index(_THREE_PHASE_COLUMN) is not None:
             made.phase_count[:] = 3
-        if profile.name in INSTRUMENTS:
-            made.max_current_a[:] = _INSTRUMENT_A  # a transformer is overloaded, not incapable
-        for place, index in enumerate(device_index.tolist()):
-            one = self.watched[self.row_of[index]]
-            made.transformer[place] = one.transformer
-            if one.amperes is not None:
-                made.max_current_a[place] = one.amperes
+        made.max_current_a[is_instrument] = _INSTRUMENT_A  # overloaded, not incapable
+        is_rated = np.isfinite(places.amperes)
+        made.max_current_a[is_rated] = places.amperes[is_rated]
         return made
 
-    def _watched(self, row: DeviceRow, now_ms: int) -> Watched:
-        if self._registry is None or self._registry.device(row.device) is None:
-            return Watched(row.device_index, row.device, None, -1, -1)
-        standing = self._registry.at(row.device, now_ms)
-        rating = standing.rating
-        return Watched(
-            row.device_index,
-            row.device,
-            None if rating is None else rating.amperes,
-            self._climb(standing),
-            self.uplinks.number(standing.uplink),
-        )
-
-    def _climb(self, standing: Standing) -> int:
-        """Return the number of the transformer, having learned what is above it."""
-        transformer = standing.parent(NodeKind.TRANSFORMER)
-        feeder = standing.parent(NodeKind.FEEDER)
-        substation = standing.parent(NodeKind.SUBSTATION)
-        numbers = [
-            names.number(None if node is None else node.id)
-            for names, node in (
-                (self.transformers, transformer),
-                (self.feeders, feeder),
-                (self.substations, substation),
-            )
-        ]
-        self._feeder_of[numbers[0]] = numbers[1]
-        self._substation_of[numbers[1]] = numbers[2]
-        return numbers[0]
+    def _is_ours(self, row: DeviceRow) -> bool:
+        """Return whether a device is of the grid, or a cabinet's detector that lives from it."""
+        return row.sector == SECTOR or self._atlas.is_supplied(row.device)
 
     def _interval_ms(self, profile: str) -> int:
         known = self._profiles.get(profile)
@@ -192,5 +206,8 @@ class Roster:
         return own_ms or DEFAULT_INTERVAL_MS
 
 
-def _column(above: Mapping[int, int], names: Names) -> IntArray:
-    return np.array([above.get(number, -1) for number in range(len(names.names))], np.int64)
+def above(node: IntArray, parent: IntArray, nodes: int) -> IntArray:
+    """Return what is above each node, as the devices below it say; −1 where none does."""
+    found = np.full(nodes, -1, np.int64)
+    found[node[node >= 0]] = parent[node >= 0]
+    return found

@@ -11,6 +11,7 @@ from gateway.energy.load.profile import Profile, profile
 from gateway.energy.load.tally import (
     BIN_PU,
     BINS,
+    VOLT_BINS,
     Course,
     Overload,
     Tally,
@@ -24,6 +25,7 @@ from gateway.energy.load.tally import (
 __all__ = [
     "BINS",
     "BIN_PU",
+    "VOLT_BINS",
     "Advice",
     "Course",
     "LoadPolicy",

@@ -12,6 +12,7 @@ class LoadPolicy(Policy):
     uprate_at: float = Field(gt=0)
     overload_at: float = Field(gt=0)
     overload_slots: int = Field(gt=0)
+    bridge: int = Field(ge=0)
     power_factor: float = Field(gt=0, le=1)
     imbalance: float = Field(gt=0)
     min_loading: float = Field(ge=0)
@@ -21,3 +22,4 @@ class LoadPolicy(Policy):
     voltage_high_pu: float = Field(gt=1)
     voltage_share: float = Field(gt=0, lt=1)
     min_coverage: float = Field(gt=0, le=1)
+    confirm_within_s: int = Field(gt=0)

@@ -9,6 +9,7 @@ then ``cusum``. What is worth keeping is ``LossModel``, a ``DayLoss`` and a ``Vo
 from gateway.energy.loss.balance import Balance, Metered, balance, metered, usual_energy
 from gateway.energy.loss.cusum import Course, alarm_sigmas, cusum, stacked
 from gateway.energy.loss.model import DayLoss, LossModel, day_loss, fit
+from gateway.energy.loss.moves import Move, Pull, moves
 from gateway.energy.loss.nnls import nnls
 from gateway.energy.loss.policy import LossPolicy
 from gateway.energy.loss.suspects import (
@@ -28,6 +29,8 @@ __all__ = [
     "LossModel",
     "LossPolicy",
     "Metered",
+    "Move",
+    "Pull",
     "Signs",
     "Suspect",
     "Suspicion",
@@ -40,6 +43,7 @@ __all__ = [
     "fit",
     "joined",
     "metered",
+    "moves",
     "nnls",
     "noise_memory",
     "references",

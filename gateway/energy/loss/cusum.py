@@ -44,7 +44,8 @@ def cusum(days: DayLoss, model: LossModel, policy: LossPolicy) -> Course:
             alarm_sigmas(slack / sigma, policy.false_alarm_days) * sigma,
             policy.alarm_share * model.daily_in_wh,
         )
-        step = days.residual_wh[:, day] - slack
+        uncovered = through * (1 - days.coverage[:, day])
+        step = days.residual_wh[:, day] - slack - policy.uncovered_share * uncovered
         has_verdict = np.isfinite(step) & np.isfinite(alarm)
         grown = np.clip(sum_wh + np.nan_to_num(step), 0.0, np.nan_to_num(policy.cusum_cap * alarm))
         since[has_verdict & (sum_wh <= 0) & (grown > 0)] = day

@@ -12,14 +12,20 @@ class Corroboration(Part):
     zero_use: float = Field(ge=0)
     negative_use: float = Field(ge=0)
     tamper_codes: tuple[int, ...]
+    tamper_days_before: int = Field(ge=0)
 
 
 class Wiring(Part):
     """When a voltage says that a meter hangs on another transformer."""
 
+    days: int = Field(gt=0)
+    min_slots: int = Field(gt=3)
+    min_gain_nats: float = Field(gt=0)
+    most_moves: int = Field(gt=0)
     min_samples: int = Field(gt=2)
     min_correlation: float = Field(gt=0, lt=1)
     min_lead: float = Field(gt=0, lt=1)
+    min_agreement: float = Field(gt=0, lt=1)
 
 
 class LossPolicy(Policy):
@@ -32,6 +38,7 @@ class LossPolicy(Policy):
     cusum_slack: float = Field(ge=0)
     false_alarm_days: float = Field(gt=1)
     slack_share: float = Field(ge=0)
+    uncovered_share: float = Field(ge=0)
     alarm_share: float = Field(ge=0)
     sigma_floor_share: float = Field(gt=0)
     cusum_cap: float = Field(ge=1)

@@ -84,8 +84,8 @@ def suspects(  # a case file
     missing = np.nan_to_num(residual_wh)
     course = np.where(np.isfinite(residual_wh), course, 0.0)
     always = np.where(np.isfinite(residual_wh), _HOUR_WH, 0.0)
-    design = _unmoved(np.vstack([course, always]), memory)
-    found = nnls(design.T, _unmoved(missing[None, :], memory)[0])
+    design = unmoved(np.vstack([course, always]), memory)
+    found = nnls(design.T, unmoved(missing[None, :], memory)[0])
     share, error = found.x[:-1], found.error[:-1]
     confidence = np.where(share > 0, share / np.maximum(error, 1e-12), 0.0)
     hidden = share * course.sum(axis=1)
@@ -114,7 +114,7 @@ def _is_still(energy_wh: FloatArray, usual: FloatArray) -> BoolArray:
     return still
 
 
-def _unmoved(rows: FloatArray, memory: float) -> FloatArray:
+def unmoved(rows: FloatArray, memory: float) -> FloatArray:
     """Undo a moving average along the slots: y_t = x_t + m·y_{t−1}."""
     done = rows.copy()
     for slot in range(1, rows.shape[1]):

@@ -88,8 +88,23 @@ def verdict(of: VoltageTally, registered: IntArray, policy: LossPolicy) -> Verdi
     here = np.where(registered >= 0, by_transformer[rows, np.maximum(registered, 0)], 0.0)
     rule = policy.wiring
     is_known = (of.moments >= rule.min_samples) & (top >= rule.min_correlation)
+    follows = np.where(is_known, best, -1)
+    agrees = _agreement(follows, registered, by_transformer.shape[1]) >= rule.min_agreement
     wrong = is_known & (registered >= 0) & (best != registered) & (top - here >= rule.min_lead)
-    return Verdict(np.where(is_known, best, -1), top, here, wrong)
+    wrong &= agrees[best] & agrees[np.maximum(registered, 0)]
+    return Verdict(follows, top, here, wrong)
+
+
+def _agreement(follows: IntArray, registered: IntArray, transformers: int) -> FloatArray:
+    """Return the share of each transformer's meters whose voltage follows it.
+
+    A registry is mostly right. Where voltage says otherwise, meters and busbars were not read at
+    the same moment, and it says nothing of wires.
+    """
+    known = (follows >= 0) & (registered >= 0)
+    count = np.bincount(registered[known], minlength=transformers)
+    right = np.bincount(registered[known & (follows == registered)], minlength=transformers)
+    return np.asarray(right / np.maximum(count, 1))
 
 
 def _partial(of: VoltageTally) -> FloatArray:

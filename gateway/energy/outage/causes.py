@@ -38,14 +38,13 @@ class Jury:
         self._low_ms = np.array([e.low_ms for e in episodes], np.int64)
         self._high_ms = np.array([e.high_ms for e in episodes], np.int64)
         self._has_word = np.array([e.has_word for e in episodes], np.bool_)
-        feeders = np.append(topology.feeder_of, -1)
-        self._feeder = feeders[topology.transformer]
         self._is_device = topology.role != int(Role.UPLINK)
         self._heads = np.flatnonzero(~self._is_device).tolist()
-        is_cabinet = topology.role == int(Role.CABINET)
         self._cabinets: defaultdict[int, list[int]] = defaultdict(list)
-        for row in np.flatnonzero(is_cabinet & (self._feeder >= 0)).tolist():
-            self._cabinets[int(self._feeder[row])].append(row)
+        feeder = topology.feeders()
+        is_cabinet = topology.role == int(Role.CABINET)
+        for row in np.flatnonzero(is_cabinet & (feeder >= 0)).tolist():
+            self._cabinets[int(feeder[row])].append(row)
 
     def weigh(self, group: Group) -> Group:
         """Return the group with its evidence."""
@@ -88,7 +87,8 @@ class Jury:
     def _links(
         self, group: Group, rows: set[int], silent: BoolArray, heard: BoolArray
     ) -> list[Evidence]:
-        uplinks = sorted({int(self._topology.uplink[row]) for row in rows} - {-1})
+        ways = {int(self._topology.uplink[row]) for row in rows}
+        uplinks = sorted(ways - {-1})
         others = np.zeros(len(self._is_device), np.bool_)
         for uplink in uplinks:  # a few: quicker than one look for all
             others |= self._topology.uplink == uplink
@@ -104,7 +104,8 @@ class Jury:
             self._evidence("uplink_silent", int(np.count_nonzero(others & silent))),
             self._evidence("uplink_alive", is_many * int(np.count_nonzero(others & heard))),
             Evidence("uplink_lost", lost, self._weights["uplink_lost"] if lost else 0.0),
-            self._evidence("more_uplinks", max(0, len(uplinks) - 1)),
+            # an instrument with its own modem has another way than the meters at a concentrator
+            self._evidence("more_uplinks", max(0, len(ways) - 1)),
         ]
 
     def _cabinets_near(self, group: Group, silent: BoolArray, heard: BoolArray) -> list[Evidence]:
@@ -114,9 +115,12 @@ class Jury:
         if feeder not in self._cabinets:
             return []
         rows = np.array(self._cabinets[feeder], np.int64)
-        here = self._topology.transformer[rows] == group.transformer
-        alive = heard[rows]
-        dark = silent[rows]
+        own = rows if self._topology.cabinet is None else self._topology.cabinet[rows]
+        _, first, which = np.unique(own, return_index=True, return_inverse=True)
+        here = (self._topology.transformer[rows] == group.transformer)[first]
+        # eight detectors of a cabinet are one witness: it has power where one of them has
+        alive = np.bincount(which, heard[rows]) > 0
+        dark = (np.bincount(which, silent[rows]) > 0) & ~alive
         return [
             self._evidence("cabinet_dark", int(np.count_nonzero(dark & here))),
             self._evidence("cabinet_alive", int(np.count_nonzero(alive & here))),

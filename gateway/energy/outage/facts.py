@@ -40,7 +40,7 @@ class Role(IntEnum):
 
     CUSTOMER = 0  # a meter; it alone counts in SAIDI
     INSTRUMENT = 1  # the meter of a transformer or a feeder
-    CABINET = 2  # of the traffic sector, fed by a transformer
+    CABINET = 2  # a detector that lives from a roadside cabinet: evidence, and never an alarm
     UPLINK = 3  # a concentrator: devices reach us through it
 
 
@@ -89,11 +89,18 @@ class Topology(NamedTuple):
     can_gasp: BoolArray  # has the energy for a last word
     feeder_of: IntArray  # of each transformer
     substation_of: IntArray  # of each feeder
+    cabinet: IntArray | None = None  # of each detector; None: each has its own
+    fed_feeder: IntArray | None = None  # … where only the feeder of its cabinet is known
 
     def feeder(self, row: int) -> int:
         """Return the feeder of a device."""
         transformer = int(self.transformer[row])
         return int(self.feeder_of[transformer]) if transformer >= 0 else -1
+
+    def feeders(self) -> IntArray:
+        """Return the feeder of each device."""
+        above = np.append(self.feeder_of, -1)[self.transformer]
+        return above if self.fed_feeder is None else np.maximum(above, self.fed_feeder)
 
 
 def facts_of_window(

@@ -6,7 +6,7 @@ from math import ceil
 
 import numpy as np
 
-from gateway.energy.outage.facts import NEVER_MS, Role, Topology
+from gateway.energy.outage.facts import Role, Topology
 from gateway.energy.outage.groups import Alarm, Cause, Group, Level, begin_of, gather, group
 from gateway.energy.outage.life import Episode, Sign
 from gateway.energy.outage.policy import OutagePolicy
@@ -22,16 +22,18 @@ class Ladder:
         topology: of all devices.
         policy: shares and windows.
         episodes: all of them, to know who could have shown an outage.
+        now_ms: who was not back by now may yet be.
     """
 
     def __init__(
-        self, topology: Topology, policy: OutagePolicy, episodes: Sequence[Episode]
+        self, topology: Topology, policy: OutagePolicy, episodes: Sequence[Episode], now_ms: int
     ) -> None:
-        self._topology, self._policy = topology, policy
+        self._topology, self._policy, self._now_ms = topology, policy, now_ms
         self._window_ms = policy.window_s * 1000
         self._row = np.array([e.row for e in episodes], np.int64)
         self._high_ms = np.array([e.high_ms for e in episodes], np.int64)
         self._end_ms = np.array([e.end_ms for e in episodes], np.int64)
+        self._speaks = topology.role != int(Role.CABINET)  # it is asked, and told of by others
         customers = (topology.role == int(Role.CUSTOMER)) & (topology.transformer >= 0)
         self._customers = np.bincount(
             topology.transformer[customers], minlength=len(topology.feeder_of)
@@ -55,7 +57,7 @@ class Ladder:
         for uplink, here in sorted(by_uplink.items()):
             for together in gather(here, self._window_ms):
                 begin_ms = begin_of(together)
-                whole = self._available(self._topology.uplink == uplink, begin_ms)
+                whole = self._available(self._speaks & (self._topology.uplink == uplink), begin_ms)
                 if uplink >= 0 and self._is_most(len(together), whole):
                     why = score[together[0]]
                     made = (Cause.COMMS, Level.UPLINK, uplink, together, whole, why, "")
@@ -195,8 +197,9 @@ class Ladder:
         rows = tuple(sorted({e.row for e in episodes}))
         about = (begin_ms, end_ms, is_partial, rows, available, why.score, why.evidence, parent)
         alarms = [Alarm(name, cause, level, node, *about)]
-        left = [e for e in episodes if end_ms != NEVER_MS and e.end_ms > end_ms + self._window_ms]
-        if left and cause is Cause.POWER:
+        patience_ms = end_ms + self._window_ms  # everybody's connection takes a while
+        left = [e for e in episodes if e.end_ms > patience_ms]
+        if left and cause is Cause.POWER and self._now_ms > patience_ms:
             groups = group(left, self._topology, self._window_ms)
             alarms += self.power([g._replace(evidence=why.evidence) for g in groups], name)
         return alarms

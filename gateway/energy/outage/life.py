@@ -76,7 +76,8 @@ class Life:
             if kind == DOWN:
                 self._down(time_ms, policy.skew_s * 1000)
             elif kind == FactKind.POWER_RETURNED:
-                self._mark(time_ms - 1, time_ms, Sign.RETURNED)
+                # its birth may bear the clock of the gateway, and be a little older than its word
+                self._mark(time_ms - 1000 * policy.skew_s, time_ms, Sign.RETURNED)
         return sorted(self._found + phases, key=lambda e: (e.high_ms, e.signs))
 
     def next_proof(self, time_ms: int) -> int:

@@ -104,15 +104,14 @@ class OutageWatch:
             e for all_of in self._timeline.episodes.values() for e in all_of if e.end_ms > oldest_ms
         ]
         jury = Jury(topology, policy, self._timeline.is_heard, episodes)
-        ladder = Ladder(topology, policy, episodes)
-        groups = self._with_evidence(
-            group(episodes, topology, policy.window_s * 1000), jury, now_ms
-        )
+        ladder = Ladder(topology, policy, episodes, now_ms)
+        ours = (e for e in episodes if topology.role[e.row] != int(Role.CABINET))
+        groups = self._with_evidence(group(ours, topology, policy.window_s * 1000), jury, now_ms)
         power, comms = self._parted(groups, ladder)
         alarms = ladder.power(power)
         alarms += ladder.comms([e for g in comms for e in g.episodes], comms)
         due_ms = now_ms - policy.settle_s * 1000
-        self._due_ms = self._next_ms(now_ms, [alarm.begin_ms for alarm in alarms])
+        self._due_ms = self._next_ms(now_ms, alarms)
         shown = [a for a in alarms if a.begin_ms <= due_ms and not self._is_blink(a)]
         return sorted(shown, key=lambda a: (a.begin_ms, a.cause, -a.level, a.node))
 
@@ -123,13 +122,16 @@ class OutageWatch:
         self._weighed = {one: w for one, w in weighed.items() if one.begin_ms < settled_ms}
         return list(weighed.values())
 
-    def _next_ms(self, now_ms: int, begins_ms: list[int]) -> int:
-        """Return when to judge again: an alarm falls due, or devices around it were heard."""
-        settle_ms = self._policy.settle_s * 1000
+    def _next_ms(self, now_ms: int, alarms: Sequence[Alarm]) -> int:
+        """Return when to judge again: one falls due, is over for all, or was heard around."""
+        settle_ms, window_ms = self._policy.settle_s * 1000, self._policy.window_s * 1000
         interval_ms = int(self._topology.interval_ms.max(initial=0))
-        waiting = [begin for begin in begins_ms if begin + settle_ms >= now_ms]
-        last_ms = max(begins_ms, default=0) + 2 * interval_ms + self._policy.skew_s * 1000
-        due_ms = min(waiting, default=NEVER_MS) + settle_ms
+        moments = [alarm.begin_ms + settle_ms for alarm in alarms]
+        # who is not back by then was left behind
+        moments += [one.end_ms + window_ms + 1 for one in alarms if not one.is_open]
+        last_ms = max((alarm.begin_ms for alarm in alarms), default=0)
+        last_ms += 2 * interval_ms + self._policy.skew_s * 1000
+        due_ms = min((moment for moment in moments if moment >= now_ms), default=NEVER_MS)
         return min(due_ms, now_ms + settle_ms) if now_ms <= last_ms else due_ms
 
     def _is_blink(self, alarm: Alarm) -> bool:

@@ -18,15 +18,27 @@ from gateway.energy.voltage.compliance import (
     unbalance,
 )
 from gateway.energy.voltage.policy import Rule, VoltagePolicy
-from gateway.energy.voltage.runs import Run, counted, dips, node_runs, out_of_band, runs, seamless
+from gateway.energy.voltage.runs import (
+    Census,
+    Run,
+    bridged,
+    counted,
+    dips,
+    node_runs,
+    out_of_band,
+    runs,
+    seamless,
+)
 
 __all__ = [
+    "Census",
     "Compliance",
     "Measures",
     "Rule",
     "Run",
     "Tally",
     "VoltagePolicy",
+    "bridged",
     "compliance",
     "counted",
     "dips",

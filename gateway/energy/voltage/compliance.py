@@ -25,6 +25,11 @@ class Measures(NamedTuple):
     thd: FloatArray | None = None  # the worst phase
     plt: FloatArray | None = None
 
+    @property
+    def slots(self) -> int:
+        """Return how many values each meter has."""
+        return int(self.voltage_low_pu.shape[1])
+
     def of(self, rule: Rule) -> tuple[FloatArray, FloatArray] | None:
         """Return the lowest and highest values that a rule judges."""
         if rule.quantity == "voltage_pu":

@@ -29,8 +29,11 @@ class VoltagePolicy(Policy):
     """One norm."""
 
     days: int = Field(gt=0)
+    nominal_v: float = Field(gt=0)
     min_coverage: float = Field(gt=0, le=1)
+    interruption_pu: float = Field(ge=0, lt=1)
     min_run: int = Field(gt=0)
+    bridge: int = Field(ge=0)
     node_share: float = Field(gt=0, le=1)
     sag_pu: float = Field(gt=0, lt=1)
     swell_pu: float = Field(gt=1)

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gateway.energy.series import bridge
 from gateway.energy.voltage.compliance import Measures
 from gateway.energy.voltage.policy import VoltagePolicy
 from gateway.model import BoolArray, FloatArray, IntArray
 
-_MIN_METERS = 2  # one meter is no transformer
+_MIN_METERS = 2  # one meter is no transformer, one transformer no feeder
 
 
 class Run(NamedTuple):
@@ -42,22 +43,94 @@ def runs(measures: Measures, policy: VoltagePolicy) -> list[Run]:
     return sorted(found)
 
 
+def bridged(measures: Measures, most: int) -> Measures:
+    """Return voltages with gaps of up to ``most`` slots closed by the milder of their ends.
+
+    So a reading that was lost does not part a violation, and none is made up.
+    """
+    low = bridge(measures.voltage_low_pu, most, np.fmax)
+    return Measures(low, bridge(measures.voltage_high_pu, most, np.fmin))
+
+
+class Census(NamedTuple):
+    """How many meters of each node are out of the band, (nodes, slots), and how far."""
+
+    known: IntArray
+    under: IntArray
+    over: IntArray
+    lowest_pu: FloatArray  # of those under; inf where none is
+    highest_pu: FloatArray
+
+    @classmethod
+    def nothing(cls, nodes: int, slots: int) -> "Census":
+        """Return one of no meters."""
+        shape = (nodes, slots)
+        return cls(
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+            np.full(shape, np.inf),
+            np.full(shape, -np.inf),
+        )
+
+    def add(self, measures: Measures, node: IntArray, first: int, policy: VoltagePolicy) -> None:
+        """Count meters in, at the slots from ``first`` on; ``node`` −1 = of none."""
+        rows = np.flatnonzero(node >= 0)
+        if not len(rows):
+            return
+        rows = rows[np.argsort(node[rows], kind="stable")]
+        begins = np.flatnonzero(np.diff(node[rows], prepend=-1))
+        at = (node[rows][begins][:, None], np.arange(first, first + measures.slots))
+        low, high = measures.voltage_low_pu[rows], measures.voltage_high_pu[rows]
+        self.known[at] += np.add.reduceat(np.isfinite(low), begins, axis=0, dtype=np.int64)
+        under, over = (flags[rows] for flags in out_of_band(measures, policy))
+        if under.any():
+            self.under[at] += np.add.reduceat(under, begins, axis=0, dtype=np.int64)
+            lowest = np.fmin.reduceat(low, begins, axis=0)
+            self.lowest_pu[at] = np.fmin(self.lowest_pu[at], lowest)
+        if over.any():
+            self.over[at] += np.add.reduceat(over, begins, axis=0, dtype=np.int64)
+            highest = np.fmax.reduceat(high, begins, axis=0)
+            self.highest_pu[at] = np.fmax(self.highest_pu[at], highest)
+
+    def runs(
+        self, policy: VoltagePolicy, below: "tuple[Census, IntArray] | None" = None
+    ) -> list[Run]:
+        """Return the times when most known meters of a node are out together.
+
+        Args:
+            policy: how many are most.
+            below: the nodes below these, and which of these each is under: most of them must be
+                out, too, and two of them at least where there are.
+        """
+        found: list[Run] = []
+        sides = ((self.under, "under", self.lowest_pu), (self.over, "over", self.highest_pu))
+        for out, kind, worst in sides:
+            most = (out >= _MIN_METERS) & (out >= policy.node_share * self.known)
+            if below is not None:
+                most &= self._are_most(*below, kind, policy)
+            found += _runs(most, worst, kind, policy.min_run)
+        return sorted(found)
+
+    def _are_most(
+        self, parts: "Census", above: IntArray, kind: str, policy: VoltagePolicy
+    ) -> BoolArray:
+        out = parts.under if kind == "under" else parts.over
+        count, whole = np.zeros_like(self.known), np.zeros_like(self.known)
+        has = above >= 0
+        is_known = parts.known[has] > 0
+        np.add.at(whole, above[has], is_known)
+        np.add.at(count, above[has], is_known & (out[has] >= policy.node_share * parts.known[has]))
+        enough = np.minimum(whole, _MIN_METERS)
+        are: BoolArray = (count >= enough) & (count >= policy.node_share * whole)
+        return are
+
+
 def node_runs(measures: Measures, node: IntArray, nodes: int, policy: VoltagePolicy) -> list[Run]:
     """Return the times when most known meters of a node are out of the band together."""
-    known = np.isfinite(measures.voltage_low_pu)
-    count = _per_node(known, node, nodes)
-    found: list[Run] = []
-    sides = zip(out_of_band(measures, policy), ("under", "over"), strict=True)
-    values = (measures.voltage_low_pu, measures.voltage_high_pu)
-    for (flags, kind), pu in zip(sides, values, strict=True):
-        out = _per_node(flags, node, nodes)
-        most = (out >= _MIN_METERS) & (out >= policy.node_share * count)
-        worst = np.full(out.shape, np.inf if kind == "under" else -np.inf)
-        choose = np.minimum if kind == "under" else np.maximum
-        has = node >= 0
-        choose.at(worst, node[has], np.where(flags, pu, worst[0, 0])[has])
-        found += _runs(most, worst, kind, policy.min_run)
-    return sorted(found)
+    census = Census.nothing(nodes, measures.voltage_low_pu.shape[1])
+    census.add(measures, node, 0, policy)
+    return census.runs(policy)
 
 
 def seamless(days: Sequence[tuple[int, int, list[Run]]], policy: VoltagePolicy) -> list[Run]:
@@ -117,9 +190,3 @@ def _runs(flags: BoolArray, pu: FloatArray, kind: str, min_run: int) -> list[Run
         Run(one, kind, first, last, float(worse(pu[one, first:last])), last == slots)
         for one, first, last in places
     ]
-
-
-def _per_node(flags: BoolArray, node: IntArray, nodes: int) -> IntArray:
-    total = np.zeros((nodes, flags.shape[1]), np.int64)
-    np.add.at(total, node[node >= 0], flags[node >= 0])
-    return total

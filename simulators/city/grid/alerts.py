@@ -1,5 +1,6 @@
 """What meters say of their own accord: last gasps, phases, covers, voltage out of limits."""
 
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +18,7 @@ _GASPS = 0.85  # share of meters whose last message gets through
 _BOOT_MS = (3_000, 20_000)
 _MINUTES_MS = 600_000
 _LOW, _HIGH = 0.9, 1.1  # of the nominal voltage
+_MOST_PLACES = 1 << 20  # devices, eight numbers each
 _HEALS = 0.01  # the limit is passed this far before all is well again
 
 
@@ -74,8 +76,11 @@ class Alerts:
 
     def _outage(self, scenario: Scenario) -> Iterator[Event]:
         dark = self._effects.darkened(scenario)
-        for place, name in enumerate(dark):
-            draws = [float(x) for x in throw(self._key, np.arange(4) + 8 * place + 5000)]
+        for name in dark:
+            place = zlib.crc32(name.encode()) % (_MOST_PLACES // 8)
+            # the moment is part of it: what one outage did to a device, another need not
+            part = scenario.from_ms // 1000 * _MOST_PLACES + 8 * place
+            draws = [float(x) for x in throw(self._key, np.arange(4) + part)]
             if draws[0] < _GASPS:
                 at_ms = scenario.from_ms + 100 + round(draws[1] * (GASP_MS - 200))
                 yield Event(name, at_ms, at_ms, LAST_GASP)

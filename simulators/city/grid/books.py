@@ -88,7 +88,8 @@ class Books:
     def _note_outage(
         self, scenario: Scenario, on: Mask, sight: Sight, sums: dict[str, float]
     ) -> None:
-        names = self._roster.under(scenario.where)
+        is_one = self._roster.is_customer(scenario.where)
+        names = [scenario.where] if is_one else self._roster.under(scenario.where)
         who = [self._roster.customer(name) for name in names if self._roster.is_customer(name)]
         lacking = (sight.wanted_w[who] - sight.true_w[who])[:, on]
         _add(sums, "unserved_wh", lacking.sum() * sight.slot_ms / _MS_PER_HOUR)

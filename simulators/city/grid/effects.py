@@ -13,7 +13,9 @@ from simulators.city.grid.roster import Roster
 
 Mask = NDArray[np.bool_]
 _HIDES = frozenset({"theft", "bypass"})
-DARKENS = frozenset({"feeder_outage", "transformer_outage", "phase_loss"})
+_OF_TRANSFORMERS = frozenset({"feeder_outage", "transformer_outage", "phase_loss"})
+SERVICE = "service_outage"  # the fuse of one customer
+DARKENS = _OF_TRANSFORMERS | {SERVICE}
 
 
 class Measured(NamedTuple):
@@ -53,10 +55,19 @@ class Effects:
     def dead_phases(self, edges: Ints) -> Mask | None:
         """Return transformer × phase × slot without voltage, None where all is well."""
         dead = None
-        for _, scenario, on in self.running(edges, DARKENS):
+        for _, scenario, on in self.running(edges, _OF_TRANSFORMERS):
             if dead is None:
                 dead = np.zeros((self._layout.feeder.size, PHASES, on.size), dtype=np.bool_)
             dead[self._struck(scenario)] |= on
+        return dead
+
+    def dead_customers(self, edges: Ints) -> Mask | None:
+        """Return customer × slot without a service, None where all have theirs."""
+        dead = None
+        for _, scenario, on in self.running(edges, frozenset({SERVICE})):
+            if dead is None:
+                dead = np.zeros((self._layout.kind.size, on.size), dtype=np.bool_)
+            dead[self._roster.customer(scenario.where)] |= on
         return dead
 
     def source_factor(self, edges: Ints) -> Floats:
@@ -107,6 +118,8 @@ class Effects:
 
     def darkened(self, scenario: Scenario) -> list[str]:
         """Return the devices that an outage leaves without power."""
+        if scenario.kind == SERVICE:
+            return [scenario.where]
         under = self._roster.under(scenario.where)
         if scenario.kind != "phase_loss":
             return list(under)
@@ -136,7 +149,8 @@ class Effects:
         spans = sorted(
             Span(scenario.from_ms, scenario.to_ms)
             for scenario in self.scenarios
-            if scenario.kind in DARKENS and self._struck_mask(scenario)[of, phase]
+            if (scenario.kind in _OF_TRANSFORMERS and self._struck_mask(scenario)[of, phase])
+            or (scenario.kind == SERVICE and self._roster.customer(scenario.where) == customer)
         )
         merged: list[Span] = []
         for span in spans:

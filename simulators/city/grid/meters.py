@@ -12,7 +12,8 @@ from simulators.city.grid.effects import Mask, Measured
 from simulators.city.grid.sampling import Clocks, Register, Rows
 
 GAIN_1, GAIN_05 = 0.0035, 0.0015  # standard deviations that fill class 1, class 0.5
-_SKEW_S, _MOST_SKEW_S = 4.0, 15.0  # clocks that are set over the network, now and then
+CLOCK_S = 4.0  # standard deviation of clocks that are set over the network, now and then
+_MOST_SKEWS = 3.75
 ONE = 1000  # a power factor
 
 
@@ -37,18 +38,19 @@ class Bank:
         names: of the devices.
         key: one for each device.
         gain: standard deviation of their errors.
-        interval_ms: how often they are read.
+        times: how often they are read, ms, and how wrong their clocks are, s.
     """
 
     def __init__(
-        self, profile: str, names: Sequence[str], key: Words, gain: float, interval_ms: int
+        self, profile: str, names: Sequence[str], key: Words, gain: float, times: tuple[int, float]
     ) -> None:
-        self.profile, self.names, self.interval_ms = profile, names, interval_ms
+        self.profile, self.names = profile, names
+        self.interval_ms, clock_s = times
         self.key = key
         # a class is a limit, not a standard deviation: meters beyond it are not sold
         error = np.clip(normal(key, 60), -2.8, 2.8) * gain
         self.gain = 1 + error[:, None]
-        skew_s = np.clip(normal(key, 61) * _SKEW_S, -_MOST_SKEW_S, _MOST_SKEW_S)
+        skew_s = np.clip(normal(key, 61), -_MOST_SKEWS, _MOST_SKEWS) * clock_s
         self.clocks = Clocks(np.rint(skew_s * 1000).astype(np.int64))
         start = (1e6 + 2.9e7 * throw(key, 62)).astype(np.int64)
         # nobody has exported anything yet, and motors have taken a third in vars

@@ -38,6 +38,7 @@ KINDS: Mapping[str, Kind] = {
     "meter_stopped": Kind("meter", {}, None),
     "feeder_outage": Kind("feeder", {}, (0.02, 0.06)),
     "transformer_outage": Kind("transformer", {}, (0.02, 0.08)),
+    "service_outage": Kind("meter", {}, (0.02, 0.08)),
     "phase_loss": Kind("transformer", {"phase": _PHASE}, (0.05, 0.1)),
     "voltage_out_of_band": Kind("feeder", {"factor": Range(0.8, 1.15, (0.83, 0.87))}, (0.1, 0.2)),
     "overload": Kind("transformer", {"factor": Range(1.1, 3.0, (2.0, 2.4))}, (0.2, 0.4)),

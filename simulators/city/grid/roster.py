@@ -1,10 +1,11 @@
 """Names of everything in the grid, and what the operator's registry says of it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from simulators.city.frame import DeviceRow, NodeRow, Tie
+from simulators.city.frame import DeviceRow, NodeRow, Tie, cabinet_name
 from simulators.city.grid.layout import CABINET, Layout
 from simulators.city.grid.sweep import Nodes
 
@@ -20,6 +21,10 @@ class Roster:
         self._layout = layout
         self._interval_ms = interval_ms
         cabinets = np.cumsum(layout.kind == CABINET)
+        self.cabinets = {  # by the number of the customer that is its meter
+            k: cabinet_name(at)
+            for at, k in enumerate(np.flatnonzero(layout.kind == CABINET).tolist())
+        }
         self.customers: list[str] = [
             f"cab-{cabinets[k]:04d}"
             if layout.kind[k] == CABINET
@@ -52,7 +57,7 @@ class Roster:
         return usual_ms if self._interval_ms is None else self._interval_ms
 
     def nodes(self) -> list[NodeRow]:
-        """Return substations, feeders, transformers, concentrators, areas."""
+        """Return substations, feeders, transformers, concentrators, areas, roadside cabinets."""
         layout = self._layout
         rows = [NodeRow(name, "site", f"Area {k + 1}") for k, name in enumerate(self.sites)]
         rows += [
@@ -72,6 +77,9 @@ class Roster:
             )
             area = self.sites[layout.substation[feeder]]
             rows.append(NodeRow(self.concentrators[k], "concentrator", "", (Tie(area),), place))
+        for k, name in self.cabinets.items():
+            above = (Tie(self.transformers[int(layout.transformer[k])]),)
+            rows.append(NodeRow(name, "cabinet", "Roadside cabinet", above))
         return rows
 
     def devices(self, misplaced: Mapping[int, str]) -> list[DeviceRow]:
@@ -81,7 +89,8 @@ class Roster:
         for k, name in enumerate(self.customers):
             of = int(layout.transformer[k])
             three = bool(layout.is_three_phase[k])
-            parent = misplaced.get(k, self.transformers[of])
+            here = self.cabinets.get(k, self.transformers[of])
+            parent = misplaced.get(k, here)
             rating = {"amperes": _MAIN_3P_A if three else _MAIN_A, "phases": 3 if three else 1}
             rows.append(
                 DeviceRow(
@@ -91,6 +100,7 @@ class Roster:
                     uplink=self.concentrators[of],
                     serial=f"SIM-{k + 1:07d}",
                     rating=rating,
+                    is_prosumer=bool(layout.solar_w[k] > 0),
                 )
             )
         return rows + self._instruments()
@@ -100,7 +110,7 @@ class Roster:
         for k, name in enumerate(self.heads):
             title = "Feeder head, values referred to 400 V"
             above = (Tie(self.feeders[k]),)
-            rows.append(self._row(name, "em3", EM_MS, above, title))
+            rows.append(replace(self._row(name, "em3", EM_MS, above, title), is_head=True))
         for k, name in enumerate(self.transformer_meters):
             rows.append(self._row(name, "dtm", DTM_MS, (Tie(self.transformers[k]),)))
         for of, name in zip(self.measured.tolist(), self.quality, strict=True):

@@ -50,6 +50,7 @@ class _Power(NamedTuple):
     wanted_w: Floats  # customer × slot
     flow: Flow
     source: Floats  # volts, feeder × phase × slot
+    dark: Mask | None  # customer × phase × slot
     dead: Mask | None  # transformer × phase × slot
 
 
@@ -61,17 +62,23 @@ class Grid(World, Supply):
         customers: homes and shops, each with a meter.
         cabinets: at the road, each with a meter, fed like a home.
         interval_ms: of every device, instead of 30, 15 and 10 min.
+        clock_s: standard deviation of the devices' clocks.
     """
 
     kinds = frozenset(KINDS)
 
     def __init__(
-        self, seed: int, customers: int, cabinets: int = 0, interval_ms: int | None = None
+        self,
+        seed: int,
+        customers: int,
+        cabinets: int = 0,
+        interval_ms: int | None = None,
+        clock_s: float = meters.CLOCK_S,
     ) -> None:
         self.slot_ms = SLOT_MS if interval_ms is None else min(interval_ms, SLOT_MS)
         self.layout = layout = build(seed, customers, cabinets)
         self.roster = Roster(layout, interval_ms)
-        self._seed = seed
+        self._seed, self._clock_s = seed, clock_s
         self._weather = Weather(seed)
         self._loads = Loads(seed, layout, self._weather)
         self._orders = Orders(seed, layout, self.roster, self.slot_ms)
@@ -130,13 +137,12 @@ class Grid(World, Supply):
         volts = np.zeros(power.true.active_w.shape)
         volts[self._points] = np.abs(power.flow.voltage[self.layout.services[self._points]])
         seen, hidden = self._effects.measure(edges, power.true)
-        dark = None if power.dead is None else power.dead[self.layout.transformer]
         now = meters.Step(edges, self.slot_ms, self._frequency(edges), self._effects.clocks(edges))
-        readings = self._read_customers(now, seen, volts, dark)
+        readings = self._read_customers(now, seen, volts, power.dark)
         loading = self._read_utility(now, power, readings)
         self._enter(edges, power, seen, hidden, (volts, loading))
         alive = np.broadcast_to((self.layout.services >= 0)[:, :, None], volts.shape)
-        alive = alive if dark is None else alive & ~dark
+        alive = alive if power.dark is None else alive & ~power.dark
         events = self._alerts.until(to_ms)
         events += self._alerts.voltages(edges[:-1], self.slot_ms, volts, alive)
         self._ended_ms = to_ms
@@ -153,8 +159,10 @@ class Grid(World, Supply):
         if dead is not None:
             node_dead = dead[layout.node_transformer, layout.node_phase]
             node_dead[layout.node_transformer < 0] = False
+        dark = self._dark(edges, dead)
+        if dark is not None:
             for part in spread:
-                part[dead[layout.transformer]] = 0
+                part[dark] = 0
         power = np.zeros((layout.network.parent.size, edges.size - 1), dtype=np.complex128)
         at = layout.services[self._points]
         power[at] = spread.active_w[self._points] + 1j * spread.reactive_var[self._points]
@@ -163,7 +171,16 @@ class Grid(World, Supply):
         source_v = np.repeat(source[:, None, :], PHASES, axis=1)
         heads = _complex_power(source_v, flow.current[layout.heads])
         busbars = _complex_power(flow.voltage[layout.busbars], flow.current[layout.busbars])
-        return _Power(heads, busbars, spread, load.active_w, flow, source_v, dead)
+        return _Power(heads, busbars, spread, load.active_w, flow, source_v, dark, dead)
+
+    def _dark(self, edges: Ints, dead: Mask | None) -> Mask | None:
+        """Return where customers have no voltage, customer × phase × slot."""
+        cut = self._effects.dead_customers(edges)
+        dark = None if dead is None else dead[self.layout.transformer]
+        if cut is None:
+            return dark
+        every = np.repeat(cut[:, None, :], PHASES, axis=1)
+        return every if dark is None else every | dark
 
     def _source(self, edges: Ints) -> Floats:
         """Return the voltage of each feeder's busbar: the tap changer follows the load slowly."""
@@ -238,7 +255,8 @@ class Grid(World, Supply):
 
         def bank(profile: str, names: Sequence[str], gain: float, usual_ms: int) -> Bank:
             key = meters.bank_key(seed, len(banks), len(names))
-            banks.append(Bank(profile, names, key, gain, roster.interval_ms(usual_ms)))
+            times = roster.interval_ms(usual_ms), self._clock_s
+            banks.append(Bank(profile, names, key, gain, times))
             return banks[-1]
 
         banks: list[Bank] = []

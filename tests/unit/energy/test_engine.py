@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.energy.edits import FILE_NAME, EditBook, EditLine, append
 from gateway.energy.engine.kept import from_bytes
-from gateway.energy.engine.pieces import SETTLE_MS, Piece, Pieces
+from gateway.energy.engine.pieces import PATIENCE_MS, SETTLE_MS, Piece, Pieces
 from gateway.registry import Registry
 from gateway.registry.entries import RegistryFile
 from gateway.store import Merger
@@ -249,6 +249,24 @@ def test_gasps_of_a_transformers_meters_are_one_alarm_until_power_returns(tmp_pa
     assert {json.loads(one.body)["minutes"] for one in utility.lines("interruptions")} == {10}
 
 
+@pytest.mark.parametrize(("lasts_s", "severity"), [(300, 1), (301, 3)])
+def test_an_outage_of_five_minutes_is_momentary(
+    tmp_path: Path, lasts_s: int, severity: int
+) -> None:
+    """39/2015/TT-BCT counts interruptions of over five minutes; shorter ones are MAIFI's."""
+    utility = lit(tmp_path)
+    dark_ms = utility.now_ms
+    utility.say([0, 2, 4, 6], GASP, dark_ms)
+    utility.go(40)
+    assert [alarm.severity for alarm in utility.alarms()] == [3]  # while it lasts, nobody knows
+    utility.now_ms = dark_ms + lasts_s * 1000
+    utility.say([0, 2, 4, 6], RETURNED, utility.now_ms)
+    utility.go(40)
+    (alarm,) = utility.alarms()
+    assert alarm.severity == severity
+    assert ("is_momentary" in json.loads(alarm.evidence)) is (severity == 1)
+
+
 def test_an_alarm_told_before_a_death_stays_one_line(tmp_path: Path) -> None:
     utility = lit(tmp_path)
     dark_ms = utility.now_ms
@@ -313,6 +331,22 @@ def test_the_queue_does_the_oldest_day_first_and_spares_dear_groups() -> None:
     assert not pieces.add([Piece(4, "em1", 1)], 9000)
     pieces.add([Piece(5, "em1", 0)], 10_000)
     assert dict(pieces.waiting()) == {Piece(4, "em1", 1): SETTLE_MS, Piece(5, "em1", 0): 50_000}
+
+
+def test_what_keeps_coming_is_worked_out_together_and_yet_in_half_a_minute() -> None:
+    pieces, one = Pieces(), Piece(5, "em1", 0)
+    for now_ms in range(0, 12_000, 1000):  # an interval's readings, a second apart
+        pieces.add([one], now_ms)
+        assert pieces.next(now_ms) is None
+    assert pieces.next(11_000 + SETTLE_MS) == one
+    pieces.done(one, 0)
+    due = []
+    for now_ms in range(20_000, 120_000, 1000):  # somebody sends every second
+        pieces.add([one], now_ms)
+        if pieces.next(now_ms) == one:
+            pieces.done(one, 0)
+            due.append(now_ms)
+    assert due == [20_000 + PATIENCE_MS, 81_000, 112_000]
 
 
 @pytest.mark.parametrize("state", [b"", b"nonsense", b"\x91\x01"])

@@ -15,6 +15,7 @@ from tools.energy_town.losses import Street, draw_street
 
 BASE_DAYS, DAYS, SLOTS = 14, 18, 48
 DAY_MS = 86_400_000
+COVER_REMOVED, OTHER = 40, 5
 LATE = range(3 * SLOTS + 10, 3 * SLOTS + 14)  # marks that one meter sends only in the end
 
 
@@ -63,6 +64,9 @@ def utility_with(folder: Path, street: Street) -> Utility:
     for k, registers in enumerate(street.import_wh):
         kept = marks[~np.isin(marks, LATE)] if k == 0 else marks
         send(utility, "em1", k, kept.astype(np.float64), registers[kept])
+    # somebody takes the cover off on the day of the theft; elsewhere it was weeks before
+    utility.say([street.thief], COVER_REMOVED, MONDAY_MS + BASE_DAYS * DAY_MS)
+    utility.say([OTHER], COVER_REMOVED, MONDAY_MS + DAY_MS)
     utility.go(220)
     return utility
 
@@ -86,6 +90,8 @@ def test_a_thief_is_alarmed_named_and_never_without_coverage(
     assert evidence["coverage"] > 0.99
     named = [one["device"] for one in evidence["suspects"][:3]]
     assert name_of(street.thief) in named
+    tampered = {one["device"] for one in evidence["suspects"] if "tamper" in one["reasons"]}
+    assert tampered == {name_of(street.thief)}
     # late readings make their day's balance again, and tell the same story
     send(utility, "em1", 0, np.array(LATE, np.float64), street.import_wh[0, list(LATE)])
     utility.go(220)

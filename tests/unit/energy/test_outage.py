@@ -19,7 +19,7 @@ from gateway.energy.outage import (
     reliability,
 )
 from gateway.energy.series import empty_window
-from gateway.model import Quality
+from gateway.model import IntArray, Quality
 from gateway.policies import load_policies
 from tests.faults import quick_or_soak
 from tools.energy_town.outage_score import OutageScore, play, score
@@ -146,6 +146,63 @@ def test_a_dark_cabinet_turns_silence_into_an_outage() -> None:
     assert told(watch) == [(Cause.POWER, Level.TRANSFORMER, 3, True)]
 
 
+def roadside(uplink: int = -1) -> Topology:
+    """Return the small grid whose meters cannot gasp, and two detectors of a cabinet at T3."""
+    grid = small_grid()
+
+    def grown(column: IntArray, *more: int) -> IntArray:
+        return np.concatenate([column, np.array(more, column.dtype)])
+
+    cabinet = int(Role.CABINET)
+    return grid._replace(
+        device_index=grown(grid.device_index, 200, 201),
+        role=grown(grid.role, cabinet, cabinet),
+        transformer=grown(grid.transformer, 3, 3),
+        uplink=grown(grid.uplink, uplink, uplink),
+        interval_ms=grown(grid.interval_ms, 30_000, 30_000),
+        can_gasp=np.zeros(18, np.bool_),
+        cabinet=np.array([-1] * 16 + [0, 0]),
+        fed_feeder=np.full(18, -1),
+    )
+
+
+def of_roadside(*parts: Facts, until_s: int, grid: Topology | None = None) -> OutageWatch:
+    watch = OutageWatch(grid or roadside(), POLICY)
+    watch.feed(T0 + until_s * 1000, Facts.joined([readings(range(18), 0), *parts]))
+    return watch
+
+
+def test_detectors_of_a_cabinet_are_one_witness() -> None:
+    lost = facts((12, LOST, 60), (13, LOST, 61), (14, LOST, 62), (15, LOST, 63))
+    dark = facts((16, LOST, 65), (17, LOST, 66))
+    (outage,) = of_roadside(lost, dark, until_s=150).alarms
+    assert (outage.cause, outage.level, outage.node) == (Cause.POWER, Level.TRANSFORMER, 3)
+    assert outage.rows == (12, 13, 14, 15)  # a detector is evidence, and no customer
+    found = {one.name: one.times for one in outage.evidence}
+    assert found["cabinet_dark"] == 1
+    broken = facts((16, LOST, 65))  # by a fault of its own: the other one is heard
+    (link,) = of_roadside(lost, broken, readings(range(17, 18), 120, 150), until_s=150).alarms
+    assert link.cause is Cause.COMMS
+    assert {one.name: one.times for one in link.evidence}["cabinet_alive"] == 1
+
+
+def test_a_dark_cabinet_alone_is_nothing_of_the_grids() -> None:
+    assert of_roadside(facts((16, LOST, 65), (17, LOST, 66)), until_s=300).alarms == ()
+
+
+def test_a_cabinet_of_which_only_the_feeder_is_known_speaks_for_the_feeder() -> None:
+    grid = roadside()
+    transformer = grid.transformer.copy()
+    transformer[16:] = -1
+    fed = np.full(18, -1)
+    fed[16:] = 1
+    grid = grid._replace(transformer=transformer, fed_feeder=fed)
+    lost = facts((12, LOST, 60), (13, LOST, 61), (16, LOST, 65), (17, LOST, 66))
+    (found,) = of_roadside(lost, until_s=150, grid=grid).alarms
+    evidence = {one.name: (one.times, one.weight) for one in found.evidence}
+    assert evidence["feeder_cabinet_dark"] == (1, POLICY.weights.feeder_cabinet_dark)
+
+
 def test_silence_of_two_intervals_and_the_grace_is_noticed() -> None:
     watch = OutageWatch(small_grid(), POLICY)
     watch.feed(T0, readings(range(16), 0))
@@ -187,6 +244,18 @@ def test_power_down_bit_says_that_a_gap_was_an_outage() -> None:
     assert [(a.node, a.end_ms - T0) for a in power] == [(7, 9_000_000)]
 
 
+@pytest.mark.parametrize(("returned_s", "cause"), [(903, Cause.POWER), (980, Cause.COMMS)])
+def test_a_meter_that_could_not_gasp_says_afterwards_what_it_was(
+    returned_s: int, cause: Cause
+) -> None:
+    """Its word that the power is back comes seconds after its birth: with the skew of clocks."""
+    silent = facts((5, LOST, 60), (5, ONLINE, 900))
+    watch = watch_after(silent, until_s=120)
+    assert [alarm.cause for alarm in watch.alarms] == [Cause.COMMS]
+    watch.feed(T0 + 1_000_000, facts((5, FactKind.POWER_RETURNED, returned_s)))
+    assert [alarm.cause for alarm in watch.alarms] == [cause]
+
+
 def test_a_collapsed_phase_is_a_part_of_the_transformer() -> None:
     low = Facts(
         np.array([4]),
@@ -205,8 +274,11 @@ def test_a_collapsed_phase_is_a_part_of_the_transformer() -> None:
 def test_restoration_leaves_a_nested_outage() -> None:
     out = facts(*((row, GASP, 10) for row in range(12)))
     back = facts(*((row, FactKind.POWER_RETURNED, 1210) for row in range(11)))
-    watch = watch_after(out, back, until_s=1400)
-    feeder, nested = watch.alarms
+    watch = watch_after(out, back, until_s=1320)
+    # a connection takes its time: nobody is left behind yet
+    assert [alarm.level for alarm in watch.alarms] == [Level.FEEDER]
+    assert [c.what for c in watch.feed(T0 + 1_335_000, readings(range(1), 1330))] == ["raised"]
+    feeder, nested = list(watch.alarms)
     assert (feeder.level, feeder.end_ms) == (Level.FEEDER, T0 + 1_210_000)  # 11 of 12 ≥ 90 %
     assert (nested.level, nested.node, nested.is_open) == (Level.SERVICE, 11, True)
     assert nested.parent == feeder.id

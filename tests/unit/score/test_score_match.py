@@ -115,5 +115,6 @@ def test_what_the_api_says_becomes_claims() -> None:
     ]  # fmt: skip
     claims = [claim for event in said for claim in claims_of(event)]
     assert [one.place for one in claims] == ["em-1", "tba-7"]
-    assert claims[0].kinds == ("transformer_outage", "feeder_outage", "phase_loss")
+    power = ("transformer_outage", "feeder_outage", "phase_loss", "service_outage")
+    assert claims[0].kinds == power
     assert claims[1] == Claim(("theft",), "tba-7", 1_780_272_001_500, {"share": 0.3})

@@ -1,0 +1,233 @@
+"""Meters whose energy is missing at one place and too much at another: they hang elsewhere.
+
+What a place loses beyond iron, copper and gain errors is a sum: minus the course of each meter
+that is counted here and fed from elsewhere, plus that of each that is fed from here and counted
+elsewhere, plus what a thief's meter hides. All of a network is solved together, since wrong ones
+hide each other: shares 0 to 1 of all possible moves (least squares with a price on each move, by
+coordinates), then whole moves, the best one first. What one slot misses another takes back where
+clocks are wrong (``suspects``), and slots beside all others weigh less; both are learnt from what
+no move explains.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gateway.energy.loss.policy import LossPolicy
+from gateway.energy.loss.suspects import noise_memory, unmoved
+from gateway.model import BoolArray, FloatArray, IntArray
+
+_HUBER = 4.0  # residuals beyond so many deviations weigh less
+_MAD = 1.4826  # of a normal distribution
+_TERMS = 3  # iron, gain, copper: as in ``model``
+_LEAST_NOISE_WH = 5.0  # of a slot: registers count whole Wh at best, and models are models
+_ROUNDS, _SWEEPS = 3, 30
+_STANDS = 0.01  # a share that moves no further
+_WHOLE = 0.5
+_MOST_HIDDEN = 20.0  # times what a meter shows
+
+
+class Move(NamedTuple):
+    """A meter that should be counted elsewhere."""
+
+    meter: int
+    best: int  # row of the places
+    gain: float  # log likelihood that is lost without it, nats
+
+
+class Pull(NamedTuple):
+    """What energies say of where meters hang."""
+
+    moves: list[Move]
+    leaves: FloatArray  # (meters,): nats for not being where the registry has it
+    weight: FloatArray  # (meters,): nats that energies could bring: where few, they are mute
+
+
+class _Network(NamedTuple):
+    """What was counted."""
+
+    in_wh: FloatArray  # (places, slots), 0 where unknown
+    loss_wh: FloatArray
+    energy_wh: FloatArray  # (meters, slots)
+    known: BoolArray  # (places, slots)
+    registered: IntArray
+
+
+class _Fit(NamedTuple):
+    """The network with the technical part taken off, each place in its own noise."""
+
+    course: FloatArray  # (places, meters, slots), in standard deviations of the place
+    missing: FloatArray  # (places, slots): what no move explains
+    power: FloatArray  # (places, meters): Σ course²
+
+    def together(self) -> FloatArray:
+        """Return how courses go with what is missing, (meters, places)."""
+        return np.asarray(np.matmul(self.course, self.missing[:, :, None])[:, :, 0].T)
+
+    def gradient(self, meter: int, here: int, there: int) -> float:
+        """Return what a move would explain; from here to here: that the meter hides energy."""
+        joins = float(self.course[there, meter] @ self.missing[there])
+        leaves = float(self.course[here, meter] @ self.missing[here])
+        return joins if here == there else joins - leaves
+
+    def gradients(self, registered: IntArray) -> FloatArray:
+        """Return the same of all moves, (meters, places)."""
+        at = self.together()
+        rows = np.arange(len(registered))
+        own = at[rows, registered]
+        gradients = at - own[:, None]
+        gradients[rows, registered] = own
+        return np.asarray(gradients)
+
+    def curvature(self, registered: IntArray) -> FloatArray:
+        """Return how quickly a move would be too much, (meters, places)."""
+        rows = np.arange(len(registered))
+        own = self.power[registered, rows]
+        curvature = self.power.T + own[:, None]
+        curvature[rows, registered] = own
+        return np.asarray(curvature)
+
+    def move(self, meter: int, here: int, there: int, share: float) -> None:
+        """Count a part of a meter elsewhere."""
+        self.missing[there] -= share * self.course[there, meter]
+        if here != there:
+            self.missing[here] += share * self.course[here, meter]
+
+
+class _Noise(NamedTuple):
+    """Of each place."""
+
+    memory: FloatArray
+    weight: FloatArray  # (places, slots)
+    deviation: FloatArray
+
+
+def moves(
+    in_wh: FloatArray,
+    loss_wh: FloatArray,
+    energy_wh: FloatArray,
+    registered: IntArray,
+    policy: LossPolicy,
+) -> Pull:
+    """Return which meters hang elsewhere.
+
+    Args:
+        in_wh: into each place, (places, slots); NaN where its own meter is silent.
+        loss_wh: what came in and was not shown, (places, slots).
+        energy_wh: of each meter, (meters, slots); 0 where nothing is known.
+        registered: place at which each meter was counted.
+        policy: what is enough.
+    """
+    rule = policy.wiring
+    known: BoolArray = np.isfinite(in_wh) & np.isfinite(loss_wh)
+    known[known.sum(axis=1) < rule.min_slots] = False
+    through, lost = (np.where(known, column, 0.0) for column in (np.abs(in_wh), loss_wh))
+    network = _Network(through, lost, energy_wh, known, registered)
+    shares = np.zeros((len(registered), len(in_wh)))
+    places = len(in_wh)
+    noise = _Noise(np.zeros(places), known.astype(np.float64), np.ones(places))
+    noise = _learnt(_fitted(network, noise, shares), network, noise)
+    fit = _fitted(network, noise, shares)
+    for _ in range(_ROUNDS):
+        _relax(fit, registered, shares, rule.min_gain_nats)
+        is_own = np.arange(places)[None, :] == registered[:, None]
+        shares = np.where(is_own, shares, shares >= _WHOLE)
+        fit = _fitted(network, noise, shares)
+        _polish(fit, registered, shares, policy)
+        noise = _learnt(fit, network, noise)
+        fit = _fitted(network, noise, shares)
+    return _pulled(fit, registered, shares, rule.min_gain_nats)
+
+
+def _fitted(network: _Network, noise: _Noise, shares: FloatArray) -> _Fit:
+    """Return the network in the light of its noise, with some moves made."""
+    courses, missing = [], []
+    for place, through in enumerate(network.in_wh):
+        known, memory = network.known[place], float(noise.memory[place])
+        weight = noise.weight[place] / noise.deviation[place]
+        scaled = through / max(float(through.max()), 1.0)
+        design = np.stack([known.astype(np.float64), scaled, scaled**2])
+        rows = np.concatenate(
+            [design, network.loss_wh[place : place + 1], np.where(known, network.energy_wh, 0.0)]
+        )
+        rows = unmoved(rows, memory) * weight
+        basis = np.linalg.qr(rows[:_TERMS].T)[0]
+        rest = rows[_TERMS:] - (rows[_TERMS:] @ basis) @ basis.T
+        missing.append(rest[0])
+        courses.append(rest[1:])
+    course = np.stack(courses)
+    fit = _Fit(course, np.stack(missing), (course**2).sum(axis=2))
+    for meter, there in zip(*np.nonzero(shares), strict=True):
+        fit.move(meter, int(network.registered[meter]), there, float(shares[meter, there]))
+    return fit
+
+
+def _learnt(fit: _Fit, network: _Network, before: _Noise) -> _Noise:
+    """Return what is noise: all that no move explains."""
+    memory, weights, deviations = [], [], []
+    for place, known in enumerate(network.known):
+        scale = np.maximum(before.weight[place], 1e-6) / before.deviation[place]
+        rest = np.where(known, fit.missing[place] / scale, 0.0)
+        spread = _MAD * float(np.median(np.abs(rest[known]))) if known.any() else 1.0
+        limit = _HUBER * max(spread, 1.0)
+        weight = known * np.minimum(1.0, limit / np.maximum(np.abs(rest), limit))
+        power = float(((rest * weight) ** 2).sum()) / max(int(known.sum()) - _TERMS, 1)
+        moved = rest - before.memory[place] * np.concatenate([[0.0], rest[:-1]])  # as it was
+        memory.append(noise_memory(np.where(known, moved, np.nan)))
+        weights.append(weight)
+        deviations.append(max(power**0.5, _LEAST_NOISE_WH))
+    return _Noise(np.array(memory), np.stack(weights), np.array(deviations))
+
+
+def _relax(fit: _Fit, registered: IntArray, shares: FloatArray, price: float) -> None:
+    """Find shares of moves, coordinate by coordinate."""
+    curvature = np.maximum(fit.curvature(registered), 1e-12)
+    for _ in range(_SWEEPS):
+        promising = (fit.gradients(registered) > _WHOLE * price) | (shares > 0)
+        furthest = 0.0
+        for meter, there in zip(*np.nonzero(promising), strict=True):
+            here, share = int(registered[meter]), float(shares[meter, there])
+            gradient = fit.gradient(meter, here, there) - price
+            most = _MOST_HIDDEN if here == there else 1.0
+            step = min(max(share + gradient / curvature[meter, there], 0.0), most) - share
+            if step:
+                fit.move(meter, here, there, step)
+                shares[meter, there] = share + step
+                furthest = max(furthest, abs(step))
+        if furthest < _STANDS:
+            return
+
+
+def _polish(fit: _Fit, registered: IntArray, shares: FloatArray, policy: LossPolicy) -> None:
+    """Make or take back whole moves, as long as any of them explains more than its price."""
+    rule = policy.wiring
+    curvature = fit.curvature(registered)
+    rows = np.arange(len(registered))
+    for _ in range(rule.most_moves):
+        gradients = fit.gradients(registered)
+        is_made: BoolArray = np.greater(shares, 0)
+        gain = np.where(is_made, -gradients, gradients) - curvature / 2
+        gain += np.where(is_made, rule.min_gain_nats, -rule.min_gain_nats)
+        is_moved = is_made & (np.arange(gain.shape[1]) != registered[:, None])
+        gain[~is_made & is_moved.any(axis=1)[:, None]] = -np.inf  # it hangs at one place
+        gain[rows, registered] = -np.inf
+        meter, there = np.unravel_index(int(gain.argmax()), gain.shape)
+        if gain[meter, there] <= 0:
+            return
+        share = -1.0 if is_made[meter, there] else 1.0
+        fit.move(int(meter), int(registered[meter]), int(there), share)
+        shares[meter, there] += share
+
+
+def _pulled(fit: _Fit, registered: IntArray, shares: FloatArray, least: float) -> Pull:
+    rows = np.arange(len(registered))
+    weight = fit.power[registered, rows] / 2
+    at = fit.together()
+    leaves = -at[rows, registered] - weight
+    gains = fit.gradients(registered) + fit.curvature(registered) / 2
+    found = [
+        Move(int(meter), int(there), float(gains[meter, there]))
+        for meter, there in zip(*np.nonzero(shares), strict=True)
+        if there != registered[meter] and gains[meter, there] >= least
+    ]
+    return Pull(found, np.where(weight > 0, leaves, -np.inf), weight)

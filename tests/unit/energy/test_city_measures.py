@@ -1,0 +1,19 @@
+"""A small street of the city: totals right to 1 Wh, violations found, estimates as even ones."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tools.city_desk.measures import score_measures
+
+
+def test_totals_and_violations_of_a_street(tmp_path: Path) -> None:
+    """30 seeds at their full length: make score-energy."""
+    found = score_measures(tmp_path, 6, meters=40, days=7, habit_days=3)
+    assert found.exact == found.meters >= 40
+    assert found.violations_found >= 0.99 * found.violations
+    assert found.violations > 20
+    assert found.lines_false == found.alarms_false == 0
+    assert found.alarms > 0
+    for hours in (1, 2):  # up to two hours the register is spread evenly
+        assert np.mean(found.errors_kwh[hours]) <= np.mean(found.flat_kwh[hours]) + 0.001

@@ -1,0 +1,181 @@
+"""Toll lanes, scales, radars and weather at the road, through store and engine."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.model import Quality, ReadingBatch
+from gateway.ports import DeviceRow
+from tests.unit.transport.desk import MORNING_MS, Highway
+from tests.unit.transport.rig import NAN
+
+HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+TOLL, SCALE, RADAR, SKY = 100, 110, 120, 130
+DEVICES = """
+[[device]]
+id = "toll-1"
+org = "vn"
+sector = "transport"
+parent = "st-0001"
+[[device]]
+id = "wim-1"
+org = "vn"
+sector = "transport"
+parent = "st-0001"
+[[device]]
+id = "radar-1"
+org = "vn"
+sector = "transport"
+parent = "st-0002"
+[[device]]
+id = "env-1"
+org = "vn"
+sector = "env"
+parent = "st-0003"
+"""
+
+
+@pytest.fixture
+def road(tmp_path: Path) -> Highway:
+    highway = Highway(tmp_path, more=DEVICES)
+    names = {TOLL: "toll-1", SCALE: "wim-1", RADAR: "radar-1"}
+    rows = [DeviceRow(k, "vn", "transport", name, 1, MORNING_MS) for k, name in names.items()]
+    highway.meet([*rows, DeviceRow(SKY, "vn", "env", "env-1", 1, MORNING_MS)])
+    return highway
+
+
+def rows_of(
+    profile: str, device: int, rows: Sequence[tuple[float, Sequence[float]]]
+) -> ReadingBatch:
+    """Return events as minutes after the begin of the morning and values."""
+    time_ms = np.array([MORNING_MS + round(minute * MINUTE_MS) for minute, _ in rows])
+    zero = np.zeros(len(rows), np.int64)
+    return ReadingBatch(
+        profile,
+        zero + device,
+        zero,
+        np.arange(len(rows)) + int(time_ms[0] // 1000),
+        time_ms,
+        time_ms + 300,
+        np.array([values for _, values in rows], np.float64),
+        zero,
+        zero + int(Quality.VALID),
+        zero,
+        zero.copy(),
+    )
+
+
+def at(road: Highway, minute: float) -> None:
+    road.now_ms = MORNING_MS + round(minute * MINUTE_MS)
+
+
+def passage(result: int, tag: float = NAN) -> list[float]:
+    return [result, 400, 2 if result == 0 else 0, 2, 0, tag]
+
+
+def test_a_reader_that_fails_is_told_until_it_reads_again(road: Highway) -> None:
+    good = [(k * 0.2, passage(0, 1000 + k)) for k in range(50)]
+    bad = [(10 + k * 0.2, passage(4)) for k in range(50)]
+    again = [(20 + k * 0.2, passage(0, 5000 + k)) for k in range(50)]
+    at(road, 20)
+    road.send(rows_of("etc1", TOLL, good + bad))
+    road.go(2)
+    (alarm,) = road.alarms("toll_reader_failed")
+    assert alarm.place == "device:toll-1"
+    assert abs(alarm.raised_ms - (MORNING_MS + 10 * MINUTE_MS)) <= MINUTE_MS
+    assert alarm.cleared_ms == 0
+    road.start()
+    at(road, 30)
+    road.send(rows_of("etc1", TOLL, again))
+    road.go(2)
+    (after,) = road.alarms("toll_reader_failed")
+    assert after.raised_ms == alarm.raised_ms
+    assert abs(after.cleared_ms - (MORNING_MS + 20 * MINUTE_MS)) <= MINUTE_MS
+    at(road, 61)
+    road.go(2)
+    body = road.body_at("tolls", "device:toll-1", MORNING_MS)
+    assert body["passages"] == 150
+    assert body["read_rate"] == pytest.approx(100 / 150, abs=1e-4)
+    assert body["etc_share"] == pytest.approx(100 / 150, abs=1e-4)
+    assert body["transaction_p95_ms"] == 400
+
+
+def weighing(axle_kg: float) -> list[float]:
+    loads = [6000, axle_kg, *[NAN] * 4]
+    return [6000 + axle_kg, 2, *loads, 600, 90, 4]
+
+
+def test_an_overloaded_truck_is_told_once(road: Highway) -> None:
+    at(road, 10)
+    rows = [(1, weighing(9000)), (2, weighing(14_000)), (3, weighing(9500))]
+    road.send(rows_of("wim1", SCALE, rows))
+    road.go(2)
+    road.start()
+    road.go(2)
+    (alarm,) = road.alarms("overload")
+    assert alarm.raised_ms == MORNING_MS + 2 * MINUTE_MS
+    assert json.loads(alarm.evidence)["weighed_kg"] >= 14_000
+    road.send(rows_of("wim1", SCALE, [(59, weighing(8000))]), late=True)
+    at(road, 61)
+    road.go(2)
+    body = road.body_at("weighing", "device:wim-1", MORNING_MS)
+    assert (body["vehicles"], body["sound"], body["overloaded"]) == (4, 4, 1)
+
+
+def vehicle(direction: int, kmh: float = 80.0) -> list[float]:
+    return [kmh * 10, 45, 2, direction, 2000, 300, 1]
+
+
+def test_a_driver_against_the_traffic_is_told_at_once(road: Highway) -> None:
+    at(road, 59)
+    usual = [(k * 0.1, vehicle(1)) for k in range(580)]
+    road.send(rows_of("pv1", RADAR, [*usual, (58.5, vehicle(2, 60.0))]))
+    road.go(1)
+    (alarm,) = road.alarms("wrong_way")
+    assert alarm.place == "section:s-0002"
+    assert alarm.raised_ms == MORNING_MS + round(58.5 * MINUTE_MS)
+    assert json.loads(alarm.evidence)["speed_kmh"] == 60
+    at(road, 61)
+    road.go(8)
+    body = road.body_at("vehicles", "device:radar-1", MORNING_MS)
+    assert body["vehicles"] == 581
+    assert body["v85_kmh"] == 80
+    assert body["by_class"]["car"] == 581
+    assert body["flow_veh_h"][0] == 600
+
+
+def weather(level_m: float, rain: float = 0.0) -> list[float]:
+    return [rain, 0, level_m * 1000, 250, 800, 100, 100, 20, 30, 180, 50_000, 10_000]
+
+
+def test_water_over_the_road_is_warned_of_until_it_is_gone(road: Highway) -> None:
+    at(road, 31)
+    deep = [(0, weather(0.0)), (10, weather(0.25)), (20, weather(0.3)), (30, weather(0.3))]
+    road.send(rows_of("env1", SKY, deep))
+    road.go(10)
+    (alarm,) = [one for one in road.alarms() if "flood" in one.kind]
+    assert alarm.place == "section:s-0003"
+    assert alarm.raised_ms == MORNING_MS + 10 * MINUTE_MS
+    assert alarm.cleared_ms == 0
+    at(road, 62)
+    dry = [(40, weather(0.0)), (50, weather(0.0)), (60, weather(0.0))]
+    road.send(rows_of("env1", SKY, dry))
+    road.go(10)
+    (after,) = [one for one in road.alarms() if "flood" in one.kind]
+    assert after.raised_ms == alarm.raised_ms
+    assert MORNING_MS + 40 * MINUTE_MS <= after.cleared_ms <= MORNING_MS + 60 * MINUTE_MS
+
+
+def test_an_hour_that_changes_late_is_summed_up_again(road: Highway) -> None:
+    at(road, 61)
+    road.send(rows_of("etc1", TOLL, [(1, passage(0, 7)), (2, passage(0, 8))]))
+    road.go(8)
+    assert road.body_at("tolls", "device:toll-1", MORNING_MS)["passages"] == 2
+    at(road, 600)
+    road.send(rows_of("etc1", TOLL, [(3, passage(0, 9))]), late=True)
+    road.go(8)
+    assert road.body_at("tolls", "device:toll-1", MORNING_MS)["passages"] == 3

@@ -1,0 +1,1 @@
+"""Scores of ``gateway/transport`` on the simulated city, whose truth is known."""
