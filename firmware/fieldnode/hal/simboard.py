@@ -43,6 +43,7 @@ class SimBoard:
 
     fw = "0.0.0-sim"
     build_ms = 1_767_225_600_000  # 2026-01-01
+    hears_power = False
 
     def __init__(self, folder: str, sectors: int = 64, clock: "VirtualClock | None" = None) -> None:
         self._folder = folder
@@ -52,7 +53,6 @@ class SimBoard:
             _open(path, "wb").close()
         self.flash = Nor(_open(path, "r+b"), sectors, _chance)  # type: ignore[arg-type]
         self.fed = 0
-        self.hears_power = False
         self.inputs: "dict[str, Any]" = {}  # what a test has connected to the ports
 
     def ticks_ms(self) -> int:

@@ -7,13 +7,13 @@ minutes and the time servers for half a day, in which the quality becomes RTC; o
 away for an hour, and the node helps itself by a reset (ladder.py).
 """
 
-import asyncio
 import gc
 
 from fieldnode.app import Node
 from fieldnode.core import config as schema
 from fieldnode.core.block import CLOCK_NONE, CLOCK_RTC, CLOCK_SNTP, read_header, read_rows
 from fieldnode.drivers import SAMPLE, Driver
+from fieldnode.hal import tasks
 from fieldnode.hal.sim import TICKS_PERIOD_MS, VirtualClock
 from tests.firmware.twice.support import count_of, is_micropython
 from tests.firmware.twice.virtual import Board, ResetError, Server, run
@@ -132,7 +132,7 @@ def used() -> int:
 
 
 async def live(life: Life, hours: int, long_hour: int, heap: "list[int]") -> None:
-    running = asyncio.create_task(life.run())
+    running = tasks.create_task(life.run())
     hour = 0
     while hour < hours:
         away_minutes = 20 if hour % 24 == 5 else 0
@@ -143,7 +143,7 @@ async def live(life: Life, hours: int, long_hour: int, heap: "list[int]") -> Non
     heap.append(used())
     running.cancel()
     for _ in range(5):  # whoever it has started ends, too
-        await asyncio.sleep(0)
+        await tasks.sleep_ms(0)
 
 
 def test_a_month_of_the_whole_node() -> None:

@@ -1,8 +1,7 @@
 """A magnetometer at the I²C bus of a board: settings, vehicles, a wire that comes off."""
 
-import asyncio
-
 from fieldnode.drivers import load
+from fieldnode.hal import tasks
 from fieldnode.hal.sim import VirtualClock
 from fieldnode.hal.sim_i2c import I2cBus
 from fieldnode.sensing import Sensor
@@ -104,7 +103,7 @@ class Bench:
                 await self.sensor.tick()
                 self.clock.advance(self.driver.sample_ms)
 
-        asyncio.run(turn())
+        tasks.run(turn())
 
 
 def drives_by(bench: Bench, chip: Chip, at_ms: int) -> None:

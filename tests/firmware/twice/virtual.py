@@ -3,11 +3,12 @@
 The server speaks MQTT 5 by hand, as far as a node does; nothing here is the firmware's own codec.
 """
 
-import asyncio
 import json
 import struct
+import sys
 
 from fieldnode.core.block import read_header
+from fieldnode.hal import tasks
 from fieldnode.hal.sim import VirtualClock
 from fieldnode.hal.simboard import SimBoard
 from tests.firmware.twice.support import Draw, flash_of, is_micropython
@@ -20,14 +21,12 @@ NTP_EPOCH_S = 2_208_988_800
 
 
 class _Skip:
-    """MicroPython's queue of sockets, of which there are none: time passes instead."""
-
-    map: "dict[int, object]" = {}  # noqa: RUF012 - what the loop looks at
+    """The streams of MicroPython's tasks, of which there are none: time passes instead."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
 
-    def wait_io_event(self, wait_ms: int) -> None:
+    def look(self, wait_ms: int) -> None:
         if wait_ms > 0:
             self._clock.advance(wait_ms)
 
@@ -39,14 +38,14 @@ def run(clock: VirtualClock, work: "Coroutine[Any, Any, None]") -> None:
 
         run_virtually(clock, work)
         return
-    core: "Any" = asyncio.core  # type: ignore[attr-defined]
-    before = core.ticks, core._io_queue
-    core.ticks = lambda: clock.true_ms
-    core._io_queue = _Skip(clock)
+    inside: "Any" = sys.modules["fieldnode.hal.tasks_mp"]
+    before = inside.ticks_ms, inside._streams
+    inside.ticks_ms = lambda: clock.true_ms
+    inside._streams = _Skip(clock)
     try:
-        asyncio.run(work)
+        tasks.run(work)
     finally:
-        core.ticks, core._io_queue = before
+        inside.ticks_ms, inside._streams = before
 
 
 class Wire:
@@ -54,7 +53,7 @@ class Wire:
 
     def __init__(self, server: "Server") -> None:
         self._server = server
-        self._there = asyncio.Event()
+        self._there = tasks.Event()
         self._data = b""
         self.is_over = False
 
