@@ -12,6 +12,8 @@ from tests.firmware.tools import ROOT
 _FOLDER = ROOT / "firmware/fieldnode/drivers"
 _SHARED = {"__init__", "aes_py", "chip", "crc", "glo", "hdlc", "lane", "obis", "text"}
 _NAMES = sorted(path.stem for path in _FOLDER.glob("*.py") if path.stem not in _SHARED)
+_SECRETS = {"key"}  # `driver_secret` of the configuration, handed on by the node
+_CHOICES = {"none", "even", "pzem", "sdm120", "sdm630", "lis3mdl", "qmc5883l"}
 # What a board carries for one driver, bytes of .mpy: of the app's 60 KB the core has 25 KB.
 _CARRIED_MAX = 8 * 1024
 
@@ -31,10 +33,10 @@ def test_every_driver_is_listed() -> None:
 
 @pytest.mark.parametrize("name", _NAMES)
 def test_every_option_is_named(name: str) -> None:
-    options = _options((_FOLDER / f"{name}.py").read_text("utf-8"))
+    options = _options((_FOLDER / f"{name}.py").read_text("utf-8")) - _SECRETS
     assert {option for option in options if f"`{option}`" not in _lines()[name]} == set()
     named = set(re.findall(r"`(\w+)`", _lines()[name].rsplit("|", 2)[1]))
-    assert named - options <= {"none", "even", "pzem", "sdm120", "sdm630"}
+    assert named - options <= _CHOICES
 
 
 @pytest.mark.parametrize("name", [name for name in _NAMES if "`em1`" in _lines()[name]])
