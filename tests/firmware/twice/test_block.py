@@ -137,17 +137,28 @@ def test_encoding_32_readings_is_cheap() -> None:
         assert garbage <= 600, garbage
     elif sys.gettrace():  # coverage makes it slow
         return
-    best_ns = 1 << 60
-    for attempt in range(600):  # the best of many: the machine has other work
+    # 40 µs where a thousand additions take 57: other work on the machine slows down both
+    best_ns = least_ns = 1 << 60
+    for attempt in range(600):
         began_ns = time.time_ns()
         for _ in range(5):
             encode(writer, rows)
-        best_ns = min(best_ns, (time.time_ns() - began_ns) // 5)
-        if best_ns <= 40_000:
+        encoded_ns = time.time_ns()
+        best_ns = min(best_ns, (encoded_ns - began_ns) // 5)
+        add_a_thousand()
+        least_ns = min(least_ns, time.time_ns() - encoded_ns)
+        if best_ns * 57 <= 40 * least_ns:
             return
         if attempt % 20 == 19:
             time.sleep(0.1)
-    raise AssertionError(best_ns)
+    raise AssertionError((best_ns, least_ns))
+
+
+def add_a_thousand() -> int:
+    total = 0
+    for n in range(1000):
+        total = (total + n * 3) & 0xFFFF
+    return total
 
 
 def test_varints() -> None:
