@@ -116,15 +116,6 @@ class _Server(uvicorn.Server):
             signal.signal(signal.SIGTERM, before)
 
     @override
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say where."""
-        await super().startup(sockets)
-        if self.started:
-            scheme = "https" if self.config.is_ssl else "http"
-            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-            logger.info("API and board on %s://%s:%d", scheme, host, self.config.port)
-
-    @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye to streams, then as uvicorn does."""
         self._end_streams()
@@ -168,7 +159,7 @@ def serve(
     Raises:
         Exception: whatever kept the API from being loaded.
     """
-    run_dir = settings.gateway.data_dir / "run"
+    run_dir, http = settings.gateway.data_dir / "run", settings.http or HttpSection()
 
     def build() -> object:
         _let_others_start(run_dir, clock)
@@ -177,6 +168,7 @@ def serve(
         )
         for mount in mounts:
             mount(app)
+        logger.info("API and board on %s", _address(http))
         return app
 
     api = LateApp(lambda: asyncio.to_thread(build))
@@ -188,7 +180,6 @@ def serve(
     def give_up() -> None:
         server.should_exit = True
 
-    http = settings.http or HttpSection()
     token = http.token.reveal() if http.token is not None else None
     front = Door(api, run_dir, clock, token, give_up)
     server = _Server(_configure(front, http, has_pages=bool(mounts)), end_streams)
@@ -201,3 +192,9 @@ def _let_others_start(run_dir: Path, clock: Callable[[], int]) -> None:
     deadline_s = time.monotonic() + YIELDS_S
     while stale_processes(run_dir, clock()) and time.monotonic() < deadline_s:
         time.sleep(LOOK_EVERY_S)
+
+
+def _address(http: HttpSection) -> str:
+    host, port = split_address(http.listen)
+    scheme = "http" if http.cert is None else "https"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
