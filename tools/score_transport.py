@@ -8,6 +8,7 @@ Thresholds were tuned on seeds below 1,000; what is printed is of others.
 import argparse
 import sys
 from collections.abc import Callable
+from typing import TypeVar
 
 from tools.road_scores import causes, flows, health, incidents
 
@@ -27,54 +28,53 @@ def main() -> None:
             print(line, flush=True)
 
 
-def _health(seeds: range, lanes: int) -> list[str]:
-    total = health.HealthScore()
-    for seed in seeds:
-        health.score(seed, lanes, total)
-        found = f"{sum(total.found.values())} of {sum(total.faults.values())} faults found"
-        print(f"   seed {seed}: {found}, {len(total.false)} false", file=sys.stderr, flush=True)
-    return health.report(total)
+Total = TypeVar("Total")
 
 
-def _incidents(seeds: range, lanes: int) -> list[str]:
-    total = incidents.IncidentScore()
-    for seed in seeds:
-        incidents.score(seed, lanes, total)
-        found = f"{sum(total.found.values())} of {sum(total.happened.values())} found"
-        print(f"   seed {seed}: {found}, {len(total.false)} false", file=sys.stderr, flush=True)
-    return incidents.report(total)
+def _scored(
+    begin: Callable[[], Total],
+    score: Callable[[int, int, Total], None],
+    progress: Callable[[Total], str],
+    report: Callable[[Total], list[str]],
+) -> Callable[[range, int], list[str]]:
+    """Return what scores one city after the other and tells how it goes on standard error."""
+
+    def run(seeds: range, lanes: int) -> list[str]:
+        total = begin()
+        for seed in seeds:
+            score(seed, lanes, total)
+            print(f"   seed {seed}: {progress(total)}", file=sys.stderr, flush=True)
+        return report(total)
+
+    return run
 
 
-def _flows(seeds: range, lanes: int) -> list[str]:
-    total = flows.FlowScore()
-    for seed in seeds:
-        flows.score(seed, lanes, total)
-        print(f"   seed {seed}", file=sys.stderr, flush=True)
-    return flows.report(total)
+def _faults(total: health.HealthScore) -> str:
+    found, faults = sum(total.found.values()), sum(total.faults.values())
+    return f"{found} of {faults} faults found, {len(total.false)} false"
 
 
-def _incidents_broken(seeds: range, lanes: int) -> list[str]:
-    total = incidents.IncidentScore()
-    for seed in seeds:
-        incidents.score_broken(seed, lanes, total)
-        print(f"   seed {seed}: {len(total.false_of_faults)} false", file=sys.stderr, flush=True)
-    return incidents.report_broken(total)
-
-
-def _causes(seeds: range, lanes: int) -> list[str]:
-    total = causes.CauseScore()
-    for seed in seeds:
-        causes.score(seed, lanes, total)
-        print(f"   seed {seed}: {sum(total.silent.values())} silences", file=sys.stderr, flush=True)
-    return causes.report(total)
+def _jams(total: incidents.IncidentScore) -> str:
+    found, happened = sum(total.found.values()), sum(total.happened.values())
+    return f"{found} of {happened} found, {len(total.false)} false"
 
 
 _SCORES: dict[str, Callable[[range, int], list[str]]] = {
-    "causes": _causes,
-    "flows": _flows,
-    "health": _health,
-    "incidents": _incidents,
-    "incidents_broken": _incidents_broken,
+    "causes": _scored(
+        causes.CauseScore,
+        causes.score,
+        lambda total: f"{sum(total.silent.values())} silences",
+        causes.report,
+    ),
+    "flows": _scored(flows.FlowScore, flows.score, lambda _: "done", flows.report),
+    "health": _scored(health.HealthScore, health.score, _faults, health.report),
+    "incidents": _scored(incidents.IncidentScore, incidents.score, _jams, incidents.report),
+    "incidents_broken": _scored(
+        incidents.IncidentScore,
+        incidents.score_broken,
+        lambda total: f"{len(total.false_of_faults)} false",
+        incidents.report_broken,
+    ),
 }
 
 

@@ -156,7 +156,7 @@ async def test_what_is_no_certificate_is_an_error_of_the_network(part: str) -> N
             await link_py.connect("localhost", port, tls)
 
 
-@pytest.mark.skipif(not _PSK_NEEDS_313, reason="this Python can")
+@pytest.mark.skipif(not _PSK_NEEDS_313, reason="Python 3.13 has TLS-PSK: nothing to refuse")
 async def test_a_pre_shared_key_needs_a_newer_python_and_says_so() -> None:
     async with served() as port:
         with pytest.raises(OSError, match=r"3\.13"):

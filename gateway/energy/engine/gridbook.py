@@ -1,7 +1,7 @@
 """The grid's memos of days, read group by group: what is in memory at once is one group's."""
 
-from collections.abc import Container, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Container, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,18 +9,11 @@ from gateway.energy.calendar import DAY_MS
 from gateway.energy.engine.griddays import GridDay, memo_name, unpack_day, voltages
 from gateway.energy.engine.pieces import GROUP
 from gateway.energy.engine.publish import DOMAIN
+from gateway.energy.engine.recall import RecallsMemos
 from gateway.energy.engine.remembered import matched
 from gateway.energy.engine.roster import Roster
 from gateway.energy.voltage import Measures
 from gateway.model import IntArray
-from gateway.ports import Memo
-
-
-class Recalling(Protocol):
-    """``store.derived.DerivedReader``."""
-
-    def memos(self, domain: str, name: str, first: int, stop: int) -> Sequence[Memo]:
-        """Return memos by number."""
 
 
 class GroupDays(NamedTuple):
@@ -58,7 +51,7 @@ class GridBook:
         roster: which groups there are.
     """
 
-    def __init__(self, recall: Recalling, roster: Roster) -> None:
+    def __init__(self, recall: RecallsMemos, roster: Roster) -> None:
         self._recall, self._roster = recall, roster
 
     def groups(

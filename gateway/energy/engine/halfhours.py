@@ -1,7 +1,6 @@
 """Days of meters of any interval in half hours, as the days' own work has left them."""
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,10 +8,10 @@ from gateway.energy import loss, vee
 from gateway.energy.engine.lossbooks import SLOTS
 from gateway.energy.engine.pieces import GROUP
 from gateway.energy.engine.publish import DOMAIN
+from gateway.energy.engine.recall import RecallsMemos
 from gateway.energy.engine.remembered import DayMemo, unpack
 from gateway.energy.engine.roster import Roster
 from gateway.model import BoolArray, FloatArray, IntArray
-from gateway.ports import Memo
 
 _KNOWN = (
     vee.Method.MEASURED,
@@ -21,13 +20,6 @@ _KNOWN = (
     vee.Method.LIKE_DAY_SCALED,
     vee.Method.EDITED,
 )
-
-
-class Recalling(Protocol):
-    """``store.derived.DerivedReader``."""
-
-    def memos(self, domain: str, name: str, first: int, stop: int) -> Sequence[Memo]:
-        """Return memos by number."""
 
 
 class DayEnergy(NamedTuple):
@@ -49,7 +41,7 @@ class DayEnergy(NamedTuple):
 
 
 def energies(
-    recall: Recalling, roster: Roster, day: int, only: IntArray | None = None
+    recall: RecallsMemos, roster: Roster, day: int, only: IntArray | None = None
 ) -> DayEnergy | None:
     """Return the day of all meters, or of some device indexes; None where nothing is known."""
     parts = []
@@ -66,7 +58,7 @@ def energies(
     return found if only is None else found.take(np.isin(found.device_index, only))
 
 
-def placed(recall: Recalling, roster: Roster, day: int, meters: IntArray) -> loss.Metered:
+def placed(recall: RecallsMemos, roster: Roster, day: int, meters: IntArray) -> loss.Metered:
     """Return the day of these meters, ascending, in their order; unknown where it has none."""
     energy = np.full((len(meters), SLOTS), np.nan)
     measured = np.zeros((len(meters), SLOTS), np.bool_)

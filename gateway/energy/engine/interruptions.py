@@ -1,9 +1,9 @@
 """Whose power was gone from when to when: lines that outlive the horizon of the outage watch."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable
 
 from gateway.energy.engine.publish import DOMAIN, INTERRUPTIONS
+from gateway.energy.engine.recall import RecallsResults
 from gateway.energy.engine.roster import Roster
 from gateway.energy.engine.telling import encode
 from gateway.energy.outage import Interruption
@@ -14,15 +14,6 @@ _WITHDRAWN = "withdrawn"
 Key = tuple[str, int]  # place, begin
 
 
-class Recalling(Protocol):
-    """``store.derived.DerivedReader``."""
-
-    def results(
-        self, domain: str, asked: Result, limit: int, after: tuple[int, str] = ...
-    ) -> Sequence[Result]:
-        """Return lines of a series that begin within a time."""
-
-
 class Interruptions:
     """What was told of customers, and what has changed since."""
 
@@ -31,7 +22,7 @@ class Interruptions:
         self._told: dict[Key, Result] = {}
         self._since_ms = 0
 
-    def recall(self, derived: Recalling, asked: Result) -> None:
+    def recall(self, derived: RecallsResults, asked: Result) -> None:
         """Take over what an earlier life told since a moment."""
         lines = derived.results(DOMAIN, asked._replace(series=INTERRUPTIONS), _MOST_LINES)
         self._told = {(one.place, one.from_ms): one for one in lines if _WITHDRAWN not in one.body}

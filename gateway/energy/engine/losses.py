@@ -13,7 +13,7 @@ import numpy as np
 
 from gateway.energy import loss
 from gateway.energy.calendar import DAY_MS
-from gateway.energy.engine.halfhours import DayEnergy, Recalling, energies
+from gateway.energy.engine.halfhours import DayEnergy, energies
 from gateway.energy.engine.lossalarms import Case, LossAlarms
 from gateway.energy.engine.lossbooks import (
     SLOTS,
@@ -28,6 +28,7 @@ from gateway.energy.engine.lossbooks import (
 from gateway.energy.engine.metering import Metering, metering
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN
+from gateway.energy.engine.recall import RecallsMemos
 from gateway.energy.engine.roster import Roster
 from gateway.energy.engine.suspecting import Books, Suspecting
 from gateway.energy.engine.telling import encode, number
@@ -59,7 +60,7 @@ class Losses:
 
     def __init__(
         self,
-        recall: Recalling,
+        recall: RecallsMemos,
         roster: Roster,
         policies: EnergyPolicies,
         suspecting: Suspecting,

@@ -1,7 +1,7 @@
 """How fast the meters of a month became ready for their bills after its end."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from gateway.energy.billing import NOT_YET_MS, progress, ready_since
 from gateway.energy.engine.pieces import GROUP, Piece, month_of, name_of
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN
+from gateway.energy.engine.recall import RecallsMemos
 from gateway.energy.engine.reliability import WHOLE, Month
 from gateway.energy.engine.remembered import matched
 from gateway.energy.engine.roster import Roster
@@ -19,13 +20,6 @@ from gateway.ports import Memo, Result
 
 READINESS = "readiness"
 _MS_PER_H = 3_600_000
-
-
-class Recalling(Protocol):
-    """``store.derived.DerivedReader``."""
-
-    def memos(self, domain: str, name: str, first: int, stop: int) -> Sequence[Memo]:
-        """Return memos by number."""
 
 
 class Since(NamedTuple):
@@ -44,7 +38,7 @@ class Readiness:
         policies: the hours that are told.
     """
 
-    def __init__(self, recall: Recalling, roster: Roster, policies: EnergyPolicies) -> None:
+    def __init__(self, recall: RecallsMemos, roster: Roster, policies: EnergyPolicies) -> None:
         self._recall, self._roster, self._policies = recall, roster, policies
 
     def memo(self, piece: Piece, meters: IntArray, is_ready: BoolArray, now_ms: int) -> Memo:

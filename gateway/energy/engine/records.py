@@ -5,27 +5,19 @@ end; what is not found any more is withdrawn, as a line that was told does not v
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
 from gateway.energy.calendar import DAY_MS
 from gateway.energy.engine.publish import DOMAIN
+from gateway.energy.engine.recall import RecallsResults
 from gateway.energy.engine.telling import encode
 from gateway.ports import Result
 
 _MOST_LINES = 100_000
 _LONGEST_MS = 8 * DAY_MS  # what lasts longer than this begins a line anew
 _WITHDRAWN = '"withdrawn"'
-
-
-class Recalling(Protocol):
-    """``store.derived.DerivedReader``."""
-
-    def results(
-        self, domain: str, asked: Result, limit: int, after: tuple[int, str] = ...
-    ) -> Sequence[Result]:
-        """Return lines of a series that begin within a time."""
 
 
 class Record(NamedTuple):
@@ -47,7 +39,7 @@ class Records:
         series: their name.
     """
 
-    def __init__(self, recall: Recalling, series: str) -> None:
+    def __init__(self, recall: RecallsResults, series: str) -> None:
         self._recall, self._series = recall, series
 
     def update(self, found: Iterable[Record], span: tuple[int, int]) -> list[Result]:

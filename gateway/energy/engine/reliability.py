@@ -1,13 +1,14 @@
 """SAIDI, SAIFI, CAIDI and MAIFI of months: of the whole grid and of every place in it."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from gateway.energy.engine.interruptions import is_open
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN, INTERRUPTIONS
+from gateway.energy.engine.recall import RecallsResults
 from gateway.energy.engine.roster import Roster
 from gateway.energy.engine.telling import encode, number
 from gateway.energy.outage import NEVER_MS, Interruption, OutagePolicy, Reliability, reliability
@@ -17,15 +18,6 @@ from gateway.ports import Result
 RELIABILITY = "reliability"
 WHOLE = "grid:all"
 _PAGE = 10_000
-
-
-class Recalling(Protocol):
-    """``store.derived.DerivedReader``."""
-
-    def results(
-        self, domain: str, asked: Result, limit: int, after: tuple[int, str] = ...
-    ) -> Sequence[Result]:
-        """Return lines of a series that begin within a time."""
 
 
 class Month(NamedTuple):
@@ -44,7 +36,7 @@ class Indices:
         policies: how long momentary is.
     """
 
-    def __init__(self, recall: Recalling, roster: Roster, policies: EnergyPolicies) -> None:
+    def __init__(self, recall: RecallsResults, roster: Roster, policies: EnergyPolicies) -> None:
         self._recall, self._roster, self._policies = recall, roster, policies
 
     def lines(self, month: Month, now_ms: int) -> Iterator[Result]:

@@ -6,10 +6,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from gateway.energy import loss
-from gateway.energy.engine.halfhours import Recalling, placed
+from gateway.energy.engine.halfhours import placed
 from gateway.energy.engine.lossbooks import Models, joined
 from gateway.energy.engine.metering import metering
 from gateway.energy.engine.policies import EnergyPolicies
+from gateway.energy.engine.recall import RecallsMemos
 from gateway.energy.engine.roster import Roster
 from gateway.energy.engine.telling import number
 from gateway.model import BoolArray, Event, FloatArray, IntArray
@@ -52,7 +53,7 @@ class Suspecting:
     """
 
     def __init__(
-        self, recall: Recalling, events: Remembering, roster: Roster, policies: EnergyPolicies
+        self, recall: RecallsMemos, events: Remembering, roster: Roster, policies: EnergyPolicies
     ) -> None:
         self._recall, self._events = recall, events
         self._roster, self._policies = roster, policies

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from gateway.columns import pack_columns, unpack_columns
 from gateway.energy.calendar import DAY_MS
-from gateway.energy.engine.halfhours import Recalling
 from gateway.energy.engine.lossbooks import SLOTS
 from gateway.energy.engine.pieces import GROUP, Piece, name_of
 from gateway.energy.engine.publish import DOMAIN
+from gateway.energy.engine.recall import RecallsMemos
 from gateway.energy.engine.remembered import matched
 from gateway.energy.engine.roster import Roster
 from gateway.model import FloatArray, IntArray, Quality, ReadingBatch
@@ -81,7 +81,7 @@ def volts_memo(
     return Memo(_name(piece), _number(piece.day), pack_columns(columns, day=piece.day))
 
 
-def volts_of(recall: Recalling, roster: Roster, day: int, devices: IntArray) -> Volts:
+def volts_of(recall: RecallsMemos, roster: Roster, day: int, devices: IntArray) -> Volts:
     """Return the voltages of devices on a day."""
     found = Volts.nothing(len(devices))
     groups = {(roster.profile_of[index], index // GROUP) for index in devices.tolist()}

@@ -12,12 +12,13 @@ import numpy as np
 
 from gateway.energy import loss
 from gateway.energy.calendar import DAY_MS
-from gateway.energy.engine.halfhours import Recalling, placed
+from gateway.energy.engine.halfhours import placed
 from gateway.energy.engine.lossbooks import joined, unpack_balance
 from gateway.energy.engine.losses import BALANCE, noon_ms
 from gateway.energy.engine.metering import Metering, metering
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.publish import DOMAIN
+from gateway.energy.engine.recall import RecallsMemos
 from gateway.energy.engine.roster import Roster
 from gateway.energy.engine.volts import volts_of
 from gateway.energy.engine.wirealarms import Found, WireAlarms
@@ -50,7 +51,7 @@ class Wires:
 
     def __init__(
         self,
-        recall: Recalling,
+        recall: RecallsMemos,
         roster: Roster,
         policies: EnergyPolicies,
         alarms: Callable[[], WireAlarms],

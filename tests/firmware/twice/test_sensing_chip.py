@@ -33,6 +33,7 @@ class Chip:
         self.registers[register] = value
 
     def is_measuring(self) -> bool:
+        """Return whether the registers of this chip set it going; MicroPython has no abc."""
         raise NotImplementedError
 
     def axis(self, place: int) -> int:
