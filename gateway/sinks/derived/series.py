@@ -1,6 +1,6 @@
 """Which points a line of a derived series, or an alarm, is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -46,18 +46,20 @@ DOMAINS = ("energy", "transport")
 SERIES = tuple(_TELL)
 
 
-def points_of(domain: str, line: Result | Alarm, places: Places, now_ms: int) -> Iterator[Point]:
-    """Yield the points of a line or an alarm; a series that no board needs has none.
+def points_of(domain: str, line: Result | Alarm, places: Places, now_ms: int) -> list[Point] | None:
+    """Return the points of a line or an alarm, none of a series that no board needs.
 
-    Raises:
-        ValueError, KeyError, TypeError: its body is of another version.
+    None where its body cannot be read: a version before or after ours wrote it.
     """
-    if isinstance(line, Alarm):
-        yield alarm_point(domain, line, places)
-        return
-    tell = _TELL.get((domain, line.series))
-    if tell is not None:
-        yield from tell(line, msgspec.json.decode(line.body), places, now_ms)
+    try:
+        if isinstance(line, Alarm):
+            return [alarm_point(domain, line, places)]
+        tell = _TELL.get((domain, line.series))
+        if tell is None:
+            return []
+        return list(tell(line, msgspec.json.decode(line.body), places, now_ms))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def alarm_point(domain: str, alarm: Alarm, places: Places) -> Point:

@@ -85,7 +85,7 @@ class Teller:
         mark = replace(before, halves=dict(before.halves))
         due = dict(self._due)
         lines, is_more = self._findings(mark, now_ms)
-        lines += self._events(mark)
+        lines += self._events(mark, now_ms)
         lines += self._half(mark, now_ms)
         lines += self._snapshots(due, now_ms)
         try:
@@ -110,8 +110,8 @@ class Teller:
     def _first(self, now_ms: int) -> Bookmark:
         """Begin with what tells of the last day: a new sink gets the rest by ``backfill``."""
         change = self._rooms.derived.number_before(now_ms - DAY_MS)
-        half_ms = now_ms // HALF_MS * HALF_MS - HALF_MS
-        return Bookmark(change, self._rooms.position(), half_ms=half_ms)
+        half_ms = (now_ms // HALF_MS - 2) * HALF_MS  # the one behind it is the first
+        return Bookmark(change, half_ms=half_ms)
 
     def _findings(self, mark: Bookmark, now_ms: int) -> tuple[list[bytes], bool]:
         found = self._rooms.derived.changed(mark.change, _FOUND_AT_ONCE)
@@ -123,23 +123,25 @@ class Teller:
 
     def _lines_of(self, told: Told, now_ms: int) -> list[bytes]:
         line = told.line
-        try:
-            lines = self._written(points_of(told.domain, line, self._rooms.places, now_ms))
-        except (ValueError, KeyError, TypeError):  # of a version before or after ours
+        points = points_of(told.domain, line, self._rooms.places, now_ms)
+        if points is None:
             self._stats.count("infragate_derived_unreadable_total", domain=told.domain)
             return []
+        lines = self._written(points)
         if isinstance(line, Alarm) or len(lines) == 1:
             return lines
         return self._sent.changed((told.domain, line.series, line.place, line.from_ms), lines)
 
-    def _events(self, mark: Bookmark) -> list[bytes]:
+    def _events(self, mark: Bookmark, now_ms: int) -> list[bytes]:
         # before the events: what comes between the two comes once more
         record = max(self._rooms.position(), mark.record)
         events = self._rooms.events.since(mark.record)
         if any(event.record > record for event in events):
             self._rooms.events.again()  # its device may have no name yet: once more
+        if mark.record == 0:
+            events = [event for event in events if event.received_ms >= now_ms - DAY_MS]
         mark.record = record
-        return self._written(event_points(events, self._rooms))
+        return self._written(event_points(events, self._rooms.name_of, self._rooms.places))
 
     def _half(self, mark: Bookmark, now_ms: int) -> list[bytes]:
         """Tell the oldest half hour that is due."""
@@ -197,15 +199,17 @@ def _halves_of(record: Record) -> set[int]:
     return {time_ms // HALF_MS * HALF_MS for time_ms in times}
 
 
-def event_points(events: Iterable[Event], rooms: TellerRooms) -> Iterator[Point]:
+def event_points(
+    events: Iterable[Event], name_of: Callable[[int], str], places: Places
+) -> Iterator[Point]:
     """Yield what devices said on lane ``e``, at the time they say it was."""
     for event in events:
         if event.kind != "event":
             continue
         try:
-            name = rooms.name_of(event.device_index)
+            name = name_of(event.device_index)
         except LookupError:
             continue  # its checkpoint is still to come, and the event comes again with it
-        tags = rooms.places.device(name, event.time_ms)
+        tags = places.device(name, event.time_ms)
         tags["event"] = str(event.code) if 0 <= event.code < _ODD else "other"
         yield Point("device_event", tags, {"code": float(event.code)}, event.time_ms)
