@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.config import Settings
+from gateway.energy.calendar import CALENDAR_DOMAIN, Calendar, HolidayYear
+from gateway.energy.engine.policies import HOLIDAYS
 from gateway.energy.voltage import VoltagePolicy
 from gateway.policies import load_policies
 from gateway.profiles import Profiles
@@ -24,7 +26,7 @@ from gateway.views.sight import Sight
 DERIVED = "outbox-derived"  # folder
 DERIVED_MAX_BYTES = 1 << 30  # a sink away for weeks: 10,000 meters make some 10 MB a day
 OWN_MS, MINUTE_MS, DETECTORS_MS = 15_000, 60_000, 300_000
-READY_MS, HOUR_MS = 900_000, 3_600_000
+HOUR_MS = 3_600_000
 
 
 class Asked(NamedTuple):
@@ -93,7 +95,9 @@ def build_teller(
     asked = ask(settings, profiles, clock)
     sight, places = asked.sight, asked.places
     switched = {"energy": settings.energy.enabled, "transport": settings.transport.enabled}
-    now, own = Now(sight.derived, places, tuple(d for d in DOMAINS if switched[d])), Own()
+    calendar = Calendar.of(load_policies(CALENDAR_DOMAIN, HolidayYear), HOLIDAYS)
+    domains = tuple(domain for domain in DOMAINS if switched[domain])
+    now, own = Now(sight.derived, places, calendar, domains), Own()
 
     def metrics(time_ms: int) -> Iterator[Point]:
         yield from own.points([*sight.samples(), *account_samples(sight)], time_ms)
@@ -114,8 +118,8 @@ def build_teller(
                 lambda at_ms: now.dark(sight.fleet(), at_ms),
             ],
             DETECTORS_MS: [lambda at_ms: now.detectors(sight.fleet(), at_ms)],
-            READY_MS: [now.ready],
             HOUR_MS: [
+                now.ready,
                 lambda at_ms: site_points(sight.registry, places, at_ms),
                 now.suspects,
             ],

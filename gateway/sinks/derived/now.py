@@ -1,11 +1,13 @@
 """What stands at a moment: open alarms, faults of detectors, dark customers, ready bills."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import msgspec
+import numpy as np
 
+from gateway.energy.calendar import Calendar
+from gateway.energy.engine.pieces import month_of
 from gateway.energy.engine.roster import INSTRUMENTS
 from gateway.ports import Alarm, Result
 from gateway.registry import NodeKind
@@ -24,8 +26,18 @@ _DAY_MS = 86_400_000
 _FOREVER_MS = 1 << 53
 # The watch knows 48 h; what began before is over by then.
 _DARK_MS = 3 * _DAY_MS
-_MONTH_MS = 32 * _DAY_MS
+_READY = ("meters", "ready", "open_slots", "held_slots")
 _ALL = {"level": "grid", "place": "all", "area": NO_AREA}
+
+
+class _Bill(msgspec.Struct):
+    """What is read of a meter's day: of a month there are 30 for each meter."""
+
+    open_slots: int
+    held_slots: int
+
+
+_BILL = msgspec.json.Decoder(_Bill)
 
 
 class Now:
@@ -34,11 +46,19 @@ class Now:
     Args:
         derived: findings.
         places: tags.
+        calendar: when local months begin.
         domains: sectors that are worked on.
     """
 
-    def __init__(self, derived: DerivedReader, places: Places, domains: tuple[str, ...]) -> None:
-        self._derived, self._places, self._domains = derived, places, domains
+    def __init__(
+        self,
+        derived: DerivedReader,
+        places: Places,
+        calendar: Calendar,
+        domains: tuple[str, ...],
+    ) -> None:
+        self._derived, self._places = derived, places
+        self._calendar, self._domains = calendar, domains
 
     def alarms(self, time_ms: int) -> Iterator[Point]:
         """Yield how many alarms of each area are open; an area without any has zeros."""
@@ -84,8 +104,8 @@ class Now:
         asked = Result("interruptions", "", time_ms - _DARK_MS, _FOREVER_MS, "")
         open_ones = {
             line.place.removeprefix("device:")
-            for line, body in self._lines(asked)
-            if body.get("is_open")
+            for line in self._pages(asked)
+            if msgspec.json.decode(line.body).get("is_open")
         }
         customers: Counter[str] = Counter()
         dark: Counter[str] = Counter()
@@ -103,40 +123,45 @@ class Now:
             yield Point("grid_outage", _ALL, _dark(customers.total(), dark.total()), time_ms)
 
     def ready(self, time_ms: int) -> Iterator[Point]:
-        """Yield how many meters of each feeder, and of all, could be billed this month so far."""
-        asked = Result("determinants", "", time_ms - _MONTH_MS, time_ms + 1, "")
+        """Yield how many meters of each feeder, and of all, could be billed for the month so far.
+
+        That is, for its days that are over: none of their slots is open or held.
+        """
+        month: dict[str, Counter[str]] = {}
+        for line in self._pages(Result("days", "", self._month_ms(time_ms), time_ms, "")):
+            if line.to_ms <= time_ms:
+                body = _BILL.decode(line.body)
+                own = month.setdefault(line.place, Counter())
+                own["open_slots"] += body.open_slots
+                own["held_slots"] += body.held_slots
         sums: dict[str, Counter[str]] = {}
-        for line, body in self._lines(asked):
-            if line.to_ms > time_ms:
-                area = self._places.tags(line.place, time_ms)["area"]
-                for key in {area, ""}:
-                    _add(sums.setdefault(key, Counter()), body)
+        for place, own in month.items():
+            own["meters"] = 1
+            own["ready"] = int(own["open_slots"] + own["held_slots"] == 0)
+            for key in {self._places.tags(place, time_ms)["area"], ""}:
+                sums.setdefault(key, Counter()).update(own)
         for area, total in sums.items():
-            fields = {name: float(value) for name, value in total.items()}
+            fields = {name: float(total[name]) for name in _READY}
             fields["share"] = total["ready"] / total["meters"]
             feeder = {"level": NodeKind.FEEDER.value, "place": area, "area": area}
             if area != NO_AREA:
                 yield Point("billing_ready", feeder if area else _ALL, fields, time_ms)
+
+    def _month_ms(self, time_ms: int) -> int:
+        first, _ = month_of(int(self._calendar.day(np.array([time_ms]))[0]))
+        return self._calendar.start_ms(first)
 
     def _open(self, domain: str, kind: str | None = None) -> Iterator[Alarm]:
         query = AlarmQuery(0, _FOREVER_MS, kind, is_open=True)
         for one in self._derived.alarms(domain, query, _MOST_ALARMS):
             yield one.alarm
 
-    def _lines(self, asked: Result) -> Iterator[tuple[Result, Mapping[str, Any]]]:
+    def _pages(self, asked: Result) -> Iterator[Result]:
         after = (-1, "")
         while page := self._derived.results("energy", asked, _PAGE, after):
-            for line in page:
-                yield line, msgspec.json.decode(line.body)
+            yield from page
             after = (page[-1].from_ms, page[-1].place)
 
 
 def _dark(customers: int, dark: int) -> dict[str, float | None]:
     return {"customers": float(customers), "dark": float(dark), "share": dark / customers}
-
-
-def _add(total: Counter[str], body: Mapping[str, Any]) -> None:
-    total["meters"] += 1
-    total["ready"] += bool(body.get("is_billing_ready"))
-    for name in ("open_slots", "held_slots", "missing_days"):
-        total[name] += int(body.get(name) or 0)

@@ -9,6 +9,8 @@ from gateway.sinks.line_protocol import UnwritableError, series_prefix
 # Series that are remembered as prefixes: 100,000 devices of a few measurements, ~150 B each.
 _MAX_PREFIXES = 1 << 18
 
+_DECIMALS = 6  # of what is computed here; a coordinate needs as many
+
 Fields = Mapping[str, float | None]
 Tags = Mapping[str, str]
 
@@ -35,7 +37,7 @@ class Writer:
 
     def _line(self, point: Point) -> bytes | None:
         pairs = [
-            f"{name}={value!r}"
+            f"{name}={round(float(value), _DECIMALS)!r}"
             for name, value in point.fields.items()
             if value is not None and math.isfinite(value)
         ]
