@@ -16,7 +16,7 @@ FILE_NAME = "alarms.sqlite"
 _FOREVER_MS = 1 << 53
 _COLUMNS = (
     "id, domain, kind, place, org, scope, severity, confidence, raised_ms, found_ms, updated_ms, "
-    "cleared_ms, last_raised_ms, count, evidence, ack_who, ack_ms, ack_note, suppressed, change"
+    "cleared_ms, last_raised_ms, times, evidence, ack_who, ack_ms, ack_note, suppressed, change"
 )
 _LIST = f"""SELECT {_COLUMNS} FROM alarm WHERE raised_ms < ?2
 AND (cleared_ms = 0 OR cleared_ms >= ?1) AND (?3 = '' OR domain = ?3) AND (?4 = '' OR kind = ?4)
@@ -63,7 +63,7 @@ class KeptAlarm(NamedTuple):
     updated_ms: int  # when anything of this line changed
     cleared_ms: int  # 0 while it lasts
     last_raised_ms: int  # when it began the last time; raised_ms where it came once
-    count: int  # how often it came: a flapping one is one alarm
+    times: int  # how often it came: a flapping one is one alarm
     evidence: str  # JSON object: the numbers behind it
     ack_who: str
     ack_ms: int  # 0: nobody has
@@ -106,7 +106,7 @@ class Tally(NamedTuple):
     severity: int
     is_acknowledged: bool
     is_suppressed: bool
-    count: int
+    number: int
 
 
 class AlarmFilter(NamedTuple):
@@ -152,8 +152,8 @@ class AlarmReader:
     def tally(self) -> Sequence[Tally]:
         """Return how many alarms are open, by severity."""
         return [
-            Tally(severity, bool(seen), bool(kept), count)
-            for severity, seen, kept, count in self._rows(_TALLY, ())
+            Tally(severity, bool(seen), bool(kept), number)
+            for severity, seen, kept, number in self._rows(_TALLY, ())
         ]
 
     def changed_since(self, change: int, limit: int) -> Sequence[KeptAlarm]:

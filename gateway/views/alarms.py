@@ -35,14 +35,14 @@ class OpenAlarms(NamedTuple):
 
     def count(self, *, is_suppressed: bool = False) -> int:
         """Return how many are open, or kept quiet by a maintenance window."""
-        return sum(one.count for one in self.tally if one.is_suppressed is is_suppressed)
+        return sum(one.number for one in self.tally if one.is_suppressed is is_suppressed)
 
     def by_severity(self) -> dict[int, int]:
         """Return how many are called out, by severity 1 to 4."""
         found = dict.fromkeys(range(1, 5), 0)
         for one in self.tally:
             if not one.is_suppressed:
-                found[one.severity] = found.get(one.severity, 0) + one.count
+                found[one.severity] = found.get(one.severity, 0) + one.number
         return found
 
 
