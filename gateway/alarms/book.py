@@ -22,6 +22,7 @@ from gateway.store.alarms import Happening, KeptAlarm, Window
 from gateway.store.alarmstore import Acknowledged, AlarmStep, Point, RowKey
 
 _FOREVER_MS = 1 << 53
+OWN = "gateway"  # the domain of what the gateway finds in itself
 ID_DIGITS = 12  # 48 bits: of a million alarms two share one once in 600 sites
 MOST_WAITING = 10_000  # words about alarms nobody knows; the file keeps them all
 
@@ -62,6 +63,7 @@ class Book:
         self._rows: dict[str, dict[RowKey, int]] = {one.id: {} for one in known.alarms}
         for key, alarm in known.lasting.items():
             self._rows.setdefault(alarm, {})[key] = 0
+        self._lost: dict[RowKey, int] = {}  # since when a finding is not there, our time
         self._over: dict[str, int] = {}  # alarm → since when none of its rows lasts, our time
         self._waiting = dict(known.waiting)
         self._page = Page(known.change)
@@ -76,9 +78,9 @@ class Book:
         """Return the open alarm of a point."""
         return self._open.get(point)
 
-    def lasting(self, domain: str) -> list[RowKey]:
-        """Return the rows of a domain that last, as far as was told."""
-        return [key for rows in self._rows.values() for key in rows if key[0] == domain]
+    def lasting(self) -> list[RowKey]:
+        """Return the rows that last, as far as was told."""
+        return [key for rows in self._rows.values() for key in rows]
 
     def see(self, domain: str, rows: Iterable[Alarm], now_ms: int, policy: AlarmPolicy) -> None:
         """Take in findings as they are now; those that last before those that are over.
@@ -93,11 +95,19 @@ class Book:
             else:
                 self._begin(key, row, now_ms, policy)
 
-    def lose(self, key: RowKey, now_ms: int) -> None:
-        """Take note that a finding is not there any more, nor told to be over."""
-        current = self._open.get(key[:3])
-        if current is not None and not self._rows[current.id].get(key, 1):
-            self._rows[current.id][key] = now_ms
+    def lose(self, keys: Iterable[RowKey], now_ms: int, policy: AlarmPolicy) -> None:
+        """Take note of findings that are not there any more, nor told to be over.
+
+        Whoever deletes ``derived.sqlite`` has them worked out again: that is waited for.
+        """
+        lost = set(keys)
+        self._lost = {key: since_ms for key, since_ms in self._lost.items() if key in lost}
+        for key in lost:
+            since_ms = self._lost.setdefault(key, now_ms)
+            current = self._open.get(key[:3])
+            is_too_long = now_ms - since_ms >= policy.not_found_min * 60_000
+            if current is not None and is_too_long and key in self._rows[current.id]:
+                self._rows[current.id][key] = now_ms
 
     def settle(self, now_ms: int, policy: AlarmPolicy) -> None:
         """End alarms of which nothing has lasted for as long as the policy waits."""
@@ -132,9 +142,9 @@ class Book:
         """Write a maintenance window with the next step."""
         self._page.open_window(window)
 
-    def take_step(self, words: int) -> AlarmStep:
-        """Return what has changed since the last step, to be written at once."""
-        step = self._page.take(words)
+    def take_step(self, words: int, derived: int) -> AlarmStep:
+        """Return what has changed since the last step, to be written at once with both marks."""
+        step = self._page.take(words, derived)
         self._page = Page(step.change)
         return step
 
@@ -146,7 +156,7 @@ class Book:
         if last is not None and row.raised_ms - last.cleared_ms <= policy.reopen_ms:
             self._come_back(last, key, row, now_ms)
         elif not row.cleared_ms or row.cleared_ms >= now_ms - policy.horizon_h * 3_600_000:
-            if len(self._open) >= policy.max_open:
+            if len(self._open) >= policy.max_open and key[0] != OWN:  # ours are few, and say so
                 self.refused += 1
                 return
             self._raise(key, row, now_ms)

@@ -61,7 +61,7 @@ class Page:
         """Take a maintenance window as it is now."""
         self._windows.append(window)
 
-    def take(self, words: int) -> AlarmStep:
+    def take(self, words: int, derived: int) -> AlarmStep:
         """Return everything, to be written."""
         return AlarmStep(
             list(self._alarms.values()),
@@ -72,6 +72,7 @@ class Page:
             self._waiting,
             self._met,
             words,
+            derived,
             self._change,
         )
 

@@ -3,6 +3,7 @@
 from gateway.ports import ClientRole, Identity
 from gateway.topics import UP_LANES, filter_matches, parse_topic
 
+_OURS = OUR_TOPICS.encode()
 _DOWN_LANES = frozenset({"a", "c", "k"})
 _NATIVE_LEVELS = 6  # tg/1/<org>/<sector>/<device>/<lane>
 _MONITOR_FILTERS = 1000
@@ -48,7 +49,7 @@ def may_retain(identity: Identity, topic: bytes) -> bool:
     """
     name = parse_topic(topic)
     if name is None:
-        return identity.role is ClientRole.ANONYMOUS
+        return identity.role is ClientRole.ANONYMOUS and not topic.startswith(_OURS)
     return name.lane == "s"
 
 

@@ -36,7 +36,8 @@ _WINDOWS = """SELECT id, subject, from_ms, to_ms, reason, who, when_ms FROM main
 WHERE to_ms > ?1 ORDER BY from_ms, id LIMIT ?2"""
 _MARK = "SELECT value FROM mark WHERE name = ?"
 
-WORDS_MARK, CHANGE_MARK = "words", "change"  # bytes of alarm-words.jsonl read; the last change
+# bytes of alarm-words.jsonl heard; the last change; the last change of derived.sqlite looked at
+WORDS_MARK, CHANGE_MARK, DERIVED_MARK = "words", "change", "derived"
 
 
 class State(StrEnum):
@@ -167,6 +168,10 @@ class AlarmReader:
     def heard(self) -> int:
         """Return up to which byte people's words have had their effect."""
         return self._mark(WORDS_MARK)
+
+    def looked_at(self) -> int:
+        """Return up to which of its changes the findings of the sectors are told here."""
+        return self._mark(DERIVED_MARK)
 
     def windows(self, now_ms: int, limit: int = 1000) -> Sequence[Window]:
         """Return the maintenance windows that are not over, those of the future included."""

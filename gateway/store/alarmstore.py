@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from gateway.store.alarms import (
     CHANGE_MARK,
+    DERIVED_MARK,
     FILE_NAME,
     WORDS_MARK,
     AlarmReader,
@@ -97,6 +98,7 @@ class AlarmStep(NamedTuple):
     waiting: Sequence[tuple[str, Acknowledged]] = ()  # of alarms that are not known (yet)
     met: Sequence[str] = ()  # those that are known by now
     words: int = 0  # bytes of people's words heard
+    derived: int = 0  # the last change of derived.sqlite that is in this
     change: int = 0  # the number of the last change
 
 
@@ -131,7 +133,8 @@ class AlarmStore(AlarmReader):
             waiting = ((alarm, *said) for alarm, said in step.waiting)
             run("INSERT OR IGNORE INTO waiting VALUES (?,?,?,?)", waiting)
             run("DELETE FROM waiting WHERE alarm = ?", ((alarm,) for alarm in step.met))
-            run(_PUT_MARK, ((WORDS_MARK, step.words), (CHANGE_MARK, step.change)))
+            marks = {WORDS_MARK: step.words, DERIVED_MARK: step.derived, CHANGE_MARK: step.change}
+            run(_PUT_MARK, marks.items())
 
     def last_of(self, point: Point, until_ms: int) -> KeptAlarm | None:
         """Return the last alarm of a point that began up to a moment."""

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+import msgspec
+
 from gateway.store.alarms import AlarmReader, KeptAlarm, Tally
+from gateway.views.engineering import time_text
 
 # A wall shows what a shift can work through; the list of the API pages through all.
 MOST_SHOWN = 500
@@ -33,7 +36,7 @@ class OpenAlarms(NamedTuple):
     alarms: Sequence[KeptAlarm]  # called out first, severe first, new first; at most MOST_SHOWN
     tally: Sequence[Tally]  # of all of them
 
-    def count(self, *, is_suppressed: bool = False) -> int:
+    def number_open(self, *, is_suppressed: bool = False) -> int:
         """Return how many are open, or kept quiet by a maintenance window."""
         return sum(one.number for one in self.tally if one.is_suppressed is is_suppressed)
 
@@ -84,3 +87,31 @@ def _own(alarm: KeptAlarm, device: str) -> str:
         reason = alarm.place.partition(":")[2]
         return f"{API}/quarantine?{urlencode({'reason': reason})}"
     return "/metrics"
+
+
+def to_document(alarm: KeptAlarm) -> dict[str, object]:
+    """Return an alarm as the API, its stream and MQTT show it."""
+    acknowledged = None
+    if alarm.ack_ms:
+        when = time_text(alarm.ack_ms)
+        acknowledged = {"by": alarm.ack_who, "at": when, "note": alarm.ack_note}
+    return {
+        "id": alarm.id,
+        "state": alarm.state,
+        "severity": alarm.severity,
+        "domain": alarm.domain,
+        "kind": alarm.kind,
+        "place": alarm.place,
+        "org": alarm.org,
+        "raised": time_text(alarm.raised_ms),
+        "found": time_text(alarm.found_ms),
+        "updated": time_text(alarm.updated_ms),
+        "cleared": time_text(alarm.cleared_ms) if alarm.cleared_ms else None,
+        "last_raised": time_text(alarm.last_raised_ms),
+        "times": alarm.times,
+        "confidence": alarm.confidence,
+        "acknowledged": acknowledged,
+        "suppressed": alarm.suppressed or None,
+        "evidence": msgspec.Raw(alarm.evidence.encode()),
+        "links": links_of(alarm)._asdict(),
+    }
