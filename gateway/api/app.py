@@ -26,7 +26,7 @@ from gateway.api import (
     stream,
 )
 from gateway.api.documents import Problem
-from gateway.api.guard import Guard
+from gateway.api.guard import Guard, Keys
 from gateway.api.params import refuse_unknown
 from gateway.api.problems import describe_problems, install_problems
 from gateway.config import Settings
@@ -51,7 +51,6 @@ def create_app(
     durable: Callable[[], int] = lambda: 0,
 ) -> FastAPI:
     """Return the API over a data directory; ``app.state.sight`` is what it reads."""
-    token = settings.http.token if settings.http is not None else None
     app = FastAPI(
         title="infragate",
         version=__version__,
@@ -87,7 +86,7 @@ def create_app(
     app.include_router(versioned)
     install_problems(app)
     describe_problems(app)
-    app.add_middleware(Guard, token=token.reveal() if token is not None else None)
+    app.add_middleware(Guard, keys=Keys.of(settings))
     return app
 
 

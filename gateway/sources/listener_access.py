@@ -1,7 +1,7 @@
 """What an identity may write and read; pure, asked once for each topic of a connection."""
 
 from gateway.ports import ClientRole, Identity
-from gateway.topics import UP_LANES, filter_matches, parse_topic
+from gateway.topics import OUR_TOPICS, UP_LANES, filter_matches, parse_topic
 
 _OURS = OUR_TOPICS.encode()
 _DOWN_LANES = frozenset({"a", "c", "k"})
@@ -22,6 +22,8 @@ def _owns(identity: Identity, org: str, sector: str, device: str) -> bool:
 
 def may_publish(identity: Identity, topic: bytes) -> bool:
     """Return whether a client may send on a topic."""
+    if topic.startswith(_OURS):  # an alarm that we did not raise would be believed
+        return False
     if identity.role is ClientRole.ANONYMOUS:
         return True
     if identity.role is ClientRole.MONITOR:

@@ -70,7 +70,7 @@ def device_of(alarm: KeptAlarm) -> str:
 def links_of(alarm: KeptAlarm) -> Links:
     """Return where to look: the numbers in the API, the page of the board."""
     device = device_of(alarm)
-    board = "/?" + urlencode({"device": device} if device else {"alarm": alarm.id})
+    board = "/alarm?" + urlencode({"id": alarm.id})
     if alarm.domain == "gateway":
         return Links(_own(alarm, device), board)
     until_ms = (alarm.cleared_ms or alarm.updated_ms) + AFTER_MS

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gateway.api.guard import Guard
+from gateway.api.guard import Guard, Keys
 from gateway.api.server import PatientProtocol
 from gateway.ports import LatestRow
 from gateway.store import Store
@@ -86,7 +86,7 @@ async def large(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def serve_impatiently() -> tuple[asyncio.Server, tuple[str, int], ServerState]:
-    config = Config(Guard(large, None), log_config=None, log_level="critical", lifespan="off")
+    config = Config(Guard(large, Keys()), log_config=None, log_level="critical", lifespan="off")
     state = ServerState()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Impatient(config, state, {}), "127.0.0.1", 0)
