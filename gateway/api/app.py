@@ -12,12 +12,14 @@ from gateway import __version__
 from gateway.api import (
     accounting,
     aggregate,
+    alarms,
     bills,
     catalog,
     devices,
     events,
     findings,
     health,
+    maintenance,
     metrics,
     quality,
     quarantine,
@@ -38,7 +40,7 @@ from gateway.views.sight import Sight
 READER_THREADS = 8
 
 DESCRIPTION = (
-    "Readings, accounts and quality of an infragate gateway; read only. Times are RFC 3339 in "
+    "Readings, accounts, quality and alarms of an infragate gateway. Times are RFC 3339 in "
     "UTC with milliseconds. Errors are RFC 9457 problem documents."
 )
 
@@ -73,6 +75,8 @@ def create_app(
         readings,
         rollups,
         aggregate,
+        alarms,
+        maintenance,
         events,
         quarantine,
         quality,

@@ -24,6 +24,9 @@ OPEN_PATHS = frozenset({"/healthz"})  # a supervisor's probe has no token
 # ``server`` ends a connection whose peer does not take a piece in time.
 PIECE_BYTES = 256 << 10
 
+# A body is held in memory before anybody looks at it: an acknowledgement has 1 kB.
+BODY_BYTES = 64 << 10
+
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -119,6 +122,8 @@ class Guard:
             await _refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
         elif visitor is None and scope["path"] not in OPEN_PATHS:
             await _refuse(scope, receive, send, HTTPStatus.UNAUTHORIZED)
+        elif _is_too_long(scope, headers):
+            await _refuse(scope, receive, send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif scope["type"] == "http":
             # HEAD is GET without the body, which the server leaves out (RFC 9110, 9.3.2)
             method = "GET" if scope["method"] == "HEAD" else scope["method"]
@@ -148,6 +153,18 @@ def _is_same_origin(headers: dict[str, str]) -> bool:
     return origin is None or urlsplit(origin).netloc == headers.get("host", "")
 
 
+def _is_too_long(scope: Scope, headers: dict[str, str]) -> bool:
+    """Return whether a request to the API brings more than a word, or does not say how much."""
+    if scope["type"] != "http" or not is_api(scope["path"]):
+        return False
+    length = headers.get("content-length", "0")
+    try:  # int() itself refuses numbers of thousands of digits
+        is_bounded = 0 <= int(length) <= BODY_BYTES
+    except ValueError:
+        is_bounded = False
+    return "transfer-encoding" in headers or not is_bounded
+
+
 def _pieces(message: Message) -> Iterable[Message]:
     body = message.get("body", b"")
     if message["type"] != "http.response.body" or len(body) <= PIECE_BYTES:
@@ -172,5 +189,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: HTTPStatus
         scheme = "Bearer" if is_api(scope["path"]) else "Basic"
         headers["WWW-Authenticate"] = f'{scheme} realm="infragate"'
         detail = "send the token of [http] token: Authorization: Bearer …, or as Basic password"
+    elif status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        detail = f"a body has at most {BODY_BYTES} bytes, and says how many (Content-Length)"
     response = problem(status, detail, scope["path"], headers=headers)
     await response(scope, receive, send)

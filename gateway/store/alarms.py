@@ -20,7 +20,7 @@ _COLUMNS = (
 )
 _LIST = f"""SELECT {_COLUMNS} FROM alarm WHERE raised_ms < ?2
 AND (cleared_ms = 0 OR cleared_ms >= ?1) AND (?3 = '' OR domain = ?3) AND (?4 = '' OR kind = ?4)
-AND (?5 = '' OR scope LIKE '% ' || ?5 || ' %') AND severity >= ?6
+AND (?5 = '' OR instr(scope, ' ' || ?5 || ' ') > 0) AND severity >= ?6
 AND (?7 = '' OR (?7 = 'cleared') = (cleared_ms > 0))
 AND (?7 NOT IN ('raised', 'acknowledged') OR (?7 = 'acknowledged') = (ack_ms > 0))
 AND (?8 IS NULL OR ?8 = (suppressed != '')) AND (raised_ms, id) < (?9, ?10)
