@@ -175,10 +175,10 @@ class Registry:
         node = self._nodes.get(node_id)
         return None if node is None else _holding(node.place, time_ms)
 
-    def above(self, node_id: str, time_ms: int) -> Iterator[Node]:
-        """Iterate over what was above a node at a moment, nearest first."""
+    def above(self, node_id: str, time_ms: int) -> tuple[Node, ...]:
+        """Return what a node hangs on at a moment, nearest first; nothing where it is unknown."""
         node = self._nodes.get(node_id)
-        return iter(()) if node is None else self._up(node.parent, time_ms)
+        return () if node is None else tuple(self._up(node.parent, time_ms))
 
     def children(self, node_id: str, time_ms: int) -> list[Node | Device]:
         """Return what hangs directly on a node at a moment, in the order of the file."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gateway.stats import Sample, load_samples
 
-PROCESSES = ("intake", "processor", "keeper", "analyst")
+PROCESSES = ("intake", "processor", "keeper", "analyst", "annunciator")
 _SILENT_MS = 10_000  # each writes its snapshot every second; a loaded Pi may miss a few
 
 
