@@ -156,14 +156,7 @@ class Frame:
     def _draw_tools(self, *, has_span: bool) -> None:
         words = self.words
         if has_span:
-            with ui.element("div").classes("spans").props(f'role=group aria-label="{words["span"]}"'):
-                for span in SPANS_MS:
-                    link = ui.link(words[f"span_{span}"], "")
-                    link.props["href"] = self.place._replace(span=span).url(
-                        self.path, **self._query
-                    )
-                    if span == self.place.span:
-                        link.classes("here").props("aria-current=true")
+            self._draw_spans()
         self._draw_search()
         self._clock = ui.element("time").classes("clock")
         self._clock.props(f'data-silence="{words["no_news"]}"')
@@ -175,6 +168,16 @@ class Frame:
                 lang=other
             ),
         }
+
+    def _draw_spans(self) -> None:
+        words = self.words
+        spans = ui.element("div").classes("spans")
+        with spans.props(f'role=group aria-label="{words["span"]}"'):
+            for span in SPANS_MS:
+                there = self.place._replace(span=span)
+                link = ui.link(words[f"span_{span}"], there.url(self.path, **self._query))
+                if span == self.place.span:
+                    link.classes("here").props("aria-current=true")
 
     def _draw_search(self) -> None:
         """Draw a plain form: it works with the return key, and before the page is connected."""

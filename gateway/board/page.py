@@ -12,7 +12,7 @@ from nicegui import Client, ui
 from nicegui import app as nicegui_app
 
 from gateway.board.frame import MARK, Frame, Hold
-from gateway.board.looks.alarms import DerivedAlarms
+from gateway.board.looks.alarms import DerivedAlarms, KeptAlarms
 from gateway.board.pages import PAGES
 from gateway.board.place import MOST_LETTERS, THEMES, Place
 from gateway.board.shared import Shared
@@ -35,7 +35,7 @@ def mount(app: FastAPI) -> None:
     NiceGUI keeps its pages in the process, not in ``app``: one board per process.
     """
     sight: Sight = app.state.sight
-    hold = Hold(sight, Shared(), DerivedAlarms(sight.derived))
+    hold = Hold(sight, Shared(), KeptAlarms(sight.alarms, DerivedAlarms(sight.derived)))
     folder = Path(__file__).parent / "assets"
     css = "".join(file.read_text("utf-8") for file in sorted(folder.glob("*.css")))
     script = f"<script>{(folder / 'clock.js').read_text('utf-8')}</script>"

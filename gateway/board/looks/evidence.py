@@ -54,7 +54,11 @@ def evidence_of(alarm: AlarmLine) -> Evidence:
         _weights(told),
         [_suspect(one) for one in told.get("suspects") or () if isinstance(one, dict)],
         names[:MOST_NAMES],
-        [str(one) for one in (told.get("after_station"), *(told.get("queue_stations") or ())) if one],
+        [
+            str(one)
+            for one in (told.get("after_station"), *(told.get("queue_stations") or ()))
+            if one
+        ],
     )
 
 

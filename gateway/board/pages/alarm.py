@@ -1,7 +1,6 @@
 """One alarm: what it says, the numbers behind it, and the readings of those concerned."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from nicegui import ui
 
@@ -17,9 +16,9 @@ from gateway.board.parts.cells import (
     number_text,
     place_href,
     place_text,
-    power_text,
     share_text,
 )
+from gateway.board.parts.facts import draw_facts
 from gateway.board.parts.figures import hint
 from gateway.board.parts.readings import ReadingChart
 from gateway.board.parts.spacetime import SpaceTimeCard
@@ -58,7 +57,7 @@ class AlarmPage:
         with self._root:
             self._draw_head(alarm)
             with ui.element("div").classes("columns even"):
-                self._draw_facts(evidence)
+                draw_facts(frame, alarm, evidence, self._titles)
                 self._draw_tables(evidence)
         await self._draw_course(alarm, evidence)
 
@@ -72,8 +71,7 @@ class AlarmPage:
                 tone = SEVERITY_TONES.get(alarm.severity, "warn") if alarm.is_open else "plain"
                 severity = SEVERITY_WORDS.get(alarm.severity, "warning")
                 ui.label(words[f"severity_{severity}"]).classes(f"tone {tone}")
-                word = "withdrawn" if alarm.is_withdrawn else "open" if alarm.is_open else "cleared"
-                ui.label(words[f"alarm_{word}"]).classes("tone plain")
+                ui.label(words[f"alarm_{alarm.state}"]).classes("tone plain")
             ui.link(
                 place_text(frame, alarm.place, self._titles), place_href(frame, alarm.place)
             ).classes("where")
@@ -91,28 +89,10 @@ class AlarmPage:
                 lasted = duration_text(alarm.cleared_ms - alarm.raised_ms)
                 told.insert(1, words["cleared_after"].format(delay=lasted))
             ui.label(" · ".join(told)).classes("caption")
-
-    def _draw_facts(self, evidence: Evidence) -> None:
-        words = self._frame.words
-        with ui.element("section").classes("card"):
-            ui.label(words["evidence"]).classes("heading").props("role=heading aria-level=2")
-            with ui.element("dl").classes("facts"):
-                for name, value in evidence.facts:
-                    with ui.element("dt"):
-                        ui.label(said(words, "fact", name))
-                    with ui.element("dd"):
-                        self._draw_value(name, value)
-            if self._alarm is not None:
-                api = f"/api/v1/{self._alarm.domain}/alarms?kind={self._alarm.kind}"
-                ui.link(words["as_json"], f"{api}&place={self._alarm.place}").classes("export")
-
-    def _draw_value(self, name: str, value: Any) -> None:  # noqa: ANN401  # JSON
-        place = _place_of(name, value)
-        if place:
-            text = place_text(self._frame, place, self._titles)
-            ui.link(text, place_href(self._frame, place))
-        else:
-            ui.label(fact_text(name, value, self._frame.words))
+            if alarm.seen.at_ms:
+                age = age_text(now - alarm.seen.at_ms, words)
+                text = words["seen_by"].format(who=alarm.seen.who, age=age, note=alarm.seen.note)
+                ui.label(text).classes("caption")
 
     def _draw_tables(self, evidence: Evidence) -> None:
         frame, words = self._frame, self._frame.words
@@ -141,10 +121,17 @@ class AlarmPage:
             return Cell(", ".join(said(words, "why", reason) for reason in one.reasons))
 
         return [
-            Column("device", lambda one: Cell(one.device, href=frame.url("/devices", device=one.device))),
+            Column(
+                "device",
+                lambda one: Cell(one.device, href=frame.url("/devices", device=one.device)),
+            ),
             Column("hidden", lambda one: Cell(energy_text(one.hidden_wh)), is_number=True),
             Column("share_hidden", lambda one: Cell(share_text(one.share, 0)), is_number=True),
-            Column("sigmas", lambda one: Cell(number_text(one.sigmas, "σ", 1)), is_number=True),
+            Column(
+                "sigmas",
+                lambda one: Cell(number_text(one.sigmas, frame.words["sigma"], 1)),
+                is_number=True,
+            ),
             Column("reasons", reasons),
         ]
 
@@ -156,7 +143,9 @@ class AlarmPage:
         if alarm.domain == "transport" and evidence.stations:
             places = (alarm.place, *(f"station:{one}" for one in evidence.stations))
             corridors = await seen.corridors(frame)
-            corridor = next((found for one in places if (found := corridor_of(corridors, one))), None)
+            corridor = next(
+                (found for one in places if (found := corridor_of(corridors, one))), None
+            )
             if corridor is not None:
                 course = await seen.course(frame, corridor, (span[0], span[1] - span[1] % 300_000))
                 with self._root:
@@ -180,54 +169,6 @@ def _weight_columns(words: Mapping[str, str]) -> list[Column[Weight]]:
         Column("nats", lambda one: Cell(number_text(one.nats, "nat", 1)), is_number=True),
         Column("speaks", side),
     ]
-
-
-def fact_text(name: str, value: Any, words: Mapping[str, str]) -> str:  # noqa: ANN401  # JSON
-    """Return a fact as people read it: the end of its name is its unit."""
-    if isinstance(value, bool):
-        return words["yes" if value else "no"]
-    if isinstance(value, list):
-        return ", ".join(said(words, "fact", str(one)) for one in value) or "–"
-    if not isinstance(value, int | float):
-        return said(words, "fact", str(value))
-    if name in {"coverage", "available", "cause_confidence", "excess"}:
-        return share_text(value)
-    for ending, unit in _UNITS.items():
-        if name.endswith(ending):
-            return _in_unit(value, unit)
-    return number_text(value)
-
-
-_UNITS = {
-    "_wh_per_day": "Wh/d",
-    "_wh": "Wh",
-    "_w": "W",
-    "_pu": "pu",
-    "_v": "V",
-    "_kg": "kg",
-    "_kmh": "km/h",
-    "_nats": "nat",
-    "_m": "m",
-}
-
-
-def _in_unit(value: float, unit: str) -> str:
-    if unit in {"Wh", "Wh/d"}:
-        return energy_text(value) + ("/d" if unit == "Wh/d" else "")
-    if unit == "W":
-        return power_text(value, "W")
-    return number_text(value, unit, 3 if unit == "pu" else None)
-
-
-def _place_of(name: str, value: Any) -> str:  # noqa: ANN401  # JSON
-    """Return the place that a fact names, "" for any other fact."""
-    if not isinstance(value, str):
-        return ""
-    if name in {"station", "after_station"}:
-        return f"station:{value}"
-    if name in {"registered", "seems_at"}:
-        return value if ":" in value else f"transformer:{value}"
-    return ""
 
 
 def draw(frame: Frame, query: dict[str, str]) -> None:

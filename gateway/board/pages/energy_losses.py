@@ -1,4 +1,4 @@
-"""Losses: what came in and is not accounted for, never without its coverage; and who is suspected."""
+"""Losses: what came in and is not accounted for, with its coverage; and who is suspected."""
 
 from collections.abc import Mapping, Sequence
 
@@ -85,7 +85,9 @@ class Losses:
         cover = share_text(sum(known) / len(known) if known else None, 0)
         covered = words["covered"].format(share=cover)
         share = lost / came if came else None
-        self._figures["loss_share"].show(share_text(share), energy_text(lost), f"{note} · {covered}")
+        self._figures["loss_share"].show(
+            share_text(share), energy_text(lost), f"{note} · {covered}"
+        )
         judged = [one for one in low if one.values.get("residual_wh") is not None]
         rest = sum(float(one.values["residual_wh"]) for one in judged)
         text = energy_text(rest) if judged else "–"
@@ -103,7 +105,7 @@ class Losses:
         drawn = [
             Series(words[word], [_kwh(one, key) for one in course], stack=key)
             for word, key in (
-                ("lost", "loss_wh"),
+                ("lost_energy", "loss_wh"),
                 ("technical", "technical_wh"),
                 ("unexplained", "residual_wh"),
             )
@@ -117,7 +119,7 @@ class Losses:
         clock = frame.hold.sight.clock
         with self._above:
             columns = alarm_columns(frame, self._titles, clock)
-            columns.insert(4, Column("suspect", self._suspect))
+            columns.insert(4, Column("first_suspect", self._suspect))
             told = Table(words, columns, Looks("loss_open", "loss_none_open"))
         with self._below:
             looks = Looks("loss_table", "loss_none", "unexplained", searches=True)
@@ -148,7 +150,7 @@ class Losses:
         return [
             Column("place", place, lambda one: one.place),
             value_column("came_in", "in_wh", energy_text),
-            value_column("lost", "loss_wh", energy_text),
+            value_column("lost_energy", "loss_wh", energy_text),
             Column("loss_percent", lambda one: Cell(share_text(share(one))), share, is_number=True),
             Column("coverage", covered, lambda one: one.values.get("coverage")),
             value_column("technical", "technical_wh", energy_text),

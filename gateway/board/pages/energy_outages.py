@@ -91,7 +91,9 @@ class Outages:
             value_column("customers", "customers", number_text),
             value_column("sustained", "sustained", number_text),
             value_column("momentary", "momentary", number_text),
-            value_column("customer_minutes", "customer_minutes", lambda v: number_text(v, "min", 0)),
+            value_column(
+                "customer_minutes", "customer_minutes", lambda v: number_text(v, "min", 0)
+            ),
             value_column("saidi", "saidi_min", lambda v: number_text(v, "min", 2)),
             value_column("saifi", "saifi", lambda v: number_text(v, "", 3)),
             value_column("caidi", "caidi_min", lambda v: number_text(v, "min", 1)),

@@ -61,9 +61,7 @@ class Voltage:
         poor.show([one for one in meters if keeps(one) is False], note)
         times.show(runs)
 
-    def _show_figures(
-        self, meters: Sequence[Line], alarms: Sequence[AlarmLine], note: str
-    ) -> None:
+    def _show_figures(self, meters: Sequence[Line], alarms: Sequence[AlarmLine], note: str) -> None:
         words = self._frame.words
         judged = [one for one in meters if keeps(one) is not None]
         kept = sum(keeps(one) is True for one in judged)
@@ -85,9 +83,7 @@ class Voltage:
         frame, words = self._frame, self._frame.words
         clock = frame.hold.sight.clock
         looks = Looks("volts_places", "volts_none", "share_inside", is_descending=False)
-        poor = Looks(
-            "volts_poor", "well", "share_inside", is_descending=False, searches=True
-        )
+        poor = Looks("volts_poor", "well", "share_inside", is_descending=False, searches=True)
         times = Looks("violations", "violations_none", "since", searches=True)
         return (
             Table(words, alarm_columns(frame, titles, clock), Looks("alarms_open", "well")),
@@ -104,14 +100,16 @@ class Voltage:
         def verdict(one: Line) -> Cell:
             found = keeps(one)
             word = "unknown" if found is None else "kept" if found else "broken"
-            return Cell(words[f"norm_{word}"], "" if found else "plain" if found is None else "warn")
+            return Cell(
+                words[f"norm_{word}"], "" if found else "plain" if found is None else "warn"
+            )
 
         def part(key: str) -> Callable[[Line], Any]:
             return lambda one: weakest(one).get(key)
 
         columns = [
             place_column(self._frame, titles),
-            Column("norm", verdict, lambda one: keeps(one)),
+            Column("norm", verdict, keeps),
             Column(
                 "share_inside",
                 lambda one: share_cell(weakest(one).get("share")),
@@ -151,7 +149,9 @@ class Voltage:
 def weakest(one: Line) -> Mapping[str, Any]:
     """Return the rule of the norm that a line of ``compliance`` keeps least."""
     rules = (one.values.get("rules") or {}).values()
-    return min(rules, key=lambda rule: (rule.get("holds") is not False, rule.get("share") or 0), default={})
+    return min(
+        rules, key=lambda rule: (rule.get("holds") is not False, rule.get("share") or 0), default={}
+    )
 
 
 def keeps(one: Line) -> bool | None:

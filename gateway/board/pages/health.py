@@ -101,7 +101,9 @@ class GatewayPage:
         words = self._frame.words
 
         def state(one: Process) -> Cell:
-            return Cell(words["process_quiet" if one.is_quiet else "process_runs"], "bad" * one.is_quiet)
+            return Cell(
+                words["process_quiet" if one.is_quiet else "process_runs"], "bad" * one.is_quiet
+            )
 
         return [
             Column("process", lambda one: Cell(one.name)),
@@ -142,4 +144,3 @@ def processes_of(health: Health) -> Sequence[Process]:
 def draw(frame: Frame, query: dict[str, str]) -> None:
     """Draw the page."""
     GatewayPage(frame, query)
-

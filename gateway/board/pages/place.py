@@ -127,9 +127,7 @@ class PlacePage:
             if found.nodes[12:]:
                 ui.label(f"… {len(found.nodes)}").classes("caption")
 
-    def _draw_tables(
-        self, titles: Mapping[str, str]
-    ) -> tuple[Table[AlarmLine], Table[Device]]:
+    def _draw_tables(self, titles: Mapping[str, str]) -> tuple[Table[AlarmLine], Table[Device]]:
         frame, words = self._frame, self._frame.words
         clock = frame.hold.sight.clock
         names = titles

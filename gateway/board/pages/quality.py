@@ -46,7 +46,9 @@ class QualityPage:
 
     def __init__(self, frame: Frame, _query: dict[str, str]) -> None:
         self._frame, words = frame, frame.words
-        keys = dict.fromkeys(("quality_believed", "quality_poor", "quality_lost", "quality_gaps"), "")
+        keys = dict.fromkeys(
+            ("quality_believed", "quality_poor", "quality_lost", "quality_gaps"), ""
+        )
         self._figures = Figures(words, keys)
         with ui.element("div").classes("columns even"):
             self._now = self._draw_chart("quality_now")

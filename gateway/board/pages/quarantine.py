@@ -33,7 +33,9 @@ class QuarantinePage:
 
     def __init__(self, frame: Frame, query: dict[str, str]) -> None:
         self._frame, words = frame, frame.words
-        self._reason = query.get("reason", "") if query.get("reason") in set(QuarantineReason) else ""
+        self._reason = (
+            query.get("reason", "") if query.get("reason") in set(QuarantineReason) else ""
+        )
         self._first = 0
         self._shown: PageOf | None = None
         self._buttons: list[ui.element] = []
@@ -101,9 +103,15 @@ class QuarantinePage:
         self._clean.visible = not page.entries and not self._first
         self._newer.set_enabled(self._first > 0)
         self._older.set_enabled(len(page.entries) == PAGE_ROWS)
-        self._where.set_text(words["shown_of"].format(
-            first=self._first + 1, last=self._first + len(page.entries), total=grouped(page.total)
-        ) if page.entries else "")
+        self._where.set_text(
+            words["shown_of"].format(
+                first=self._first + 1,
+                last=self._first + len(page.entries),
+                total=grouped(page.total),
+            )
+            if page.entries
+            else ""
+        )
         self._list.clear()
         with self._list:
             for entry in page.entries:

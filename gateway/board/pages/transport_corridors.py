@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-
 from gateway.board import seen
 from gateway.board.frame import Frame
 from gateway.board.looks.lines import Line
@@ -63,9 +62,9 @@ class Corridors:
                 lambda one: one.values.get("travel_time_index"),
                 is_number=True,
             ),
-            value_column("congested", "congested_km", lambda v: number_text(v, "km", 1)),
+            value_column("jammed", "congested_km", lambda v: number_text(v, "km", 1)),
             value_column("length", "length_km", lambda v: number_text(v, "km", 1)),
-            value_column("silent_stations", "silent_stations", lambda v: number_text(v)),
+            value_column("silent_stations", "silent_stations", number_text),
             Column("age", age, lambda one: one.to_ms),
         ]
 
@@ -96,5 +95,3 @@ def _picked(
         return 0.0 if line is None else float(line.values.get("travel_time_index") or 0.0)
 
     return max(corridors, key=slowness, default=None)
-
-

@@ -64,7 +64,9 @@ class Incidents:
         still = sum(one.is_open for one in found)
         true = [one for one in found if not one.is_withdrawn]
         lengths = sorted((one.cleared_ms or now) - one.raised_ms for one in true)
-        self._figures["incidents_open"].show(grouped(still), "", words["now"], "tone-bad" if still else "")
+        self._figures["incidents_open"].show(
+            grouped(still), "", words["now"], "tone-bad" if still else ""
+        )
         self._figures["incidents_span"].show(grouped(len(true)), "", span)
         middle = duration_text(lengths[len(lengths) // 2]) if lengths else "–"
         self._figures["incidents_length"].show(middle, "", words["median_of"].format(span=span))

@@ -107,8 +107,7 @@ def alarm_columns(
         return Cell(word, SEVERITY_TONES.get(one.severity, "warn") if one.is_open else "plain")
 
     def state(one: AlarmLine) -> Cell:
-        word = "withdrawn" if one.is_withdrawn else "open" if one.is_open else "cleared"
-        return Cell(words[f"alarm_{word}"])
+        return Cell(words[f"alarm_{one.state}"])
 
     return [
         Column("severity", severity, lambda one: one.severity),

@@ -73,7 +73,14 @@ def legend(series: Sequence[Series]) -> dict[str, Any]:
     """Return a legend where there is more than one thing to tell apart."""
     text = {"color": INK, "fontSize": 12, "fontFamily": FONT}
     shows = len(series) > 1
-    return {"show": shows, "top": 0, "right": 10, "textStyle": text, "itemHeight": 9, "icon": "rect"}
+    return {
+        "show": shows,
+        "top": 0,
+        "right": 10,
+        "textStyle": text,
+        "itemHeight": 9,
+        "icon": "rect",
+    }
 
 
 def lines(series: Sequence[Series], unit: str, span_ms: tuple[int, int]) -> dict[str, Any]:

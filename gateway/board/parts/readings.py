@@ -68,7 +68,9 @@ class ReadingChart:
         sight = self._frame.hold.sight
         row = sight.device(self._device)
         found = sight.store.latest(device_index=row.device_index) if row is not None else ()
-        return next((sight.profiles[one.profile] for one in found if one.profile in sight.profiles), None)
+        return next(
+            (sight.profiles[one.profile] for one in found if one.profile in sight.profiles), None
+        )
 
     def _column(self, profile: Profile) -> int:
         for name in self._wanted:

@@ -169,5 +169,3 @@ def _box(
     width = max(width * (1 + 2 * _MARGIN), height * ASPECT)
     x, y = (max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2
     return (x - width / 2, x + width / 2), (y - height / 2, y + height / 2)
-
-

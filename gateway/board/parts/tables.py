@@ -110,7 +110,7 @@ class Table(Generic[T]):
             for one in self._columns
         ]
         table = ui.table(columns=columns, rows=[], row_key="row", pagination=self._page)
-        pages = ":pagination-label=\"(a, b, n) => `${a}–${b} / ${n}`\""
+        pages = ':pagination-label="(a, b, n) => `${a}–${b} / ${n}`"'
         table.props(f'flat dense wrap-cells binary-state-sort :rows-per-page-options="[0]" {pages}')
         for one in self._columns:
             table.add_slot(f"body-cell-{one.word}", CELL.format(name=one.word))
