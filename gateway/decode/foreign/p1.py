@@ -28,7 +28,9 @@ _STANDARD_MS = 3_600_000  # Central European Time, of every country with a P1 po
 _SUMMER_MS = 2 * _STANDARD_MS
 _MBUS_CHANNELS = range(1, 5)
 
-_ITEM = re.compile(r"(?:(\d{1,3}-\d{1,3}):)?(\d{1,3}\.\d{1,3}\.\d{1,3})(?:\*\d{1,3})?((?:\([^()]*\))+)")
+_ITEM = re.compile(
+    r"(?:(\d{1,3}-\d{1,3}):)?(\d{1,3}\.\d{1,3}\.\d{1,3})(?:\*\d{1,3})?((?:\([^()]*\))+)"
+)
 _GROUP = re.compile(r"\(([^()]*)\)")
 _MEASURED = re.compile(r"(-?\d{1,12}(?:\.\d{1,9})?)\*([A-Za-z0-9³°%]{1,8})\Z", re.ASCII)
 _TIME = re.compile(r"(\d{12})([SW])\Z", re.ASCII)
@@ -131,7 +133,9 @@ def _sub_meters(items: Items) -> Iterator[SubMeter]:
         found = _sub_reading(items, stem)
         if found is None or not kind.isascii() or not kind.isdigit():
             continue
-        serial = next((items[f"{stem}:96.1.{n}"][0] for n in (0, 1) if f"{stem}:96.1.{n}" in items), "")
+        serial = next(
+            (items[f"{stem}:96.1.{n}"][0] for n in (0, 1) if f"{stem}:96.1.{n}" in items), ""
+        )
         yield SubMeter(channel, int(kind) % 1000, _text(serial), *found)
 
 

@@ -198,5 +198,3 @@ def _named(record: Mapping[object, object]) -> _Record:
 
 def _is_int(label: object) -> bool:
     return type(label) is int  # True would be found as 1
-
-

@@ -10,6 +10,7 @@ columns are not sent but follow from what is:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -58,6 +59,7 @@ class Telegram(NamedTuple):
     registers: Mapping[str, Register]  # by OBIS code, "1-0:1.8.0"
     sub_meters: Sequence[SubMeter] = ()
     status: int = 0  # AMR status byte: what the row deserves that comes of it
+    wall: datetime | None = None  # what its clock shows, in a zone that it does not say
 
 
 def row_of(telegram: Telegram, profile: Profile) -> list[float | None]:
