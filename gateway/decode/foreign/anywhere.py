@@ -5,17 +5,21 @@ nothing else takes is looked at by payload: the first byte of a telegram, the ma
 of wmbusmeters, of an NGSI entity. What nobody knows is quarantined as ``unmapped``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gateway.decode.foreign.rows_out import topic_of
 from gateway.decode.wire import reject
 from gateway.model import QuarantineReason, Record
-from gateway.ports import Collecting, DeviceDirectory
+from gateway.ports import Collecting, Decode, DeviceDirectory
 
 
 class Knowing(Protocol):
     """A room that can tell its payloads."""
+
+    @property
+    def formats(self) -> Mapping[int, Decode]:
+        """Formats of the native lanes, by first byte."""
 
     def knows(self, payload: bytes) -> bool:
         """Return whether a payload looks like its own."""
@@ -29,6 +33,11 @@ class Anywhere:
 
     def __init__(self, rooms: Sequence[Knowing]) -> None:
         self._rooms = rooms
+
+    @property
+    def formats(self) -> Mapping[int, Decode]:
+        """Return what its rooms read on the native lanes, by first byte; see ``decode.Lending``."""
+        return {first: read for room in self._rooms for first, read in room.formats.items()}
 
     def takes(self, topic: str) -> bool:
         """Return whether messages of this topic may be of one of its rooms."""

@@ -30,7 +30,7 @@ _MEDIA = {3: "gas", 4: "heat", 6: "warmwater", 7: "water", 12: "heat", 21: "hotw
 
 
 class MeterTelegrams:
-    """Implements ``decode.Foreign``; ``formats`` are for the native lanes."""
+    """Implements ``anywhere.Knowing``: no topic gives a telegram away."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -42,10 +42,6 @@ class MeterTelegrams:
     def formats(self) -> Mapping[int, Decode]:
         """Formats of the native lanes by first byte."""
         return dict.fromkeys(_NATIVE, self.native)
-
-    def takes(self, topic: str) -> bool:
-        """Return whether messages of this topic may be its own: any but a native one may."""
-        return not topic.startswith("tg/")
 
     def knows(self, payload: bytes) -> bool:
         """Return whether a payload looks like a telegram."""

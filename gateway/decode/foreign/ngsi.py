@@ -20,7 +20,7 @@ from gateway.decode.foreign.zones import local_time
 from gateway.decode.text import refuse_duplicates, reject_json
 from gateway.decode.wire import MAX_ROWS, reject
 from gateway.model import QuarantineReason, Record
-from gateway.ports import Collecting, DeviceDirectory
+from gateway.ports import Collecting, Decode, DeviceDirectory
 
 ENTITY = "TrafficFlowObserved"
 _PROFILE = "tl1"
@@ -53,6 +53,11 @@ class Ngsi:
         self._profile = options.profiles[_PROFILE]
         self._quantities = Quantities(options.profiles)
         self._local = local_time(options.zone)
+
+    @property
+    def formats(self) -> Mapping[int, Decode]:
+        """Formats of the native lanes: none, they begin as native JSON does."""
+        return {}
 
     def takes(self, topic: str) -> bool:
         """Return whether messages of this topic are its own."""

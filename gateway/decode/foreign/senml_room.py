@@ -6,7 +6,7 @@ relative to the receive time (RFC 8428 §4.5.3): exactly "now" is stamped and gr
 device without a clock. Records without a column are named in an event, unless no record has one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from gateway.decode.foreign.naming import slug
@@ -16,7 +16,7 @@ from gateway.decode.foreign.rows_out import Found, add_all, event_of, route_of, 
 from gateway.decode.foreign.senml import Resolved, read_cbor, read_json
 from gateway.decode.wire import reject
 from gateway.model import QuarantineReason, Record
-from gateway.ports import Collecting, DeviceDirectory
+from gateway.ports import Collecting, Decode, DeviceDirectory
 from gateway.profiles import Profile
 
 _CBOR_ARRAYS = range(0x80, 0xA0)
@@ -30,6 +30,11 @@ class SenmlPacks:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._quantities = Quantities(options.profiles)
+
+    @property
+    def formats(self) -> Mapping[int, Decode]:
+        """Formats of the native lanes: none, they begin as native JSON does."""
+        return {}
 
     def takes(self, topic: str) -> bool:
         """Return whether messages of this topic are its own."""

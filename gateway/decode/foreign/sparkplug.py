@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from gateway.decode.foreign.naming import slug
 from gateway.decode.foreign.options import Options
-from gateway.decode.foreign.protobuf import write_bytes, write_number
 from gateway.decode.foreign.quantities import Quantities
 from gateway.decode.foreign.rows_out import Found, add_all, event_of, header_of, route_of, topic_of
 from gateway.decode.foreign.sparkplug_node import (
@@ -32,7 +31,7 @@ from gateway.decode.foreign.sparkplug_node import (
     is_number,
     scaler,
 )
-from gateway.decode.foreign.sparkplug_payload import Payload, read_payload
+from gateway.decode.foreign.sparkplug_payload import Payload, bd_seq_of, read_payload, rebirth
 from gateway.decode.foreign.sparkplug_shape import shape_of
 from gateway.decode.wire import reject
 from gateway.model import Lane, QuarantineReason, Record
@@ -43,7 +42,6 @@ _NAMESPACE = "spBv1.0/"
 _TYPES = ("NBIRTH", "DBIRTH", "NDATA", "DDATA", "NDEATH", "DDEATH")
 _NODE_LEVELS, _DEVICE_LEVELS = 4, 5
 _SECTOR = "energy"  # where a node is enrolled whose first message has no column to say it
-_REBIRTH, _BD_SEQ, _BOOLEAN = "Node Control/Rebirth", "bdSeq", 11
 
 # Bounds against topics made up without end; what is forgotten is asked for anew.
 _MAX_NODES = 10_000
@@ -177,7 +175,7 @@ class Sparkplug:
         out.add_event(event_of("state", document, payload.time_ms, route, record))
         node = topic.node
         if not topic.device:
-            node.begin(_bd_seq(payload))
+            node.begin(bd_seq_of(payload))
             node.seq = payload.seq
         else:
             self._follow(payload.seq, record, topic)
@@ -197,7 +195,7 @@ class Sparkplug:
         out: Collecting,
     ) -> None:
         node = topic.node
-        bd_seq = _bd_seq(payload)
+        bd_seq = bd_seq_of(payload)
         route = route_of(topic.named, _SECTOR, record, directory, self._options)
         if topic.device:
             self._follow(payload.seq, record, topic)
@@ -206,7 +204,7 @@ class Sparkplug:
             # the will of a session that the node has outlived
             document: dict[str, object] = {
                 "sparkplug": "death of an earlier session",
-                _BD_SEQ: bd_seq,
+                "bdSeq": bd_seq,
             }
             out.add_event(event_of("event", document, payload.time_ms, route, record))
             return
@@ -303,21 +301,3 @@ class Sparkplug:
             return
         node.asked_ms = record.received_ms
         self._wishes[topic.command] = rebirth(record.received_ms)
-
-
-def rebirth(now_ms: int) -> bytes:
-    """Return the command that asks a node for its births (§6.4.22)."""
-    metric = (
-        write_bytes(1, _REBIRTH.encode())
-        + write_number(3, now_ms)
-        + write_number(4, _BOOLEAN)
-        + write_number(14, 1)
-    )
-    return write_number(1, now_ms) + write_bytes(2, metric)
-
-
-def _bd_seq(payload: Payload) -> int:
-    for metric in payload.metrics:
-        if metric.name == _BD_SEQ and type(metric.value) is int:
-            return metric.value
-    return -1

@@ -16,11 +16,14 @@ from gateway.decode.foreign.protobuf import (
     VARINT,
     Field,
     read_fields,
+    write_bytes,
+    write_number,
 )
 from gateway.decode.wire import MAX_INT, reject
 from gateway.model import QuarantineReason
 
 MAX_METRICS = 4096  # of one message, as rows of ours
+_REBIRTH, _BOOLEAN_TYPE = b"Node Control/Rebirth", 11
 _MAX_TEXT_BYTES = 1024  # of a name or a text value: longer ones are no measurement
 
 # §6.4.1: fields of Payload and Metric; §6.4.16: data types
@@ -84,6 +87,25 @@ def signed(value: Value, datatype: int) -> Value:
         return value
     value &= (1 << bits) - 1
     return value - (1 << bits) if value >> bits - 1 else value
+
+
+def rebirth(now_ms: int) -> bytes:
+    """Return the command that asks a node for its births (§6.4.22)."""
+    metric = (
+        write_bytes(1, _REBIRTH)
+        + write_number(3, now_ms)
+        + write_number(4, _BOOLEAN_TYPE)
+        + write_number(14, 1)
+    )
+    return write_number(1, now_ms) + write_bytes(2, metric)
+
+
+def bd_seq_of(payload: Payload) -> int:
+    """Return the number of the session (§6.4.21), −1 where the payload does not say it."""
+    for metric in payload.metrics:
+        if metric.name == "bdSeq" and type(metric.value) is int:
+            return metric.value
+    return -1
 
 
 def _metric(data: bytes) -> Metric:

@@ -19,7 +19,7 @@ from gateway.decode.foreign.zones import local_time
 from gateway.decode.text import refuse_duplicates, reject_json
 from gateway.decode.wire import reject
 from gateway.model import QuarantineReason, Record
-from gateway.ports import Collecting, DeviceDirectory
+from gateway.ports import Collecting, Decode, DeviceDirectory
 from gateway.profiles import Profile
 
 _MAX_FIELDS = 512
@@ -40,6 +40,11 @@ class Wmbusmeters:
         self._options = options
         self._quantities = Quantities(options.profiles)
         self._local = local_time(options.zone)
+
+    @property
+    def formats(self) -> Mapping[int, Decode]:
+        """Formats of the native lanes: none, they begin as native JSON does."""
+        return {}
 
     def takes(self, topic: str) -> bool:
         """Return whether messages of this topic are its own."""

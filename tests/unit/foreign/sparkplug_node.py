@@ -85,7 +85,9 @@ METER = [
 
 
 def meter_birth(seq: int = 0) -> bytes:
-    metrics = [M(value, kind, name, alias, unit) for alias, (name, kind, value, unit) in enumerate(METER)]
+    metrics = [
+        M(value, kind, name, alias, unit) for alias, (name, kind, value, unit) in enumerate(METER)
+    ]
     return payload([*metrics, M(3, UINT64, "bdSeq")], seq)
 
 
