@@ -180,6 +180,12 @@ def test_a_transformer_above_its_rating_is_alarmed_and_advised(utility: Utility)
     day = body(utility, "load", "transformer:tba-0")
     assert day["peak_va"] == pytest.approx(90_000 * 2**0.5, rel=1e-4)
     assert day["power_factor"] == pytest.approx(0.5**0.5, abs=0.001)
+    # quarter by quarter, as boards draw it: 2,250 Wh in a quarter are 9 kW, 22,500 are 90
+    course = day["course"]
+    assert (course["interval_s"], course["rating_va"]) == (900, 100_000)
+    assert course["active_w"][39:53] == [9_000, *[90_000] * 12, 9_000]
+    assert course["apparent_va"][40] == round(90_000 * 2**0.5)
+    assert set(course["imbalance"]) == {None}  # its meter tells no currents
     assert day["share_of_time_above_pu"]["1.2"] == pytest.approx(12 / 96, abs=0.001)
     first, second = body(utility, "advice", "transformer:tba-0")["advice"]
     assert (first["what"], first["rank"]) == ("uprate", 1)
