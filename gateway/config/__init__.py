@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
 
+from gateway.config.foreign import ForeignSection
 from gateway.config.sections import (
     BrokerSource,
     EnergySection,
@@ -39,6 +40,7 @@ _WORDS = {
 __all__ = [
     "BrokerSource",
     "EnergySection",
+    "ForeignSection",
     "GatewaySection",
     "HttpSection",
     "ListenerSource",
@@ -69,6 +71,7 @@ class Settings(Section):
     transport: TransportSection = TransportSection()
     sink: tuple[SinkSection, ...] = ()
     mapping: tuple[Mapping, ...] = ()
+    foreign: ForeignSection = ForeignSection()
 
     @model_validator(mode="after")
     def _has_one_of_each_name(self) -> "Settings":

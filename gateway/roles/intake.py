@@ -13,6 +13,7 @@ from gateway.journal import Journal
 from gateway.nursery import NurseryLink
 from gateway.ports import Intake, Source
 from gateway.quarantine import Quarantine, QuarantineReader
+from gateway.registry import Registry
 from gateway.roles import now_ms
 from gateway.security import Authenticator
 from gateway.sources.broker import BrokerClient
@@ -146,7 +147,12 @@ def _save(stats: Stats, commit: GroupCommit, file: Path) -> None:
 
 
 def _sources(settings: Settings, intake: Intake, stats: Stats) -> list[Source]:
-    authenticator = Authenticator(settings.gateway.data_dir)
+    file = settings.registry.file
+    registry = None if file is None else Registry.load(file)
+    authenticator = Authenticator(
+        settings.gateway.data_dir,
+        topics_of=lambda device: () if registry is None else registry.topics_of(device),
+    )
     sources: list[Source] = []
     for index, section in enumerate(settings.source):
         if isinstance(section, ListenerSource):

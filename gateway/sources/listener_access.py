@@ -1,7 +1,7 @@
 """What an identity may write and read; pure, asked once for each topic of a connection."""
 
 from gateway.ports import ClientRole, Identity
-from gateway.topics import UP_LANES, parse_topic
+from gateway.topics import UP_LANES, filter_matches, parse_topic
 
 _DOWN_LANES = frozenset({"a", "c", "k"})
 _NATIVE_LEVELS = 6  # tg/1/<org>/<sector>/<device>/<lane>
@@ -23,11 +23,22 @@ def may_publish(identity: Identity, topic: bytes) -> bool:
     """Return whether a client may send on a topic."""
     if identity.role is ClientRole.ANONYMOUS:
         return True
-    name = parse_topic(topic)
-    if name is None or identity.role is ClientRole.MONITOR:
+    if identity.role is ClientRole.MONITOR:
         return False
+    name = parse_topic(topic)
+    if name is None:
+        return _lists(identity, topic)
     is_up = name.lane in UP_LANES or name.lane == "r"
     return is_up and _owns(identity, name.org, name.sector, name.device)
+
+
+def _lists(identity: Identity, topic: bytes) -> bool:
+    """Return whether a foreign topic is one of the identity's registry entry."""
+    try:
+        text = topic.decode()
+    except UnicodeDecodeError:
+        return False
+    return any(filter_matches(topic_filter, text) for topic_filter in identity.topics)
 
 
 def may_retain(identity: Identity, topic: bytes) -> bool:
