@@ -19,6 +19,7 @@ from gateway.api.glossary import METRICS  # noqa: E402
 from gateway.config import (  # noqa: E402
     BrokerSource,
     EnergySection,
+    ForeignSection,
     GatewaySection,
     HttpSection,
     ListenerSource,
@@ -41,6 +42,7 @@ SECTIONS: dict[str, type[Section]] = {
     "[registry]": RegistrySection,
     "[energy]": EnergySection,
     "[transport]": TransportSection,
+    "[foreign]": ForeignSection,
     "[[sink]]": SinkSection,
 }
 _TLS = {
@@ -118,6 +120,13 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "[transport]": {
         "enabled": "states of the road, detector health, incidents ([transport.md](transport.md))",
+    },
+    "[foreign]": {
+        "enabled": "understand devices of other makers ([devices.md](devices.md))",
+        "families": "names in the table there; empty: all",
+        "mappings": "folder of further mapping files; they win over those that ship",
+        "zone": "of times without offset; without it the gateway stamps such readings, graded so",
+        "org": "of devices that no registry file names",
     },
     "[[sink]]": {
         "name": "its own; metric label and name of its cursor",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
 
+from gateway.config.alarms import AlarmsSection
+from gateway.config.foreign import ForeignSection
 from gateway.config.sections import (
     BrokerSource,
     EnergySection,
@@ -37,8 +39,10 @@ _WORDS = {
 }
 
 __all__ = [
+    "AlarmsSection",
     "BrokerSource",
     "EnergySection",
+    "ForeignSection",
     "GatewaySection",
     "HttpSection",
     "ListenerSource",
@@ -67,8 +71,10 @@ class Settings(Section):
     registry: RegistrySection = RegistrySection()
     energy: EnergySection = EnergySection()
     transport: TransportSection = TransportSection()
+    alarms: AlarmsSection = AlarmsSection()
     sink: tuple[SinkSection, ...] = ()
     mapping: tuple[Mapping, ...] = ()
+    foreign: ForeignSection = ForeignSection()
 
     @model_validator(mode="after")
     def _has_one_of_each_name(self) -> "Settings":

@@ -24,6 +24,17 @@ class DeviceDirectory(Protocol):
             RejectedError: ``identity`` or ``unregistered``.
         """
 
+    def foreign(self, topic: str, named: tuple[str, str], org: str, sector: str) -> Route:
+        """Return the route of a device that sends on a topic of a foreign format.
+
+        ``named`` is what topic and payload call it: device and part of it ("": the device itself).
+        A registry entry that lists the topic gives it its own name. One device may send profiles
+        of several sectors; ``sector`` is only where it is enrolled.
+
+        Raises:
+            RejectedError: ``identity`` or ``unregistered``.
+        """
+
 
 class RowsHeader(NamedTuple):
     """What the rows of one message have in common."""

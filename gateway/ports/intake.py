@@ -88,6 +88,7 @@ class Identity(NamedTuple):
     under: frozenset[str] = frozenset()  # of a concentrator: "device" or "sector/device"
     credential: int = 0  # the one it came with; others of the same device may outlive it
     not_after_ms: int = 0  # 0 = no end
+    topics: tuple[str, ...] = ()  # filters of foreign topics that its registry entry lists
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from gateway.errors import RejectedError
 from gateway.model import QuarantineReason
 from gateway.ports import DeviceRow, Route
+from gateway.registry.entries import Device
 from gateway.registry.registry import Registry
+from gateway.topics import is_device_id
 
 
 class Directory:
@@ -53,6 +55,32 @@ class Directory:
             )
         return route
 
+    def foreign(self, topic: str, named: tuple[str, str], org: str, sector: str) -> Route:
+        """See ``ports.DeviceDirectory``.
+
+        A device of the file takes messages only of the topics that its entry lists: else whoever
+        may write ``tele/#`` could speak for every meter.
+        """
+        owner = None if self._registry is None else self._registry.owner_of(topic)
+        name = named[0] if owner is None else owner.id
+        device = f"{name}-{named[1]}" if named[1] else name
+        if not is_device_id(device):
+            raise RejectedError(QuarantineReason.IDENTITY, f"{device[:80]!r} cannot be a device id")
+        if owner is not None:
+            org, sector = owner.org, owner.sector
+        elif self._entry(device) is not None:
+            raise RejectedError(
+                QuarantineReason.IDENTITY, f"the registry names {device!r}, but not topic {topic!r}"
+            )
+        known = self._routes.get(device)
+        if known is None:
+            return self._enrol(org, sector, device)
+        if known[0] != org:
+            raise RejectedError(
+                QuarantineReason.IDENTITY, f"device {device!r} belongs to {known[0]}, not to {org}"
+            )
+        return known[1]
+
     def known(self, org: str, sector: str, device: str) -> int:
         """Return the index of a device, −1 where there is none of that name and place."""
         known = self._routes.get(device)
@@ -83,13 +111,16 @@ class Directory:
             self._keep(self._as_registered(row))
 
     def _as_registered(self, row: DeviceRow) -> DeviceRow:
-        entry = self._registry.device(row.device) if self._registry is not None else None
+        entry = self._entry(row.device)
         if entry is None:
             return row._replace(is_registered=0)
         return row._replace(org=entry.org, sector=entry.sector, is_registered=1)
 
+    def _entry(self, device: str) -> Device | None:
+        return None if self._registry is None else self._registry.entry(device)
+
     def _enrol(self, org: str, sector: str, device: str) -> Route:
-        entry = self._registry.device(device) if self._registry is not None else None
+        entry = self._entry(device)
         if entry is None and not self._enrols:
             raise RejectedError(
                 QuarantineReason.UNREGISTERED, f"no registry names device {device!r}"

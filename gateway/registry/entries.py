@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.topics import is_device_id
+from gateway.topics import is_device_id, is_filter
 
 ALWAYS_MS, NEVER_MS = -(1 << 62), 1 << 62
 
@@ -81,7 +81,14 @@ def _moment_ms(value: object) -> object:
     raise ValueError("give a date or a time such as 2026-01-31 or 2026-01-31T08:00:00+07:00")
 
 
+def _filter(text: str) -> str:
+    if not is_filter(text) or text[0] in "+#$" or text.split("/", maxsplit=1)[0] == "tg":
+        raise ValueError(f"{text!r} is not a filter of foreign topics that begins with a name")
+    return text
+
+
 Id = Annotated[str, AfterValidator(_id)]
+TopicFilter = Annotated[str, AfterValidator(_filter)]
 Moment = Annotated[int, BeforeValidator(_moment_ms)]
 
 
@@ -213,6 +220,7 @@ class Device(Part):
     prosumer: Flags = ()  # may feed energy in
     connected: Flags = ()  # false: switched off by the utility
     budget: Budgets = ()
+    topics: tuple[TopicFilter, ...] = Field(default=(), max_length=16)  # of a foreign format
 
     @model_validator(mode="after")
     def _measures_a_node(self) -> "Device":

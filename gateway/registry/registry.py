@@ -22,6 +22,7 @@ from gateway.registry.entries import (
     RegistryFile,
 )
 from gateway.registry.files import read
+from gateway.topics import filter_matches
 
 _DEVICE_STANDING = ("parent", "uplink", "supply", "rating", "prosumer", "connected", "budget")
 
@@ -62,6 +63,7 @@ class Registry:
     def __init__(self, content: RegistryFile) -> None:
         self._nodes = {node.id: node for node in content.node}
         self._devices = {device.id: device for device in content.device}
+        self._foreign = [device for device in content.device if device.topics]
         # a file that names nobody who feeds in does not speak of it at all
         self.names_prosumers = any(device.prosumer for device in content.device)
         self._children: dict[str, list[Node | Device]] = {}
@@ -84,6 +86,28 @@ class Registry:
     def device(self, device_id: str) -> Device | None:
         """Return a device, None where the file does not name it."""
         return self._devices.get(device_id)
+
+    def entry(self, device_id: str) -> Device | None:
+        """Return a device, or the one with foreign topics that it is a part of."""
+        found = self._devices.get(device_id)
+        name = device_id
+        while found is None and "-" in name:
+            name = name.rpartition("-")[0]
+            whole = self._devices.get(name)
+            found = whole if whole is not None and whole.topics else None
+        return found
+
+    def topics_of(self, device_id: str) -> tuple[str, ...]:
+        """Return the filters of foreign topics that a device's entry lists."""
+        device = self._devices.get(device_id)
+        return () if device is None else device.topics
+
+    def owner_of(self, topic: str) -> Device | None:
+        """Return the device whose entry lists a foreign topic, the first of the file."""
+        return next(
+            (one for one in self._foreign if any(filter_matches(f, topic) for f in one.topics)),
+            None,
+        )
 
     def node(self, node_id: str) -> Node | None:
         """Return a node, None where the file does not name it."""
@@ -145,6 +169,16 @@ class Registry:
         """Return what a node could carry at a moment, None where the file does not say."""
         node = self._nodes.get(node_id)
         return None if node is None else _holding(node.rating, time_ms)
+
+    def place(self, node_id: str, time_ms: int) -> Place | None:
+        """Return where a node was at a moment, None where the file does not say."""
+        node = self._nodes.get(node_id)
+        return None if node is None else _holding(node.place, time_ms)
+
+    def above(self, node_id: str, time_ms: int) -> tuple[Node, ...]:
+        """Return what a node hangs on at a moment, nearest first; nothing where it is unknown."""
+        node = self._nodes.get(node_id)
+        return () if node is None else tuple(self._up(node.parent, time_ms))
 
     def children(self, node_id: str, time_ms: int) -> list[Node | Device]:
         """Return what hangs directly on a node at a moment, in the order of the file."""

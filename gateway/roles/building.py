@@ -14,6 +14,7 @@ from gateway.config import (
     duration_ms,
 )
 from gateway.decode import Collector, Decoders
+from gateway.decode.foreign import build_foreign
 from gateway.decode.mapping import CompiledMapping
 from gateway.energy.tariff import TARIFF_DOMAIN, Tariff
 from gateway.energy.voltage import VoltagePolicy
@@ -86,8 +87,9 @@ def _try_keys(section: SourceSection) -> None:
 
 
 def _try_web_keys(http: HttpSection) -> None:
-    if http.token is not None:
-        http.token.reveal()
+    for secret in (http.token, *(one.token for one in http.operator)):
+        if secret is not None:
+            secret.reveal()
     if http.cert is not None and http.key is not None:
         load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), http.cert, http.key)
 
@@ -121,7 +123,8 @@ def _decoders(settings: Settings, profiles: Profiles) -> Decoders:
     for index, section in enumerate(settings.source):
         ages_ms[index] = duration_ms(section.max_age) if section.max_age else 0
     mappings = [CompiledMapping(mapping, profiles, ages_ms) for mapping in settings.mapping]
-    return Decoders(profiles, foreign=mappings, source_max_age_ms=ages_ms)
+    foreign = build_foreign(settings.foreign, profiles, ages_ms)
+    return Decoders(profiles, foreign=(*mappings, *foreign), source_max_age_ms=ages_ms)
 
 
 def load_all_profiles(settings: Settings) -> Profiles:

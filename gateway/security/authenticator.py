@@ -23,7 +23,14 @@ def _now_ms() -> int:
 class Authenticator:
     """See ``ports.Authenticator``. Each question is one indexed read of a local file (20 µs)."""
 
-    def __init__(self, data_dir: Path, clock: Callable[[], int] = _now_ms) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        clock: Callable[[], int] = _now_ms,
+        topics_of: Callable[[str], tuple[str, ...]] = lambda _device: (),
+    ) -> None:
+        """Open the credentials; ``topics_of`` gives the foreign topics of a device's entry."""
+        self._topics_of = topics_of
         self._store = CredentialStore(data_dir, clock)
         self._clock = clock
         self._data_version = self._store.data_version()
@@ -41,10 +48,10 @@ class Authenticator:
         now_ms = self._clock()
         for one in self._store.show(device):
             if one.is_good(now_ms) and _proves(credentials, one):
-                return _identity(one)
+                return self._identity(one)
         claim = _claim_of(credentials)
         redeemed = self._store.redeem(device, *claim) if claim else None
-        return _identity(redeemed) if redeemed else None
+        return self._identity(redeemed) if redeemed else None
 
     def changed(self) -> Collection[str]:
         """See ``ports.Authenticator``."""
@@ -64,6 +71,18 @@ class Authenticator:
         """See ``ports.Authenticator``."""
         return server_context(section, self._psk_of)
 
+    def _identity(self, one: Credential) -> Identity:
+        return Identity(
+            one.device,
+            one.role,
+            one.org,
+            one.sector,
+            frozenset(one.under),
+            one.id,
+            one.not_after_ms,
+            self._topics_of(one.device),
+        )
+
     def _psk_of(self, device: str) -> bytes:
         """Return the pre-shared key of a device; an empty one lets nobody in."""
         now_ms = self._clock()
@@ -73,12 +92,6 @@ class Authenticator:
             if one.method is Method.PSK and one.is_good(now_ms)
         )
         return next(keys, b"")
-
-
-def _identity(one: Credential) -> Identity:
-    return Identity(
-        one.device, one.role, one.org, one.sector, frozenset(one.under), one.id, one.not_after_ms
-    )
 
 
 def _claim_of(shown: Credentials) -> tuple[bytes, str] | None:

@@ -151,7 +151,7 @@ def test_vendor_payloads_without_mappings_are_quarantined_byte_for_byte(tmp_path
         raw = bytes.fromhex(payload) if row["encoding"] == "hex" else payload.encode()
         messages.append((row["topic"] or f"foreign/{row['id']}", raw))
     port = free_port()
-    with running(tmp_path, listener(port)) as gateway:
+    with running(tmp_path, listener(port), extra="[foreign]\nenabled = false\n") as gateway:
         publish(port, messages)
         accounts = gateway.settle(messages=408)
         assert accounts["quarantined"] == 408

@@ -25,6 +25,9 @@ class Directory:
         self.asked.append((org, sector, device))
         return Route(len(self.asked) - 1, sector, is_registered=True)
 
+    def foreign(self, topic: str, named: tuple[str, str], org: str, sector: str) -> Route:
+        return self.route(org, sector, "-".join(filter(None, named)))
+
 
 DECODERS = Decoders(PROFILES)
 DIRECTORY = Directory()

@@ -160,6 +160,9 @@ class _Closed:
     def route(self, org: str, sector: str, device: str) -> Route:
         raise RejectedError(QuarantineReason.UNREGISTERED, device)
 
+    def foreign(self, topic: str, named: tuple[str, str], org: str, sector: str) -> Route:
+        raise RejectedError(QuarantineReason.UNREGISTERED, topic)
+
 
 def test_a_device_that_may_not_send_is_asked_for_again_next_time() -> None:
     decoders = Decoders(PROFILES)

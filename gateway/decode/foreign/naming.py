@@ -1,0 +1,30 @@
+"""The device id of a foreign device: what its topic or payload calls it, made a valid id.
+
+``tele/sonoff_4ch/SENSOR`` is sent by ``sonoff-4ch``. A part of a device that has readings of its
+own (a circuit, a probe) is a device of its own, too: ``sonoff-4ch-ds18b20-1``. What an id cannot
+carry (letters of other scripts, more than its length) is told apart by six digits of a hash, so
+that ``küche`` and ``kuche`` stay two devices. A registry entry that lists topics gives its devices
+another name (``Directory.foreign``).
+"""
+
+import hashlib
+import re
+
+_PLAIN = re.compile(r"[ -~]*\Z")
+_NOT_IN_ID = re.compile(r"[^a-z0-9]")
+_MAX_CHARS = 40  # leaves room for the name of a part within the 64 of an id
+_MIN_CHARS = 2
+
+
+def slug(*parts: str) -> str:
+    """Return names joined to a valid device id.
+
+    Character by character, so that ``a_b`` and ``a__b`` stay two devices.
+    """
+    text = "-".join(parts)
+    made = _NOT_IN_ID.sub("-", text.lower()).lstrip("-")
+    is_faithful = _PLAIN.match(text) and _MIN_CHARS <= len(made) <= _MAX_CHARS
+    if is_faithful:
+        return made
+    mark = hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
+    return f"{made[:_MAX_CHARS]}-{mark}".lstrip("-")
