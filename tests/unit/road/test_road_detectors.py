@@ -11,6 +11,7 @@ from simulators.road.layout import build
 from simulators.road.sensors import Loops
 from simulators.road.sky import Sky
 from simulators.road.traffic import WINDOW_MS, Traffic
+from simulators.road.sky import Sky
 from simulators.road.world import Road
 
 HOUR_MS = 3_600_000
@@ -181,6 +182,18 @@ def test_rain_is_a_register_and_the_air_is_that_of_the_city() -> None:
         assert fallen == pytest.approx(mine[1:, 1].sum() / 6, rel=0.02, abs=20)
         assert (mine[:, 2] < 0).all()  # no water on the road
         assert 150 < mine[:, 3].mean() < 300
+
+
+def test_rain_begins_again_where_the_profile_says() -> None:
+    column = tomllib.loads((PROFILES / "env1.toml").read_text())["column"][0]
+    sky = Sky(build(1, 20), 1)
+    before = sky.rows(0).values[:, 0]
+    steps, most = 0, round(column["rollover"] / column["scale"])
+    sky.more_rain_mm_h[:] = 60_000.0  # 10 m in ten minutes
+    while (rain := sky.rows(0).values[:, 0]).min() > before.min():
+        assert rain.max() < most
+        before, steps = rain, steps + 1
+    assert steps >= 9  # never before 100 m, from at most 5 m on
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 12, 58, 101, 500])
