@@ -291,6 +291,7 @@ class Pi(NamedTuple):
     """What runs on a Pi, on free ports."""
 
     config: Path
+    beside: Path  # the same for who is not the service
     port: int  # of HTTP
     door: int  # of MQTT
     victoria: Server
@@ -312,17 +313,17 @@ def pi(site: Site, tmp_path: Path) -> Pi:
     for name, source in re.findall(r"LoadCredential=(\S+):/etc/infragate/secrets/(\S+)", unit):
         shutil.copy(site.secrets / source, own / name)
     port, door, database = free_port(), free_port(), free_port()
-    config = placed(
-        DEPLOY / "systemd" / "infragate.toml",
-        tmp_path / "infragate.toml",
-        **{
-            "/run/credentials/infragate.service": str(own),
-            "/var/lib/infragate": str(tmp_path / "var"),
-            "0.0.0.0:8883": f"127.0.0.1:{door}",
-            "0.0.0.0:8443": f"127.0.0.1:{port}",
-            "127.0.0.1:8428": f"127.0.0.1:{database}",
-        },
-    )
+    machine = {
+        "/var/lib/infragate": str(tmp_path / "var"),
+        "0.0.0.0:8883": f"127.0.0.1:{door}",
+        "0.0.0.0:8443": f"127.0.0.1:{port}",
+        "127.0.0.1:8428": f"127.0.0.1:{database}",
+    }
+    toml = DEPLOY / "systemd" / "infragate.toml"
+    # a command line beside the service has no credentials: they are the service's alone
+    beside = placed(toml, tmp_path / "beside.toml", **machine)
+    machine["/run/credentials/infragate.service"] = str(own)
+    config = placed(toml, tmp_path / "infragate.toml", **machine)
     scrape = placed(
         DEPLOY / "victoria-metrics" / "scrape.yaml",
         tmp_path / "scrape.yaml",
@@ -339,7 +340,8 @@ def pi(site: Site, tmp_path: Path) -> Pi:
     command = command.replace("127.0.0.1:8428", f"127.0.0.1:{database}")
     command = command.replace("/var/lib/victoria-metrics", str(tmp_path / "vm"))
     command = command.replace("/etc/infragate/scrape.yaml", str(scrape))
-    return Pi(config, port, door, Server(command.split(), database, tmp_path, _listens(database)))
+    victoria = Server(command.split(), database, tmp_path, _listens(database))
+    return Pi(config, beside, port, door, victoria)
 
 
 def test_the_gateway_of_the_pi_runs_confined_and_victoriametrics_gets_all_of_it(
@@ -351,7 +353,8 @@ def test_the_gateway_of_the_pi_runs_confined_and_victoriametrics_gets_all_of_it(
     subprocess.run([*cli, "check", *where], cwd=ROOT, check=True, capture_output=True)
     gateway = Running(pi.config, pi.port, site, (sys.executable, "-c", _CONFINED))
     try:
-        enrol = [*cli, "device", "enrol", "meter-0001", "--org", "evn", *where, "--json"]
+        enrol = [*cli, "device", "enrol", "meter-0001", "--org", "evn", "--json"]
+        enrol += ["-c", str(pi.beside)]
         enrolled = subprocess.run(enrol, cwd=ROOT, capture_output=True, text=True, check=True)
         device = Client(site, pi.door, "meter-0001", json.loads(enrolled.stdout)["secret"])
         assert device.refused == 0
@@ -371,6 +374,13 @@ def test_the_gateway_of_the_pi_runs_confined_and_victoriametrics_gets_all_of_it(
     finally:
         gateway.stop()
         pi.victoria.kill()
+
+
+def test_of_the_pi_only_the_services_own_secrets_are_made(tmp_path: Path) -> None:
+    Site(tmp_path).run("init", "--systemd", "--host", "pi.local")
+    made = {file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*")}
+    names = ("ca.crt", "ca.key", "infragate.crt", "infragate.key", "http-token")
+    assert made == {"secrets", *(f"secrets/{name}" for name in names)}
 
 
 def test_the_units_are_what_systemd_understands(tmp_path: Path) -> None:
