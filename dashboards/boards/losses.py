@@ -257,12 +257,16 @@ BOARD = Board(
                             )
                             for key, title, look in (
                                 ("rank", T("Rank", "Hạng"), Look("none", 0)),
-                                ("score", T("Score", "Điểm"), Look("none", 2)),
+                                (
+                                    "confidence_sigmas",
+                                    T("Certainty, sigmas", "Độ chắc, sigma"),
+                                    Look("none", 1),
+                                ),
                                 ("hidden_wh", T("Hidden", "Bị giấu"), Look("watth", 1)),
                             )
                         ),
                     ),
-                    "score",
+                    "confidence_sigmas",
                     every="1h",
                 ),
             ),
