@@ -101,8 +101,8 @@ BOARD = Board(
                     say(
                         "Unexplained energy",
                         "Điện năng không giải thích được",
-                        "How much is it in this time?",
-                        "Trong khoảng này là bao nhiêu?",
+                        "How much is it in this time? Worth a crew, or a calibration?",
+                        "Trong khoảng này là bao nhiêu? Có đáng cử đội kiểm tra?",
                     ),
                     _balance(total("residual_wh")),
                     Look("watth", 1),
