@@ -90,4 +90,9 @@ METRICS: Mapping[str, Term] = {
     "infragate_sink_skipped_records_total": _counter(
         "Outbox records deleted before the sink took them", "sink"
     ),
+    "infragate_derived_told_total": _counter("Lines of derived measurements put into their outbox"),
+    "infragate_derived_unreadable_total": _counter(
+        "Findings of another version that could not be told", "domain"
+    ),
+    "infragate_derived_unwritable_total": _counter("Points that no line can carry"),
 }

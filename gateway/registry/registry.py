@@ -170,6 +170,11 @@ class Registry:
         node = self._nodes.get(node_id)
         return None if node is None else _holding(node.rating, time_ms)
 
+    def place(self, node_id: str, time_ms: int) -> Place | None:
+        """Return where a node was at a moment, None where the file does not say."""
+        node = self._nodes.get(node_id)
+        return None if node is None else _holding(node.place, time_ms)
+
     def above(self, node_id: str, time_ms: int) -> tuple[Node, ...]:
         """Return what a node hangs on at a moment, nearest first; nothing where it is unknown."""
         node = self._nodes.get(node_id)
