@@ -55,7 +55,7 @@ class Home:
                 self._table = Table(
                     frame.words,
                     alarm_columns(frame, sites.titles, sight.clock),
-                    Looks("alarms_open", "alarms_none", page_rows=SHOWN_ALARMS),
+                    Looks("alarms_open", "alarms_none", page_rows=SHOWN_ALARMS, is_in_words=True),
                 )
         self._table.show(alarms)
 
