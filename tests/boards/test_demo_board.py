@@ -79,3 +79,8 @@ async def see_the_quarantine(page: Page, demo: Demo) -> None:
     assert "encoding" in await page.text(".entry")
     link = await page.evaluate("document.querySelector('.entry a').pathname")
     assert demo.get(str(link)) == b'{"p":"em1","n":'
+    # it cannot be read the second time either: it comes back under another number
+    await page.evaluate("document.querySelectorAll('.entry .q-btn')[1].click()")
+    await page.wait_for("document.body.innerText.includes('1 put back')", 30)
+    await page.wait_for(f"document.querySelector('.entry a')?.pathname > '{link}'", 30)
+    assert demo.accounts()["quarantined"] == 1
