@@ -136,14 +136,22 @@ class Frame:
                 for key, path in MAIN.items():
                     self._draw_link(words[f"nav_{key}"], path, is_here=self._is_in(key, path))
             with ui.element("div").classes("tools"):
-                self._draw_tools(has_span=has_span)
+                self._draw_tools()
         sector = self.path.split("/")[1]
-        if sector in SECTOR_PAGES:
-            label = words[f"nav_{sector}"]
-            with ui.element("nav").classes("sub").props(f'aria-label="{label}"'):
-                for key, path in SECTOR_PAGES[sector].items():
-                    self._draw_link(words[f"nav_{key}"], path, is_here=path == self.path)
+        if sector in SECTOR_PAGES or has_span:
+            with ui.element("div").classes("second"):
+                self._draw_sector(sector)
+                if has_span:
+                    self._draw_spans()
         self._link_away()
+
+    def _draw_sector(self, sector: str) -> None:
+        with ui.element("nav").classes("sub") as nav:
+            for key, path in SECTOR_PAGES.get(sector, {}).items():
+                self._draw_link(self.words[f"nav_{key}"], path, is_here=path == self.path)
+        nav.visible = sector in SECTOR_PAGES
+        if nav.visible:
+            nav.props(f'aria-label="{self.words[f"nav_{sector}"]}"')
 
     def _is_in(self, key: str, path: str) -> bool:
         return path == self.path or (key in SECTOR_PAGES and self.path.startswith(f"/{key}/"))
@@ -153,10 +161,8 @@ class Frame:
         if is_here:
             link.classes("here").props("aria-current=page")
 
-    def _draw_tools(self, *, has_span: bool) -> None:
+    def _draw_tools(self) -> None:
         words = self.words
-        if has_span:
-            self._draw_spans()
         self._draw_search()
         self._clock = ui.element("time").classes("clock")
         self._clock.props(f'data-silence="{words["no_news"]}"')

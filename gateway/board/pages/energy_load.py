@@ -17,6 +17,7 @@ from gateway.board.parts.cells import (
     share_text,
     value_column,
 )
+from gateway.board.parts.facts import fact_text
 from gateway.board.parts.figures import Figures
 from gateway.board.parts.plots import Series, bars, chart, put
 from gateway.board.parts.tables import Cell, Column, Looks, Table
@@ -148,7 +149,10 @@ class Load:
             return Cell(text, href=frame.url("/place", name=one.place))
 
         def numbers(one: Advice) -> Cell:
-            told = (f"{said(words, 'fact', k)} {number_text(v)}" for k, v in one.evidence.items())
+            told = (
+                f"{said(words, 'fact', k)} {fact_text(k, v, words)}"
+                for k, v in one.evidence.items()
+            )
             return Cell(", ".join(told))
 
         return [

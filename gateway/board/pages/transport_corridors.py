@@ -65,7 +65,7 @@ class Corridors:
             value_column("jammed", "congested_km", lambda v: number_text(v, "km", 1)),
             value_column("length", "length_km", lambda v: number_text(v, "km", 1)),
             value_column("silent_stations", "silent_stations", number_text),
-            Column("age", age, lambda one: one.to_ms),
+            Column("as_of", age, lambda one: one.to_ms),
         ]
 
 

@@ -96,7 +96,7 @@ class Service:
             value_column("density", "density_veh_km_lane", lambda v: number_text(v, "veh/km", 1)),
             Column("method", method, lambda one: one.values.get("method")),
             Column("observed", observed, lambda one: one.values.get("observed")),
-            Column("age", age, lambda one: one.to_ms),
+            Column("as_of", age, lambda one: one.to_ms),
         ]
 
 
