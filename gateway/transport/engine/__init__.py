@@ -22,6 +22,7 @@ from gateway.model import ReadingBatch
 from gateway.ports import Alarm, Changes, Findings, Memo, Result
 from gateway.stats import Stats
 from gateway.store.derived import AlarmQuery
+from gateway.transport.engine.advising import advice_alarms
 from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
 from gateway.transport.engine.assetwork import AssetWork
 from gateway.transport.engine.backlog import backlog_of
@@ -237,6 +238,7 @@ class TransportEngine:
         changes = [one for one in step.health if is_ours[one.lane]]
         alarms = health_alarms(changes, live.road)
         alarms += incident_alarms(step.incidents, live.road, began_ms, raster_ms)
+        alarms += advice_alarms(live, book.open(), step.end_ms)
         self._memos += memos_of(live.behind(1), live.state, live.road)
         fresh = book.tell(alarms, step.end_ms)
         self._backlog.waiting.note_faults(fresh, step.end_ms)
