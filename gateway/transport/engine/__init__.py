@@ -205,7 +205,7 @@ class TransportEngine:
         assert book is not None  # noqa: S101
         until_ms = live.state.next_ms
         if live.rewind(begin_ms):
-            book.doubt(begin_ms, until_ms)
+            book.doubt(live.state.next_ms, until_ms)
 
     def _close(self, began_s: float, now_ms: int) -> list[Alarm] | None:
         """Work out what is closed; return what is new, None where no interval was."""

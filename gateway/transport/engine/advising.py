@@ -1,4 +1,4 @@
-"""Speeds that drivers before a queue should be told, as events: from the first interval to the last.
+"""Speeds that drivers before a queue should be told, as events from first to last interval.
 
 A variable message sign shows what lasts; what has changed is the next version of the same event.
 """
