@@ -122,7 +122,7 @@ class TransportEngine:
         self._news.learn_names()
         others = [one.alarm for one in told if one.alarm.kind not in KINDS]
         words = Words(self._roster, house.registry)
-        self._roadside = Roadside(house.reader, house.profiles, self._policies, words, others)
+        self._roadside = Roadside(house, self._policies, words, others)
         self._roadside.begin(now_ms, kept.hours if kept else ())
         for name, senders in (kept.senders if kept else {}).items():
             self._roster.sends(np.array(senders, np.int64), name)
