@@ -3,20 +3,20 @@
 Two kinds, both ``decode.Foreign``: *families of mappings* are data (``gateway/mappings/*.toml``,
 one file for each maker, and the user's own folder); *rooms* are code, for formats that a
 mapping cannot say (Sparkplug B, SenML): an entry in ``ROOMS`` each. The first that takes a topic
-gets its messages: the user's mappings, then rooms, then the mappings that ship.
+gets its messages: the user's mappings, then rooms, then the mappings that ship, and at last what
+knows its payload on any topic (``anywhere``).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from gateway.config.foreign import ForeignSection
 from gateway.decode import Foreign
 from gateway.decode.foreign.options import Options
+from gateway.decode.foreign.rooms import ANYWHERE, ROOMS, last_resort
 from gateway.errors import ConfigError
 from gateway.profiles import Profiles
 
 __all__ = ["ROOMS", "Options", "build_foreign"]
-
-ROOMS: Mapping[str, Callable[[Options], Sequence[Foreign]]] = {}
 
 
 def build_foreign(
@@ -30,8 +30,9 @@ def build_foreign(
     if not section.enabled:
         return ()
     options = Options(profiles, source_max_age_ms, section.zone, section.org)
-    unknown = set(section.families) - set(ROOMS)
+    unknown = set(section.families) - {*ROOMS, *ANYWHERE}
     if unknown:
         raise ConfigError(f"foreign.families: {min(unknown)!r} is unknown")
-    chosen = section.families or tuple(ROOMS)
-    return tuple(one for name in ROOMS if name in chosen for one in ROOMS[name](options))
+    chosen = section.families or (*ROOMS, *ANYWHERE)
+    found = [one for name in ROOMS if name in chosen for one in ROOMS[name](options)]
+    return (*found, *last_resort(chosen, options))
