@@ -25,6 +25,7 @@ MODULES = {
     "energy": ("energy",),
     "export": ("export",),
     "backfill": ("backfill",),
+    "bring": ("import",),
     "replay": ("replay",),
     "doctor": ("doctor",),
     "bench": ("bench",),

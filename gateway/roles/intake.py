@@ -114,6 +114,7 @@ async def _run(
     requests = {
         "status": lambda _: intake.status(),
         "requeue": intake.requeue,
+        "import": intake.bring,
         "tell": intake.tell,
         "drop": lambda request: {"dropped": Quarantine(data_dir).remove(request.get("ids", []))},
     }
