@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
 from gateway.cli.delivery import Delivered, batches, open_delivery
-from gateway.config import Settings, duration_ms
+from gateway.config import Settings
 from gateway.errors import ConfigError
 from gateway.history import Complaint, FileRefusedError, Found, Series
 from gateway.history.audit import Audit, audit
@@ -23,7 +23,7 @@ from gateway.history.layout import load_layout
 from gateway.history.parcels import Parcel, parcels_of
 from gateway.history.reading import FORMATS, Hints, read_file
 from gateway.profiles import Profiles
-from gateway.roles import building, now_ms
+from gateway.roles import building
 from gateway.topics import is_device_id
 from gateway.views.engineering import time_text
 
@@ -79,7 +79,7 @@ def _import(options: argparse.Namespace) -> int:
     if not options.dry_run and any(read.series or read.found.raw for read in reads):
         org = options.org or settings.foreign.org
         delivered = _deliver(settings, reads, org, profiles)
-    report = _report(reads, delivered, duration_ms(settings.gateway.retention))
+    report = _report(reads, delivered)
     print_json(report) if options.json else _print(report, is_dry=options.dry_run)
     return 1 if any(read.refused for read in reads) else 0
 
@@ -114,11 +114,8 @@ def _bar() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def _report(
-    reads: Sequence[_Read], delivered: Delivered | None, retention_ms: int
-) -> dict[str, Any]:
-    oldest_ms = now_ms() - retention_ms
-    report: dict[str, Any] = {"files": [_of_file(read, oldest_ms) for read in reads]}
+def _report(reads: Sequence[_Read], delivered: Delivered | None) -> dict[str, Any]:
+    report: dict[str, Any] = {"files": [_of_file(read) for read in reads]}
     if delivered is not None:
         report["processed"] = delivered.is_processed
     if delivered is not None and delivered.totals is not None:
@@ -131,8 +128,7 @@ def _report(
     return report
 
 
-def _of_file(read: _Read, oldest_ms: int) -> dict[str, Any]:
-    old = sum(1 for one in read.series for row in one.rows if row.time_ms < oldest_ms)
+def _of_file(read: _Read) -> dict[str, Any]:
     return {
         "file": str(read.file),
         "readings": read.readings,
@@ -143,7 +139,6 @@ def _of_file(read: _Read, oldest_ms: int) -> dict[str, Any]:
         "duplicates": _lines([one for each in read.audits for one in each.duplicates]),
         "dst": _lines(read.found.notes),
         "refused": _lines(read.refused),
-        "older_than_retention": old,
     }
 
 
@@ -194,8 +189,6 @@ def _print_file(file: dict[str, Any]) -> None:
             print("    gap after {after}: {missing} missing".format(**gap))
     for what in ("duplicates", "dst", "refused"):
         _print_lines(file["file"], what, file[what])
-    if file["older_than_retention"]:
-        print(f"  {file['older_than_retention']} are older than [gateway] retention: deleted soon")
 
 
 def _print_lines(file: str, what: str, lines: Sequence[dict[str, Any]]) -> None:
