@@ -20,7 +20,7 @@ only once the whole payload is known to be good.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from gateway.config.sections import Mapping as MappingSection
 from gateway.decode import documents
@@ -62,6 +62,14 @@ class Foreign(Protocol):
         Raises:
             RejectedError: it cannot be read, or its device may not send; ``out`` is unchanged.
         """
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A foreign format that remembers routes."""
+
+    def forget_routes(self) -> None:
+        """Ask the directory anew from now on: the registry has changed."""
 
 
 class _Native(NamedTuple):
@@ -170,6 +178,9 @@ class Decoders:
     def forget_routes(self) -> None:
         """Ask the directory anew from now on: the registry has changed."""
         self._native.clear()
+        for one in self._foreign:
+            if isinstance(one, Remembering):
+                one.forget_routes()
 
     def _resolve(self, topic: bytes, directory: DeviceDirectory) -> _Native | None:
         name = parse_topic(topic)
