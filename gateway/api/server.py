@@ -168,7 +168,8 @@ def serve(
         )
         for mount in mounts:
             mount(app)
-        logger.info("API and board on %s", _address(http))
+        if not server.should_exit:  # a gateway that is told to stop says nothing of beginning
+            logger.info("API and board on %s", _address(http))
         return app
 
     api = LateApp(lambda: asyncio.to_thread(build))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.energy import audit
+from gateway.store import audit
 
 logger = logging.getLogger(__name__)
 

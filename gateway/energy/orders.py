@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from gateway.energy.audit import append
 from gateway.errors import GatewayError
+from gateway.store.audit import append
 
 FILE_NAME = "orders.jsonl"
 Step = Literal["proposed", "confirmed", "replied", "unanswered"]

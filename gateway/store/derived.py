@@ -5,7 +5,9 @@ crash repeats a step and never half of one. The file can be deleted: all of it i
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,15 +21,19 @@ CREATE TABLE alarm (
     domain TEXT NOT NULL, kind TEXT NOT NULL, place TEXT NOT NULL, raised_ms INTEGER NOT NULL,
     found_ms INTEGER NOT NULL, cleared_ms INTEGER NOT NULL, severity INTEGER NOT NULL,
     confidence REAL NOT NULL, evidence TEXT NOT NULL,
+    change INTEGER NOT NULL DEFAULT 0,  -- number of its last writing: what sinks follow
     UNIQUE (domain, kind, place, raised_ms)
 );
 CREATE INDEX alarm_time ON alarm (domain, raised_ms);
 CREATE TABLE result (
     domain TEXT NOT NULL, series TEXT NOT NULL, place TEXT NOT NULL,
     from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, body TEXT NOT NULL,
+    change INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (domain, series, from_ms, place)
 ) WITHOUT ROWID;
 CREATE INDEX result_place ON result (domain, series, place, from_ms);
+CREATE INDEX alarm_change ON alarm (change);
+CREATE INDEX result_change ON result (change);
 CREATE TABLE engine (domain TEXT PRIMARY KEY, record INTEGER NOT NULL, state BLOB NOT NULL);
 CREATE TABLE memo (
     domain TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
@@ -35,11 +41,12 @@ CREATE TABLE memo (
 ) WITHOUT ROWID;
 """
 _PUT_ALARM = """INSERT INTO alarm (domain, kind, place, raised_ms, found_ms, cleared_ms, severity,
-confidence, evidence) VALUES (?,?,?,?,?,?,?,?,?)
+confidence, evidence, change) VALUES (?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT (domain, kind, place, raised_ms) DO UPDATE SET cleared_ms = excluded.cleared_ms,
-severity = excluded.severity, confidence = excluded.confidence, evidence = excluded.evidence"""
-_PUT_RESULT = """INSERT OR REPLACE INTO result (domain, series, place, from_ms, to_ms, body)
-VALUES (?,?,?,?,?,?)"""
+severity = excluded.severity, confidence = excluded.confidence, evidence = excluded.evidence,
+change = excluded.change"""
+_PUT_RESULT = """INSERT OR REPLACE INTO result (domain, series, place, from_ms, to_ms, body, change)
+VALUES (?,?,?,?,?,?,?)"""
 _PUT_MEMO = "INSERT OR REPLACE INTO memo (domain, name, number, data) VALUES (?,?,?,?)"
 _MEMOS = """SELECT name, number, data FROM memo
 WHERE domain = ? AND name = ? AND number >= ? AND number < ? ORDER BY number"""
@@ -64,6 +71,32 @@ _RESULTS = """SELECT series, place, from_ms, to_ms, body FROM result
 WHERE domain = ?1 AND series = ?2 AND from_ms >= ?3 AND from_ms < ?4
 AND (?5 IS NULL OR place = ?5) AND (from_ms, place) > (?6, ?7)
 ORDER BY from_ms, place LIMIT ?8"""
+_NEWEST = """SELECT max((SELECT coalesce(max(change), 0) FROM alarm),
+(SELECT coalesce(max(change), 0) FROM result))"""
+_COLUMNS = "SELECT name FROM pragma_table_info('result')"
+# a file of before there were numbers: its rows have 0, which no sink has yet to take
+_NUMBER = (
+    "ALTER TABLE alarm ADD COLUMN change INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE result ADD COLUMN change INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX alarm_change ON alarm (change)",
+    "CREATE INDEX result_change ON result (change)",
+)
+_CHANGED_ALARMS = """SELECT change, domain, kind, place, raised_ms, found_ms, cleared_ms, severity,
+confidence, evidence FROM alarm WHERE change > ? ORDER BY change LIMIT ?"""
+_CHANGED_RESULTS = """SELECT change, domain, series, place, from_ms, to_ms, body FROM result
+WHERE change > ? ORDER BY change LIMIT ?"""
+_FIRST_SINCE = """SELECT min(
+(SELECT coalesce(min(change), ?2) FROM alarm WHERE change > 0 AND found_ms >= ?1),
+(SELECT coalesce(min(change), ?2) FROM result WHERE change > 0 AND to_ms >= ?1))"""
+_LAST_NUMBER = (1 << 63) - 1
+
+
+class Told(NamedTuple):
+    """A line or an alarm of a sector, with the number of its last writing."""
+
+    change: int
+    domain: str
+    line: Result | Alarm
 
 
 class NumberedAlarm(NamedTuple):
@@ -84,13 +117,25 @@ class AlarmQuery(NamedTuple):
 
 
 class DerivedStore:
-    """Writes; the analyst has the only one."""
+    """Writes; the analyst has the only one.
 
-    def __init__(self, data_dir: Path) -> None:
+    Args:
+        data_dir: where the file is.
+        stamp: the first number of a new file, Unix time in ns: above all of a file that was
+            deleted, so that who follows the changes does not wait for them to catch up.
+    """
+
+    def __init__(self, data_dir: Path, stamp: Callable[[], int] = time.time_ns) -> None:
         file = data_dir / FILE_NAME
         if not file.exists():
             create(file, _SCHEMA)
         self._file = connect(file, is_writer=True)
+        if ("change",) not in self._file.execute(_COLUMNS).fetchall():
+            with transaction(self._file):
+                for sql in _NUMBER:
+                    self._file.execute(sql)
+        (newest,) = self._file.execute(_NEWEST).fetchone()
+        self._numbers = count(newest + 1 if newest else stamp())
 
     def load(self, domain: str) -> tuple[int, bytes]:
         """Return the last record that an engine has seen, and its state."""
@@ -107,11 +152,14 @@ class DerivedStore:
             JournalFullError: the disk is full; nothing was written, call again later.
         """
         with full_disk_is_ours(), transaction(self._file):
-            self._file.executemany(_PUT_ALARM, ((domain, *alarm) for alarm in findings.alarms))
-            self._file.executemany(_PUT_RESULT, ((domain, *one) for one in findings.results))
+            self._file.executemany(_PUT_ALARM, self._numbered(domain, findings.alarms))
+            self._file.executemany(_PUT_RESULT, self._numbered(domain, findings.results))
             self._file.executemany(_PUT_MEMO, ((domain, *memo) for memo in findings.memos))
             if findings.state is not None:
                 self._file.execute(_PUT_ENGINE, (domain, record, findings.state))
+
+    def _numbered(self, domain: str, lines: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        return ((domain, *line, next(self._numbers)) for line in lines)
 
     def forget(self, domain: str, before_ms: int, memos_before: int) -> None:
         """Delete findings that were over before a moment, and memos with lower numbers.
@@ -135,6 +183,7 @@ class DerivedReader:
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / FILE_NAME
         self._file: sqlite3.Connection | None = None
+        self._numbered = False
 
     def alarms(
         self, domain: str, query: AlarmQuery, limit: int, after: int = 0
@@ -168,6 +217,37 @@ class DerivedReader:
     def memos(self, domain: str, name: str, first: int, stop: int) -> Sequence[Memo]:
         """Return memos of a name with numbers from ``first`` to before ``stop``."""
         return [Memo._make(row) for row in self._rows(_MEMOS, (domain, name, first, stop))]
+
+    def changed(self, after: int, limit: int) -> Sequence[Told]:
+        """Return what was written after a number, in the order of writing, at most ``limit``.
+
+        Only the newest version of each line; what is deleted is not told. Nothing yet of a file
+        that its writer has still to number.
+        """
+        if not self._is_numbered():
+            return []
+        alarms = [
+            Told(row[0], row[1], Alarm._make(row[2:]))
+            for row in self._rows(_CHANGED_ALARMS, (after, limit))
+        ]
+        results = [
+            Told(row[0], row[1], Result._make(row[2:]))
+            for row in self._rows(_CHANGED_RESULTS, (after, limit))
+        ]
+        return sorted([*alarms, *results], key=lambda told: told.change)[:limit]
+
+    def number_before(self, time_ms: int) -> int:
+        """Return the number after which all that tells of the time since a moment was written."""
+        if not self._is_numbered():
+            return 0
+        (first,) = self._rows(_FIRST_SINCE, (time_ms, _LAST_NUMBER))[0]
+        if first < _LAST_NUMBER:
+            return int(first) - 1
+        return int(self._rows(_NEWEST, ())[0][0])
+
+    def _is_numbered(self) -> bool:
+        self._numbered = self._numbered or ("change",) in self._rows(_COLUMNS, ())
+        return self._numbered
 
     def _rows(self, sql: str, values: tuple[object, ...]) -> Sequence[tuple[Any, ...]]:
         if self._file is None:

@@ -9,9 +9,12 @@ from gateway.profiles import Profiles, load_profiles
 from gateway.quarantine import Entry, QuarantineReader
 from gateway.registry import Registry
 from gateway.stats import Sample, load_samples
+from gateway.store.alarms import AlarmReader
 from gateway.store.derived import DerivedReader
 from gateway.store.reader import StoreReader
 from gateway.views.accounts import accounts_of
+from gateway.views.alarms import OpenAlarms
+from gateway.views.alarms import look as look_at_alarms
 from gateway.views.fleet import Device, Fleet, build_fleet, join, no_counts
 from gateway.views.flow import Flow
 from gateway.views.health import Health, look
@@ -44,6 +47,7 @@ class Sight:
         self.store = StoreReader(self.data_dir, self.profiles)
         self.quarantine = QuarantineReader(self.data_dir)
         self.derived = DerivedReader(self.data_dir)
+        self.alarms = AlarmReader(self.data_dir)
         self._durable = durable  # the last record of the journal on disk, 0: nobody knows
         self._intervals_ms = {name: 1000 * one.interval_s for name, one in profiles.items()}
         # kept from look to look, as only what changed is read; the registry bounds the devices
@@ -52,6 +56,7 @@ class Sight:
         self._fleet = Pulse(self._look)
         self._tail = Pulse(QuarantineTail(self.quarantine, SHOWN_ENTRIES).look)
         self._health = Pulse(lambda: look(self.data_dir / "run", self.clock()))
+        self._alarms = Pulse(lambda: look_at_alarms(self.alarms))
         self.flow = Flow()
 
     def fleet(self) -> Fleet:
@@ -80,6 +85,10 @@ class Sight:
     def quarantine_tail(self) -> tuple[int, list[Entry]]:
         """Return how many messages are in quarantine, and the newest of them."""
         return self._tail.see()
+
+    def open_alarms(self) -> OpenAlarms:
+        """Return the alarms that are open, about a second old at most."""
+        return self._alarms.see()
 
     def health(self) -> Health:
         """Return what the other processes last said of themselves, in an operator's terms."""

@@ -88,6 +88,7 @@ def has_rows(gateway: Gateway, count: int = 10) -> Any:
     return lambda: gateway.accounting()["readings"]["stored"] >= count
 
 
+@pytest.mark.clause("749.III.5")
 def test_mutual_tls(tmp_path: Path, image: Path) -> None:
     house = House(tmp_path)
     node = Node(tmp_path, image, "meter-1", house.port, host="localhost", tls="cert")

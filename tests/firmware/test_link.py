@@ -93,6 +93,7 @@ async def test_a_small_packet_is_not_held_back() -> None:
         wire.close()
 
 
+@pytest.mark.clause("749.IV.3.c-1")
 async def test_ipv6_goes_first_and_ipv4_is_what_remains(monkeypatch: pytest.MonkeyPatch) -> None:
     def both(*_: object, **__: object) -> list[object]:
         four = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))

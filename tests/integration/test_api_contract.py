@@ -80,6 +80,7 @@ async def test_before_the_first_start_everything_is_empty(tmp_path: Path) -> Non
         assert (await read(client, f"{V1}/latest"))["latest"] == []
 
 
+@pytest.mark.clause("749.IV.5-0")
 async def test_a_token_is_asked_of_everything_but_healthz(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +101,7 @@ async def test_a_token_is_asked_of_everything_but_healthz(
         assert (await client.get(f"{V1}/accounting", auth=("any", "s3cret"))).status_code == 200
 
 
+@pytest.mark.clause("942.III.4.b")
 async def test_a_page_of_another_origin_reads_nothing(client: httpx.AsyncClient) -> None:
     foreign = {"Origin": "https://evil.example"}
     assert (await client.get(f"{V1}/accounting", headers=foreign)).status_code == 403
@@ -178,6 +180,7 @@ def fits(schema: dict[str, Any], value: Any) -> bool:
     return "type" not in schema or isinstance(value, kinds[schema["type"]])
 
 
+@pytest.mark.clause("942.V.4.a-1")
 async def test_the_document_is_openapi_3_1_and_every_answer_is_as_it_says(
     client: httpx.AsyncClient,
 ) -> None:

@@ -39,6 +39,7 @@ async def client(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.clause("749.IV.5.e-1")
 async def test_alarms_tell_place_time_and_evidence(client: httpx.AsyncClient) -> None:
     body = await read(client, f"{ENERGY}/alarms?place=transformer:t-0")
     assert body == {

@@ -99,12 +99,14 @@ async def test_without_device_all_devices_of_a_profile_come(client: httpx.AsyncC
     assert (await read_problem(client, f"{V1}/readings", 422))["parameter"] == "device"
 
 
+@pytest.mark.clause("1437.II.2.d.iv")
 async def test_lineage_shows_where_a_reading_came_from(client: httpx.AsyncClient) -> None:
     body = await read(client, f"{V1}/readings?device=meter-1&limit=1&lineage=true")
     assert body["readings"][0]["record"] == 1
     assert body["readings"][0]["received"] == "2026-11-21T21:30:00.250Z"
 
 
+@pytest.mark.clause("942.V.4.a-1")
 async def test_every_format_has_the_rows_of_json(client: httpx.AsyncClient) -> None:
     base = f"{V1}/readings?device=meter-1&limit=40&lineage=true"
     whole = await read(client, base)

@@ -28,6 +28,7 @@ async def client(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.clause("942.VI.9.a")
 async def test_the_account_balances_in_readings_and_in_messages(client: httpx.AsyncClient) -> None:
     body = await read(client, f"{V1}/accounting")
     assert body["readings"] == {
@@ -68,6 +69,7 @@ async def test_devices_are_filtered_and_paged_by_id(client: httpx.AsyncClient) -
     assert found == ["lane-1", "meter-1", "quiet-1", "twice-1"]
 
 
+@pytest.mark.clause("749.IV.3-1")
 async def test_a_device_shows_its_ledger_with_gaps(client: httpx.AsyncClient) -> None:
     body = await read(client, f"{V1}/devices/meter-1")
     assert body["state"] == "alive"
@@ -131,6 +133,7 @@ async def test_quarantine_gives_the_payload_back_byte_for_byte(client: httpx.Asy
     await read_problem(client, f"{V1}/quarantine/999/payload", 404)
 
 
+@pytest.mark.clause("942.IV.4.a")
 async def test_quality_counts_grades_and_completeness(client: httpx.AsyncClient) -> None:
     body = await read(client, f"{V1}/quality?device=meter-1&from=2026-11-21T21:30:00Z")
     (day,) = body["days"]
@@ -141,11 +144,16 @@ async def test_quality_counts_grades_and_completeness(client: httpx.AsyncClient)
         "failed": pytest.approx(1 / 60, abs=1e-6),
     }
     assert (day["expected"], day["measured"], day["completeness"]) == (2, 2, 1.0)
+    assert day["dimensions"]["usability"] == pytest.approx(58 / 60, abs=1e-6)
+    assert day["dimensions"]["accuracy"] == pytest.approx(59 / 60, abs=1e-6)
+    assert day["score"] == min(day["groups"].values())
+    assert "usability" in day["below"]
     body = await read(client, f"{V1}/quality?device=lane-1&from=2026-11-21T21:00:00Z")
     # 90 minutes of 30 s bins, of which the last 60 are there
     assert body["days"][0]["completeness"] == pytest.approx(120 / 180)
 
 
+@pytest.mark.clause("1437.II.2.a")
 async def test_the_catalogue_has_what_decision_1437_asks_for(client: httpx.AsyncClient) -> None:
     body = await read(client, f"{V1}/catalog")
     assert {"em1", "tl1"} <= {dataset["profile"] for dataset in body["datasets"]}
@@ -158,6 +166,7 @@ async def test_the_catalogue_has_what_decision_1437_asks_for(client: httpx.Async
     assert meters["columns"][0]["obis"] == "1-0:1.8.0"
 
 
+@pytest.mark.clause("942.IV.3.e")
 async def test_readiness_names_what_is_missing(tmp_path: Path) -> None:
     fill(tmp_path)
     run = tmp_path / "run"
@@ -181,6 +190,7 @@ async def test_a_congested_journal_is_not_ready(tmp_path: Path) -> None:
         assert "congested" in (await read_problem(client, "/readyz", 503))["detail"]
 
 
+@pytest.mark.clause("942.IV.3.e")
 async def test_metrics_are_an_exposition_that_prometheus_reads(client: httpx.AsyncClient) -> None:
     answer = await client.get("/metrics")
     values = {

@@ -20,7 +20,7 @@ from tests.support import hostile
 from tests.support.clients import ask, sender
 from tests.support.running import Gateway, free_port, listener, running, wait_until
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.clause("749.IV.4-0"), pytest.mark.servers]
 
 MAPPING = """
 [[mapping]]

@@ -16,6 +16,7 @@ KEYS = {
 }
 
 
+@pytest.mark.clause("749.IV.3-3")
 def test_a_short_benchmark_measures_everything() -> None:
     if shutil.which("mosquitto", path="/usr/bin:/usr/sbin:/usr/local/sbin") is None:
         pytest.skip("mosquitto is not installed")

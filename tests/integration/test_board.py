@@ -164,6 +164,7 @@ async def test_a_wall_that_hears_nothing_any_more_says_so(tmp_path: Path) -> Non
             await page.wait_for("document.querySelector('.clock.late') === null")
 
 
+@pytest.mark.clause("1437.II.4.b")
 async def test_vietnamese_and_dark_are_one_click_away(web: WebProcess, tmp_path: Path) -> None:
     async with browser(tmp_path) as page:
         await page.open(f"{web.url}/?lang=vi&theme=dark&device=em-001")

@@ -154,6 +154,7 @@ def test_a_rotated_secret_overlaps_with_the_old_one_as_long_as_asked(house: Hous
     assert states == ["ended", "ended", "good"]
 
 
+@pytest.mark.clause("749.IV.5-0")
 def test_secrets_are_shown_once_and_never_listed(house: House) -> None:
     secret = house.enrol("meter-6", "--valid-days", "30")
     config = str(house.gateway.config)

@@ -13,7 +13,7 @@ from tests.support.clients import sender
 from tests.support.databases import get, influx_query, metric, victoria_series
 from tests.support.running import Gateway, free_port, listener, running, wait_until
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.clause("942.A2.7.e"), pytest.mark.servers]
 
 MAPPING = """
 [[mapping]]

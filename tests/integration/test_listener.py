@@ -481,6 +481,7 @@ async def test_a_monitor_with_a_small_packet_limit_is_spared_larger_ones(house: 
 # -- the ground it stands on --
 
 
+@pytest.mark.clause("749.IV.3.c-1")
 async def test_it_listens_on_ipv6(tmp_path: Path) -> None:
     intake = MemoryIntake()
     async with running(section_of(listen="[::1]:0"), intake, tmp_path) as listener:

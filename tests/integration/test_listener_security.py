@@ -120,6 +120,7 @@ async def test_one_device_cannot_take_all_places(house: House) -> None:
 # -- what it may do --
 
 
+@pytest.mark.clause("749.IV.3-2")
 @pytest.mark.parametrize(
     "topic", [OTHER + "t", OWN + "a", "tg/1/evn/water/meter-1/t", "anything", "$SYS/x"]
 )
@@ -204,6 +205,7 @@ async def test_a_monitor_reads_everything_and_writes_nothing(house: House) -> No
 # -- revocation --
 
 
+@pytest.mark.clause("749.IV.3-2")
 @BOTH
 async def test_a_revoked_device_is_cut_off_within_seconds(house: House, version: int) -> None:
     will = Will((OWN + "s").encode(), b"lost")
@@ -241,6 +243,7 @@ async def test_a_device_can_be_disconnected_by_hand(house: House) -> None:
 # -- before CONNECT --
 
 
+@pytest.mark.clause("749.IV.4-0")
 async def test_junk_before_connect_costs_next_to_no_memory(house: House) -> None:
     junk = [
         b"\x10\xff\xff\xff\x7f",

@@ -312,6 +312,7 @@ def test_on_an_anonymous_listener_the_truth_file_says_what_was_stored(tmp_path: 
     assert entry["touches"] == ["meter-1", "intruder"]
 
 
+@pytest.mark.clause("749.IV.5.c-1")
 def test_every_kind_has_a_test() -> None:
     text = Path(__file__).read_text()
     assert all(f'house.attack("{kind}"' in text for kind in KINDS)

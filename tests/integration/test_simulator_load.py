@@ -83,6 +83,7 @@ def test_the_whole_way_is_timed_and_payloads_have_the_size_asked_for(tmp_path: P
         assert worse == sorted(worse)
 
 
+@pytest.mark.clause("749.III.5")
 def test_every_device_may_have_its_own_certificate(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     for index in range(4):
@@ -109,6 +110,7 @@ def test_every_device_may_have_its_own_certificate(tmp_path: Path) -> None:
     assert bad["messages_unacknowledged"] == 0
 
 
+@pytest.mark.clause("749.IV.3.b")
 def test_a_bad_network_shows_in_the_latencies_and_costs_no_message(tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, listener(port)) as gateway:
@@ -121,6 +123,7 @@ def test_a_bad_network_shows_in_the_latencies_and_costs_no_message(tmp_path: Pat
     assert accounts["stored"] == report["readings_sent"]
 
 
+@pytest.mark.clause("749.IV.3.b")
 def test_a_device_behind_a_forgotten_mapping_notices_and_dials_again(tmp_path: Path) -> None:
     with mosquitto() as broker:
         options = ("--devices", "10", "--storm", "--rate", "200", "--seconds", "6")

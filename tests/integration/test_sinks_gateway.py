@@ -20,7 +20,7 @@ from tests.support.databases import (
 from tests.support.running import Gateway, free_port, listener, running, wait_until
 from tests.support.town import Town
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.clause("749.IV.3.d-3"), pytest.mark.servers, pytest.mark.timeout(900)]
 
 HOUR_MS = 3_600_000
 

@@ -20,7 +20,7 @@ from tests.outbox import PROFILES, Outbox, Rig, em1_batch, name_of, section, wal
 from tests.servers import Server, influxd, victoria
 from tests.support.databases import Held, Points, influx_points, victoria_points
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.clause("942.I.4"), pytest.mark.servers, pytest.mark.timeout(120)]
 
 ROWS = 20_000
 PAGE = 500

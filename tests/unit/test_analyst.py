@@ -1,7 +1,9 @@
 """The analyst's desk: every change reaches the engine, findings are kept once, come what may."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -178,3 +180,46 @@ def test_a_full_disk_delays_findings_and_loses_none(house: House, tmp_path: Path
     analyst.step()
     analyst.step()
     assert house.counts() == {20_000: 2, 20_001: 2}
+
+
+def test_who_follows_the_changes_gets_each_line_once_and_again_when_it_changes(
+    tmp_path: Path,
+) -> None:
+    store, reader = DerivedStore(tmp_path, lambda: 500), DerivedReader(tmp_path)
+    alarm = Alarm("loss", "feeder:f-2", 10, 11, 0, 3, 0.5, "{}")
+    lines = [Result("days", f"device:m-{n}", 0, 100, "{}") for n in range(3)]
+    assert reader.changed(0, 10) == []
+    store.commit("energy", Findings([alarm], lines), 1)
+    told = reader.changed(0, 10)
+    assert [one.line for one in told] == [alarm, *lines]
+    assert [one.change for one in told] == [500, 501, 502, 503]
+    assert [one.line for one in reader.changed(500, 2)] == lines[:2]
+    store.close()
+
+    again = DerivedStore(tmp_path, lambda: 7)  # a start later numbers on, whatever the clock says
+    cleared = alarm._replace(cleared_ms=50)
+    again.commit("energy", Findings([cleared], [lines[1]._replace(body='{"a":1}')]), 2)
+    assert [(one.change, one.line.place) for one in reader.changed(503, 10)] == [
+        (504, "feeder:f-2"),
+        (505, "device:m-1"),
+    ]
+    # the newest version only: what was overwritten is not told
+    assert [one.change for one in reader.changed(0, 10)] == [501, 503, 504, 505]
+    assert reader.number_before(100) == 500  # the first line that ends at 100 has 501
+    assert reader.number_before(101) == 505
+
+
+def test_a_file_of_before_there_were_numbers_is_numbered_from_now_on(tmp_path: Path) -> None:
+    old = DerivedStore(tmp_path)
+    old.commit("energy", Findings(results=[Result("days", "device:m-1", 0, 100, "{}")]), 1)
+    old.close()
+    with closing(sqlite3.connect(tmp_path / "derived.sqlite")) as file:
+        for table in ("alarm", "result"):
+            file.execute(f"DROP INDEX {table}_change")
+            file.execute(f"ALTER TABLE {table} DROP COLUMN change")
+    reader = DerivedReader(tmp_path)
+    assert (reader.changed(0, 10), reader.number_before(0)) == ([], 0)
+    store = DerivedStore(tmp_path)
+    assert reader.changed(0, 10) == []
+    store.commit("energy", Findings(results=[Result("days", "device:m-2", 0, 100, "{}")]), 2)
+    assert [one.line.place for one in reader.changed(0, 10)] == ["device:m-2"]

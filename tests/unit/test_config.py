@@ -27,6 +27,7 @@ def refusal(folder: Path, text: str) -> str:
     return words.removeprefix(f"{folder}/infragate.toml: ")
 
 
+@pytest.mark.clause("1437.II.3.a-6")
 @pytest.mark.parametrize(
     ("text", "begins"),
     [
@@ -62,6 +63,7 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.clause("749.III.5")
 @pytest.mark.parametrize(
     "text",
     [
@@ -104,6 +106,7 @@ def test_loopback_is_an_address_not_a_way_to_write_one() -> None:
         assert not is_loopback(host)
 
 
+@pytest.mark.clause("1437.II.3.a-6")
 def test_secrets_come_from_their_owners_files_or_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

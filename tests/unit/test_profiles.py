@@ -98,6 +98,7 @@ def test_a_roadside_radar_fits_pv1() -> None:
         assert all(column.minimum <= int(value) <= column.maximum for value in values)
 
 
+@pytest.mark.clause("749.IV.3.d-1")
 def test_a_further_folder_adds_profiles_and_a_double_number_is_named(tmp_path: Path) -> None:
     shipped = Path(__file__).parents[2] / "gateway" / "profiles" / "wtr1.toml"
     text = shipped.read_text("utf-8").replace('"wtr1"', '"heat1"')

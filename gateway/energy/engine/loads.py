@@ -16,7 +16,7 @@ from gateway.energy.engine.gridbook import GridBook
 from gateway.energy.engine.places import taken
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.engine.roster import INSTRUMENTS, Roster, above
-from gateway.energy.engine.telling import encode, number, numbers
+from gateway.energy.engine.telling import encode, number, numbers, tabled
 from gateway.energy.engine.voltages import FEEDER, TRANSFORMER, Span
 from gateway.energy.load import Advice, Course, Profile
 from gateway.energy.series import PHASES, bridge
@@ -123,9 +123,16 @@ class Loads:
             return results
         for level in self.levels(span):
             found = load.profile(load.tally(level.course, level.rating_va), level.rating_va, policy)
+            course = _courses(level)
             results += [
-                Result(LOAD, place, span.start_ms, span.start_ms + DAY_MS, encode(body))
-                for place, body in _bodies(level, found)
+                Result(
+                    LOAD,
+                    f"{level.name}:{level.nodes[node]}",
+                    span.start_ms,
+                    span.start_ms + DAY_MS,
+                    encode({**_body(found, node), "course": course[node]}),
+                )
+                for node in np.flatnonzero(found.coverage > 0).tolist()
             ]
         return results
 
@@ -161,10 +168,25 @@ def weekly(
         yield Result(ADVICE, place, *week, encode({"advice": told}))
 
 
-def _bodies(level: Level, found: Profile) -> Iterator[tuple[str, dict[str, object]]]:
-    for node, name in enumerate(level.nodes):
-        if found.coverage[node] > 0:
-            yield f"{level.name}:{name}", _body(found, node)
+def _courses(level: Level) -> list[dict[str, object]]:
+    """Return what went through each node, quarter by quarter."""
+    course, amps = level.course, level.course.current_a
+    mean = amps.sum(axis=0) / PHASES  # NaN unless all three are known
+    uneven = np.divide(amps.max(axis=0), mean, out=np.full(mean.shape, np.nan), where=mean > 0)
+    columns = {
+        "active_w": np.rint(course.active_w),
+        "apparent_va": np.rint(load.apparent_va(course)),
+        "imbalance": uneven - 1,
+    }
+    tables = {name: tabled(values) for name, values in columns.items()}
+    return [
+        {
+            "interval_s": SLOT_MS // 1000,
+            "rating_va": number(level.rating_va[node]),
+            **{name: table[node] for name, table in tables.items()},
+        }
+        for node in range(len(course.active_w))
+    ]
 
 
 def _body(found: Profile, node: int) -> dict[str, object]:

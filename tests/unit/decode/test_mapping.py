@@ -67,6 +67,7 @@ def _time_ms(time: dict[str, object], value: object) -> int:
     return int(batch.readings.time_ms[0])
 
 
+@pytest.mark.clause("749.IV.3.d-3", "942.V.2.c")
 def test_tasmota_becomes_em1() -> None:
     (batch,), directory = _run(_TASMOTA, _SENSOR)
     readings = batch.readings

@@ -247,6 +247,7 @@ def _feed(shown: list[float]) -> tuple[ET.Element, vee.Intervals]:
     return ET.fromstring(green_button(point, found, 0, shares, CALENDAR, closed)), found
 
 
+@pytest.mark.clause("749.VIII.6-2d")
 def test_green_button_as_another_program_reads_it() -> None:
     shown = registers_of(counted(2))
     shown[20:23] = [NAN] * 3

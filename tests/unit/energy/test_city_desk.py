@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from simulators.city.city import City, Order, Size
 from tools.city_desk import HOUR_MS, START_MS, Setting, Wear, near, play, span_of
 from tools.city_desk.outage_score import KINDS, LINK, OutageCount, add
@@ -14,6 +16,7 @@ ORDER = Order(
 )
 
 
+@pytest.mark.clause("749.VIII.6-2c")
 def test_a_dark_transformer_is_told_within_a_minute_and_everything_is_accounted_for(
     tmp_path: Path,
 ) -> None:

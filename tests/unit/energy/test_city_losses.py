@@ -9,6 +9,7 @@ from tools.city_desk.losses import CLEAN, WORN, score_thefts, score_wires
 SEED = 1  # below 10,000: the scores are of others
 
 
+@pytest.mark.clause("749.VIII.6-2e")
 @pytest.mark.slow
 def test_a_thief_is_alarmed_in_two_days_named_in_seven_and_nobody_before(
     tmp_path: Path,

@@ -63,6 +63,7 @@ def test_a_day_becomes_intervals_and_determinants_that_agree_with_the_registers(
     assert not utility.alarms()
 
 
+@pytest.mark.clause("749.VIII.6-2a")
 def test_a_slot_is_told_within_seconds_of_its_reading_and_none_before(utility: Utility) -> None:
     utility.at(0)
     utility.send([0])
@@ -181,6 +182,7 @@ def test_off_the_marks_nothing_is_made_up(utility: Utility) -> None:
 # -- what people say --
 
 
+@pytest.mark.clause("1437.II.2.d.iv")
 def test_a_person_corrects_a_slot_and_the_story_is_told(utility: Utility) -> None:
     utility.at(SLOTS)
     utility.send(range(SLOTS + 1))

@@ -159,6 +159,7 @@ def test_a_week_of_compliance_by_hand(utility: Utility) -> None:
     assert week == MONDAY_MS
 
 
+@pytest.mark.clause("749.VIII.6-1")
 def test_a_transformer_above_its_rating_is_alarmed_and_advised(utility: Utility) -> None:
     """90 kW and 90 kvar are 127 kVA of 100, for three hours; then a tenth of that."""
     utility.at(SLOTS)
@@ -179,6 +180,12 @@ def test_a_transformer_above_its_rating_is_alarmed_and_advised(utility: Utility)
     day = body(utility, "load", "transformer:tba-0")
     assert day["peak_va"] == pytest.approx(90_000 * 2**0.5, rel=1e-4)
     assert day["power_factor"] == pytest.approx(0.5**0.5, abs=0.001)
+    # quarter by quarter, as boards draw it: 2,250 Wh in a quarter are 9 kW, 22,500 are 90
+    course = day["course"]
+    assert (course["interval_s"], course["rating_va"]) == (900, 100_000)
+    assert course["active_w"][39:53] == [9_000, *[90_000] * 12, 9_000]
+    assert course["apparent_va"][40] == round(90_000 * 2**0.5)
+    assert set(course["imbalance"]) == {None}  # its meter tells no currents
     assert day["share_of_time_above_pu"]["1.2"] == pytest.approx(12 / 96, abs=0.001)
     first, second = body(utility, "advice", "transformer:tba-0")["advice"]
     assert (first["what"], first["rank"]) == ("uprate", 1)
@@ -235,6 +242,7 @@ def test_an_outage_is_in_the_months_indices(utility: Utility) -> None:
 MARCH_ENDS_MS = round(datetime.fromisoformat("2026-04-01T00:00:00+07:00").timestamp() * 1000)
 
 
+@pytest.mark.clause("749.VIII.6-2a")
 def test_after_the_end_of_a_month_a_curve_says_who_is_ready(tmp_path: Path) -> None:
     """From the 9th on there are readings: nobody can be ready for March, everybody for April."""
     utility = Utility(tmp_path, 3)
@@ -260,6 +268,7 @@ def test_after_the_end_of_a_month_a_curve_says_who_is_ready(tmp_path: Path) -> N
     assert (curve[2], curve[24]) == (1, 1)
 
 
+@pytest.mark.clause("749.VIII.6-2d")
 def test_customers_are_told_of_their_habits_and_warned_of_their_budget(tmp_path: Path) -> None:
     """250 Wh in every half hour: a base load of 500 W, 12 kWh a day, 372 kWh in a month of 31."""
     utility = Utility(tmp_path, METERS + 1, registry(parent="tba-0", budget={"kwh": 200}))

@@ -18,6 +18,7 @@ def proposed(order: str, when_ms: int) -> OrderLine:
     )
 
 
+@pytest.mark.clause("749.VIII.6-1")
 def test_a_proposal_is_confirmed_once_and_in_time(tmp_path: Path) -> None:
     orders = Orders(tmp_path, WITHIN_MS)
     for order, when_ms in (("aaa111", 1000), ("bbb222", 2000)):

@@ -205,6 +205,7 @@ def test_without_anything_to_go_by_nothing_is_made_up() -> None:
     assert not found.is_final[0, 1]
 
 
+@pytest.mark.clause("749.VIII.6-2b")
 def test_lineage_tells_old_and_new_value_rule_who_and_when() -> None:
     history = past_days(MONDAY_MS, 7, SHAPE[None])
     uses = SHAPE[:8] * 2

@@ -1,6 +1,7 @@
 """What must hold whatever is lost: registers rule totals, and late is as good as in time."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ def run(registers: FloatArray, late: set[int] | None = None) -> vee.Intervals:
     return vee.run(job_of(window, history=like))
 
 
+@pytest.mark.clause("749.VIII.6-2b")
 @CASES
 @given(uses, begins, holes)
 def test_totals_are_those_of_the_registers(used: FloatArray, begin: float, lost: set[int]) -> None:

@@ -156,6 +156,7 @@ def test_of_a_day_that_lasts_only_what_has_passed_counts() -> None:
     assert (body["stage"], body["availability"]) == ("failed", 0.5)
 
 
+@pytest.mark.clause("749.VIII.5-4")
 def test_the_list_of_work_is_one_line_with_the_most_urgent_first() -> None:
     troubles = [
         Trouble("loop-1", "hanging", "", 0, 0),

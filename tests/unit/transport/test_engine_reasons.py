@@ -226,6 +226,7 @@ def test_many_silences_have_their_turns(tmp_path: Path) -> None:
     assert {one.raised_ms for one in [*first, *second]} == {one.raised_ms for one in many}
 
 
+@pytest.mark.clause("749.IV.3-1")
 def test_the_engine_says_why_and_what_is_to_be_done(tmp_path: Path) -> None:
     road = Highway(tmp_path)
     road.drive(range(3))

@@ -77,6 +77,7 @@ def passage(result: int, tag: float = NAN) -> list[float]:
     return [result, 400, 2 if result == 0 else 0, 2, 0, tag]
 
 
+@pytest.mark.clause("942.III.4.g-2")
 def test_a_reader_that_fails_is_told_until_it_reads_again(road: Highway) -> None:
     good = [(k * 0.2, passage(0, 1000 + k)) for k in range(50)]
     bad = [(10 + k * 0.2, passage(4)) for k in range(50)]
@@ -109,6 +110,7 @@ def weighing(axle_kg: float) -> list[float]:
     return [6000 + axle_kg, 2, *loads, 600, 90, 4]
 
 
+@pytest.mark.clause("749.VIII.5-4")
 def test_an_overloaded_truck_is_told_once(road: Highway) -> None:
     at(road, 10)
     rows = [(1, weighing(9000)), (2, weighing(14_000)), (3, weighing(9500))]

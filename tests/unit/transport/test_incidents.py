@@ -300,6 +300,7 @@ def watched(window: Window, parts: tuple[int, ...] = ()) -> tuple[list[Incident]
     return list(seen.values()), state
 
 
+@pytest.mark.clause("749.VIII.5-1")
 @pytest.mark.parametrize("seed", range(5))
 def test_a_blocked_road_is_one_incident_before_its_queue_reaches_a_detector(seed: int) -> None:
     found, _ = watched(corridor(seed))

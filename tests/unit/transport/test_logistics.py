@@ -30,6 +30,7 @@ DAY = moves(
 )
 
 
+@pytest.mark.clause("1437.II.3.e-1")
 def test_gates_by_hand() -> None:
     counts = logistics.gate_counts(DAY, T0, HOUR_MS, 2)
     assert counts.came.tolist() == [2, 1]
@@ -68,6 +69,7 @@ def test_travel_times_of_tags() -> None:
     assert logistics.is_through(np.array([1.0, 900.0]), POLICY).all()  # too few
 
 
+@pytest.mark.clause("1437.II.3.e-1")
 def test_an_arrival_by_hand() -> None:
     # 10 km at 60, then 10 km at 60 in the first quarter of an hour and 30 after it
     speed = np.array([[60.0, 60.0], [60.0, 30.0]])

@@ -26,6 +26,7 @@ RULES = POLICY.measures
 # -- level of service --
 
 
+@pytest.mark.clause("749.VIII.5-1")
 @pytest.mark.parametrize(
     ("flow", "kmh", "level"),
     [
@@ -45,6 +46,7 @@ def test_an_expressway_has_the_level_of_its_density(flow: float, kmh: float, lev
     assert state.levels(found, road_of([2]), POLICY)[0, 0] == level
 
 
+@pytest.mark.clause("749.VIII.5-1")
 @pytest.mark.parametrize(
     ("kmh", "level"),
     [
@@ -179,6 +181,7 @@ def jammed(slow: list[tuple[int, int]], stations: int = 4, slots: int = 12) -> F
     return kmh
 
 
+@pytest.mark.clause("942.V.5.e")
 def test_cells_that_touch_are_one_jam() -> None:
     road = road_of([1] * 4)
     kmh = jammed([(2, 3), (2, 4), (1, 4), (1, 5), (3, 9)])
@@ -235,6 +238,7 @@ def test_stations_far_apart_or_equally_slow_make_no_bottleneck() -> None:
 # -- coverage --
 
 
+@pytest.mark.clause("942.III.4.g-1")
 def test_a_station_looks_two_kilometres_either_way() -> None:
     road = road_of([1] * 4, km=[0, 3, 9, 10])
     every = state.coverage(road, np.ones(4, np.bool_), 2.0)[0]

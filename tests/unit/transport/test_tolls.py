@@ -40,6 +40,7 @@ HOUR = seen(
 )
 
 
+@pytest.mark.clause("942.III.4.g-2")
 def test_an_hour_by_hand() -> None:
     found = tolls.figures(HOUR, PLAZA, Periods(T0, HOUR_MS, 2), POLICY)
     assert found.passages[:, 0].tolist() == [9, 0, 0]

@@ -45,6 +45,7 @@ def warned(**columns: list[float]) -> list[Warned]:
     return warnings.warn(seen, 10_000, int(seen.time_ms[-1]), VIETNAM)
 
 
+@pytest.mark.clause("942.V.5.e")
 def test_water_rises_and_falls() -> None:
     level = [0.0, 0.10, 0.25, 0.12, 0.09, 0.07, 0.09, 0.07, 0.07, 0.0]
     # 0.09 is under the limit, but not under 80 % of it; one value under it is not enough

@@ -1,0 +1,86 @@
+"""Alarms as API, board and command line show them: what is open, and where the evidence is."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from gateway.store.alarms import AlarmReader, KeptAlarm, Tally
+
+# A wall shows what a shift can work through; the list of the API pages through all.
+MOST_SHOWN = 500
+API = "/api/v1"
+BEFORE_MS, AFTER_MS = 3_600_000, 3_600_000  # around an alarm, for the evidence
+
+# kind → the series that shows what the alarm is made of
+SERIES = {
+    "loss": "balance",
+    "undervoltage": "violations",
+    "overvoltage": "violations",
+    "standby": "insight",
+    "budget": "insight",
+    "prolonged_estimation": "days",
+    "use_while_disconnected": "days",
+    "feed_in": "days",
+    "incident": "live",
+    "lane_closed": "live",
+    "toll_reader_failed": "tolls",
+}
+
+
+class OpenAlarms(NamedTuple):
+    """What is open at one moment; shared by all who watch."""
+
+    alarms: Sequence[KeptAlarm]  # called out first, severe first, new first; at most MOST_SHOWN
+    tally: Sequence[Tally]  # of all of them
+
+    def count(self, *, is_suppressed: bool = False) -> int:
+        """Return how many are open, or kept quiet by a maintenance window."""
+        return sum(one.count for one in self.tally if one.is_suppressed is is_suppressed)
+
+    def by_severity(self) -> dict[int, int]:
+        """Return how many are called out, by severity 1 to 4."""
+        found = dict.fromkeys(range(1, 5), 0)
+        for one in self.tally:
+            if not one.is_suppressed:
+                found[one.severity] = found.get(one.severity, 0) + one.count
+        return found
+
+
+class Links(NamedTuple):
+    """Where the evidence of an alarm is."""
+
+    api: str
+    board: str
+
+
+def look(reader: AlarmReader) -> OpenAlarms:
+    """Return what is open now."""
+    return OpenAlarms(reader.open(MOST_SHOWN), reader.tally())
+
+
+def device_of(alarm: KeptAlarm) -> str:
+    """Return the device that an alarm is of, "" where it is of something else."""
+    level, _, name = alarm.place.partition(":")
+    return name if level == "device" else ""
+
+
+def links_of(alarm: KeptAlarm) -> Links:
+    """Return where to look: the numbers in the API, the page of the board."""
+    device = device_of(alarm)
+    board = "/?" + urlencode({"device": device} if device else {"alarm": alarm.id})
+    if alarm.domain == "gateway":
+        return Links(_own(alarm, device), board)
+    until_ms = (alarm.cleared_ms or alarm.updated_ms) + AFTER_MS
+    span = {"from": str(alarm.raised_ms - BEFORE_MS), "to": str(until_ms)}
+    series = SERIES.get(alarm.kind, "alarms")
+    query = urlencode({"place": alarm.place, **span})
+    return Links(f"{API}/{alarm.domain}/{series}?{query}", board)
+
+
+def _own(alarm: KeptAlarm, device: str) -> str:
+    if device:
+        return f"{API}/devices/{device}"
+    if alarm.kind == "quarantine_burst":
+        reason = alarm.place.partition(":")[2]
+        return f"{API}/quarantine?{urlencode({'reason': reason})}"
+    return "/metrics"
