@@ -26,6 +26,7 @@ MODULES = {
     "export": ("export",),
     "backfill": ("backfill",),
     "replay": ("replay",),
+    "map": ("map",),
     "doctor": ("doctor",),
     "bench": ("bench",),
 }

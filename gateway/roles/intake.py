@@ -115,6 +115,7 @@ async def _run(
         "status": lambda _: intake.status(),
         "requeue": intake.requeue,
         "tell": intake.tell,
+        "reread": lambda _: children.restart("processor"),
         "drop": lambda request: {"dropped": Quarantine(data_dir).remove(request.get("ids", []))},
     }
     control = ControlServer(data_dir / "run" / "control.sock", requests, taps)

@@ -123,10 +123,23 @@ def load_family(file: Path) -> Family:
         ConfigError: names the file and the key.
     """
     try:
-        return Family.model_validate(tomllib.loads(file.read_text("utf-8")))
+        text = file.read_text("utf-8")
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: {error}") from error
+    return parse_family(text, file)
+
+
+def parse_family(text: str, file: Path) -> Family:
+    """Read the text of a mapping file.
+
+    Raises:
+        ConfigError: names the file and the key.
+    """
+    try:
+        return Family.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}") from error
     except ValidationError as error:
         lines = [
