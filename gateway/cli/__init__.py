@@ -28,6 +28,7 @@ MODULES = {
     "backfill": ("backfill",),
     "bring": ("import",),
     "replay": ("replay",),
+    "map": ("map",),
     "doctor": ("doctor",),
     "bench": ("bench",),
 }

@@ -81,6 +81,14 @@ class Lending(Protocol):
         """By first byte; one that native payloads begin with stays theirs."""
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A foreign format that remembers routes."""
+
+    def forget_routes(self) -> None:
+        """Ask the directory anew from now on: the registry has changed."""
+
+
 class _Native(NamedTuple):
     """What is known of a native topic."""
 
@@ -194,6 +202,9 @@ class Decoders:
     def forget_routes(self) -> None:
         """Ask the directory anew from now on: the registry has changed."""
         self._native.clear()
+        for one in self._foreign:
+            if isinstance(one, Remembering):
+                one.forget_routes()
 
     def _resolve(self, topic: bytes, directory: DeviceDirectory) -> _Native | None:
         name = parse_topic(topic)

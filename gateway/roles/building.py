@@ -3,6 +3,7 @@
 import contextlib
 import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol, cast
 
 from gateway.config import (
@@ -127,8 +128,17 @@ def _decoders(settings: Settings, profiles: Profiles) -> Decoders:
         ages_ms[index] = duration_ms(section.max_age) if section.max_age else 0
     ages_ms[IMPORT_SOURCE] = IMPORT_AGE_MS
     mappings = [CompiledMapping(mapping, profiles, ages_ms) for mapping in settings.mapping]
-    foreign = build_foreign(settings.foreign, profiles, ages_ms)
+    folder = mappings_folder(settings)
+    section = settings.foreign.model_copy(
+        update={"mappings": folder if folder.is_dir() else settings.foreign.mappings}
+    )
+    foreign = build_foreign(section, profiles, ages_ms)
     return Decoders(profiles, foreign=(*mappings, *foreign), source_max_age_ms=ages_ms)
+
+
+def mappings_folder(settings: Settings) -> Path:
+    """Return the folder of the user's own mapping files; it need not be there."""
+    return settings.foreign.mappings or settings.gateway.data_dir / "mappings"
 
 
 def load_all_profiles(settings: Settings) -> Profiles:

@@ -121,6 +121,7 @@ async def _run(
         "import": intake.bring,
         "tell": intake.tell,
         "announce": announcer(opened.audience),
+        "reread": lambda _: children.restart("processor"),
         "drop": lambda request: {"dropped": Quarantine(data_dir).remove(request.get("ids", []))},
     }
     control = ControlServer(data_dir / "run" / "control.sock", requests, taps)
