@@ -36,7 +36,7 @@ from gateway.ports import Collecting, Decode, DeviceDirectory, Route
 from gateway.profiles import Profiles
 from gateway.topics import parse_topic
 
-__all__ = ["Asking", "Collector", "Decoders", "Foreign", "Lending"]
+__all__ = ["Asking", "Collector", "Decoders", "Foreign", "Lending", "Remembering"]
 
 # Devices that send at the same time, four lanes each, and some more. An attacker cannot grow it
 # beyond the registry's max_devices, since only enrolled devices get in; sub-topics of lane r,

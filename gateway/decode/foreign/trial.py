@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gateway.decode import Foreign
+from gateway.decode import Foreign, Remembering
 from gateway.decode.collect import Collector
 from gateway.decode.foreign.family import ExampleForm, ExpectedReading, Family
 from gateway.decode.foreign.mapped import REPORT, MappedFamily
@@ -67,6 +67,9 @@ def try_message(
 ) -> Outcome:
     """Return what the first taker makes of a message."""
     names, out = _Names(), Collector()
+    for one in formats:
+        if isinstance(one, Remembering):
+            one.forget_routes()  # of another trial
     record = Record(1, received_ms, 0, 0, topic.encode(), payload)
     try:
         taker = next((one for one in formats if one.takes(topic)), None)
@@ -107,13 +110,20 @@ def run_examples(family: Family, options: Options, received_ms: int) -> list[str
     """Run the examples written in a mapping file; return what is wrong, a line each."""
     problems = []
     for number, example in enumerate(family.example):
-        zoned = options._replace(zone=example.zone or options.zone)
-        formats = [MappedFamily(family, zoned)]
-        payload = example.payload.encode()
-        got = try_message(formats, example.topic, payload, received_ms, options.profiles)
+        got = try_example(family, example, options, received_ms)
         name = f"{family.family}: example {number} ({example.topic})"
         problems += [f"{name}: {problem}" for problem in _compare(example, got)]
     return problems
+
+
+def try_example(
+    family: Family, example: ExampleForm, options: Options, received_ms: int
+) -> Outcome:
+    """Return what a mapping file makes of one of its examples."""
+    zoned = options._replace(zone=example.zone or options.zone)
+    payload = example.payload.encode()
+    formats = [MappedFamily(family, zoned)]
+    return try_message(formats, example.topic, payload, received_ms, options.profiles)
 
 
 def _compare(example: ExampleForm, got: Outcome) -> list[str]:
