@@ -32,8 +32,9 @@ demo: $(RUN) ## Everything on this machine in one command: board at http://127.0
 servers: ## Install the real servers the tests talk to (needs root; says what is missing without)
 	./tools/install-servers
 
+# Two at a time: most tests wait for a process to start, to die or to be late. A file stays together.
 test: $(DEV) servers ## All tests, against real Mosquitto, InfluxDB and VictoriaMetrics
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-firmware: $(DEV) servers ## The firmware's tests alone, under CPython and MicroPython
 	$(BIN)/python -m pytest -q tests/firmware

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.ports import Intake, Message
-from gateway.topics import filter_matches
+from gateway.ports import Intake, Message, Publisher
+from gateway.topics import OUR_TOPICS, filter_matches
 
 MAX_REQUEST_BYTES = 1 << 20
 MAX_TAP_QUEUE = 1000  # a slow terminal loses samples, it never holds the intake up
@@ -90,6 +90,20 @@ class WatchedIntake:
             for _, topic, payload in messages:
                 self._taps.see(topic, payload)
         return self._intake.extend(source, messages)
+
+
+def announcer(publishers: Sequence[Publisher]) -> Handler:
+    """Return what publishes calls ``[topic, payload, retain]`` of the annunciator."""
+
+    def announce(request: dict[str, Any]) -> dict[str, Any]:
+        for topic, payload, retain in request.get("calls", ()):
+            if not str(topic).startswith(OUR_TOPICS):
+                return {"error": f"{topic!r} is none of our topics"}
+            for publisher in publishers:
+                publisher.publish(str(topic), str(payload).encode(), retain=bool(retain))
+        return {"announced": len(publishers)}
+
+    return announce
 
 
 class ControlServer:

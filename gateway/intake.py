@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import socket
+from base64 import b64decode
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -205,6 +206,9 @@ class IntakeProcess:
         for topic, payload in message.get("receipts", ()):
             for publisher in self._rooms.publishers:
                 publisher.publish(topic, payload.encode(), retain=True)
+        for topic, payload in message.get("commands", ()):
+            for publisher in self._rooms.publishers:
+                publisher.publish(topic, b64decode(payload))
 
     def _tell_durable(self, number: int) -> None:
         self._send({"durable": number})

@@ -1,6 +1,6 @@
 """The loop of the keeper process: what may wait.
 
-Merges, rollups, retention, sinks, outbox clean-up.
+Merges, rollups, retention, derived measurements, sinks, outbox clean-up.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 TICK_S = 1.0
 RETENTION_EVERY_S = 3600.0
 IDLE_S = 5.0  # between merges when there was nothing to merge
+TELL_S, TELL_ON_S = 2.0, 0.05  # between looks at what was found; while there is more of it
 
 
 class Merging(Protocol):
@@ -56,11 +57,23 @@ class Draining(Protocol):
         """Return the oldest outbox record this sink may still need."""
 
 
+class Telling(Protocol):
+    """``sinks.derived.Teller``."""
+
+    def step(self, now_ms: int) -> bool:
+        """Do one bounded piece of work; return whether there is more.
+
+        Raises:
+            JournalFullError: the disk is full; call again later.
+        """
+
+
 class Outlet(NamedTuple):
     """An outbox and the sinks that empty it."""
 
     drains: Sequence[Draining]
     keep_from: Callable[[int], None]
+    followers: Sequence[Callable[[], int]] = ()  # the oldest record that others still need
 
 
 class KeeperRooms(NamedTuple):
@@ -69,6 +82,7 @@ class KeeperRooms(NamedTuple):
     merger: Merging
     roller: Rolling
     outlets: Sequence[Outlet]
+    teller: Telling | None = None  # where there is no sink nobody is told
 
 
 class Keeper:
@@ -94,6 +108,8 @@ class Keeper:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tend_store(), name="store")
             group.create_task(self._tick(), name="tick")
+            if self._rooms.teller is not None:
+                group.create_task(self._tell(self._rooms.teller), name="derived")
             drains = [drain for outlet in self._rooms.outlets for drain in outlet.drains]
             for index, drain in enumerate(drains):
                 group.create_task(drain.run(), name=f"sink-{index}")
@@ -124,6 +140,16 @@ class Keeper:
         if gone:
             logger.info("retention: days_deleted=%d", gone)
 
+    async def _tell(self, teller: Telling) -> None:
+        """On connections of its own: a long merge holds nobody's board up."""
+        while True:
+            try:
+                has_more = await asyncio.to_thread(teller.step, self._clock())
+            except JournalFullError as error:
+                logger.warning("telling waits: %s", error)
+                has_more = False
+            await self._sleep(TELL_ON_S if has_more else TELL_S)
+
     async def _tick(self) -> None:
         while True:
             await self._sleep(TICK_S)
@@ -136,4 +162,5 @@ class Keeper:
     def _say_what_is_needed(self) -> None:
         for outlet in self._rooms.outlets:
             if outlet.drains:
-                outlet.keep_from(min(drain.keep_from() for drain in outlet.drains))
+                needed = [drain.keep_from() for drain in outlet.drains]
+                outlet.keep_from(min(needed + [follow() for follow in outlet.followers]))

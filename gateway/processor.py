@@ -11,6 +11,7 @@ Theory of operation
 """
 
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -146,6 +147,7 @@ class Processor:
         if self._is_dirty and now_s >= self._checkpoint_due_s:
             self._checkpoint()
         self._send_due_receipts(now_s)
+        self._send_wishes()
         if now_s >= self._stats_due_s:
             self._save_stats()
             self._stats_due_s = now_s + 1.0
@@ -243,6 +245,13 @@ class Processor:
         ]
         if receipts:
             self._link.send({"receipts": receipts})
+
+    def _send_wishes(self) -> None:
+        """Send what decoders ask of devices, such as a birth; base64, since it may be binary."""
+        wishes = self._rooms.pipeline.wishes()
+        if wishes:
+            commands = [[topic, b64encode(payload).decode()] for topic, payload in wishes]
+            self._link.send({"commands": commands})
 
     def _until_it_fits(self, write: Callable[[], object]) -> None:
         """Retry at a full disk: the outcome is in memory, the messages are in the journal.

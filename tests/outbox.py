@@ -79,7 +79,7 @@ class Outbox:
         return Feed(
             lambda position: JournalReader(self.folder, position),
             lambda: self.journal.durable,
-            ReadingEncoder(PROFILES, names),
+            ReadingEncoder(PROFILES, names).encode_record,
         )
 
 

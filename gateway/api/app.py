@@ -12,12 +12,14 @@ from gateway import __version__
 from gateway.api import (
     accounting,
     aggregate,
+    alarms,
     bills,
     catalog,
     devices,
     events,
     findings,
     health,
+    maintenance,
     metrics,
     quality,
     quarantine,
@@ -26,7 +28,7 @@ from gateway.api import (
     stream,
 )
 from gateway.api.documents import Problem
-from gateway.api.guard import Guard
+from gateway.api.guard import Guard, Keys
 from gateway.api.params import refuse_unknown
 from gateway.api.problems import describe_problems, install_problems
 from gateway.config import Settings
@@ -38,7 +40,7 @@ from gateway.views.sight import Sight
 READER_THREADS = 8
 
 DESCRIPTION = (
-    "Readings, accounts and quality of an infragate gateway; read only. Times are RFC 3339 in "
+    "Readings, accounts, quality and alarms of an infragate gateway. Times are RFC 3339 in "
     "UTC with milliseconds. Errors are RFC 9457 problem documents."
 )
 
@@ -51,7 +53,6 @@ def create_app(
     durable: Callable[[], int] = lambda: 0,
 ) -> FastAPI:
     """Return the API over a data directory; ``app.state.sight`` is what it reads."""
-    token = settings.http.token if settings.http is not None else None
     app = FastAPI(
         title="infragate",
         version=__version__,
@@ -74,6 +75,8 @@ def create_app(
         readings,
         rollups,
         aggregate,
+        alarms,
+        maintenance,
         events,
         quarantine,
         quality,
@@ -87,7 +90,7 @@ def create_app(
     app.include_router(versioned)
     install_problems(app)
     describe_problems(app)
-    app.add_middleware(Guard, token=token.reveal() if token is not None else None)
+    app.add_middleware(Guard, keys=Keys.of(settings))
     return app
 
 

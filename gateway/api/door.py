@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.api import probes
-from gateway.api.guard import Guard
+from gateway.api.guard import Guard, Keys
 from gateway.late import LateApp
 
 
@@ -19,7 +19,7 @@ class Door:
         api: everything; guards itself.
         run_dir: where the other processes leave their snapshots.
         clock: Unix milliseconds.
-        token: without it ``/readyz`` tells nothing, where one is asked for.
+        keys: without one of them ``/readyz`` tells nothing, where one is asked for.
         on_failure: called when the API cannot be loaded.
     """
 
@@ -28,7 +28,7 @@ class Door:
         api: LateApp,
         run_dir: Path,
         clock: Callable[[], int],
-        token: str | None,
+        keys: Keys,
         on_failure: Callable[[], None],
     ) -> None:
         self._api = api
@@ -36,7 +36,7 @@ class Door:
             "/healthz": probes.alive,
             "/readyz": lambda: probes.ready(run_dir, clock()),
         }
-        self._guard = Guard(self._probe, token)
+        self._guard = Guard(self._probe, keys)
         self._on_failure = on_failure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

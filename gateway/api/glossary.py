@@ -74,6 +74,10 @@ METRICS: Mapping[str, Term] = {
     "infragate_findings_total": _counter("Alarms found or found again", "domain"),
     "infragate_analysis_step_seconds": _histogram("Duration of one step of the analyst"),
     "infragate_analysis_pending": _gauge("Days of groups of meters to be worked out", "domain"),
+    # the annunciator
+    "infragate_alarms_open": _gauge("Alarms that last and are not suppressed", "severity"),
+    "infragate_alarms_raised_total": _counter("Alarms raised, or come again"),
+    "infragate_alarm_calls_total": _counter("Messages about alarms to monitors over MQTT"),
     # the keeper
     "infragate_sink_up": _gauge("0 while tries fail", "sink"),
     "infragate_sink_lag_seconds": _gauge("Age of the oldest record that waits", "sink"),
@@ -86,4 +90,9 @@ METRICS: Mapping[str, Term] = {
     "infragate_sink_skipped_records_total": _counter(
         "Outbox records deleted before the sink took them", "sink"
     ),
+    "infragate_derived_told_total": _counter("Lines of derived measurements put into their outbox"),
+    "infragate_derived_unreadable_total": _counter(
+        "Findings of another version that could not be told", "domain"
+    ),
+    "infragate_derived_unwritable_total": _counter("Points that no line can carry"),
 }

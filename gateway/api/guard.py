@@ -6,19 +6,26 @@ Pure ASGI, so that it covers the board's pages and its WebSocket as well as the 
 import base64
 import binascii
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.documents import problem
+from gateway.config import Settings
+from gateway.views.visitor import ANYBODY, VISITOR, Visitor
 
 OPEN_PATHS = frozenset({"/healthz"})  # a supervisor's probe has no token
 
 # An answer goes out in pieces, so that the transport holds one of them and not 40 MB of rows;
 # ``server`` ends a connection whose peer does not take a piece in time.
 PIECE_BYTES = 256 << 10
+
+# A body is held in memory before anybody looks at it: an acknowledgement has 1 kB.
+BODY_BYTES = 64 << 10
 
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -45,6 +52,40 @@ def is_api(path: str) -> bool:
     return path.startswith(API_PATHS)
 
 
+class Keys(NamedTuple):
+    """Who may look, and who may do more; ``None`` and empty: whoever reaches us is an operator.
+
+    Without ``[http] token`` and with operators everybody may look.
+    """
+
+    token: str | None = None
+    operators: Mapping[str, str] = MappingProxyType({})  # token by name
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Keys":
+        """Return the keys of a configuration.
+
+        Raises:
+            ConfigError: a secret cannot be read.
+        """
+        http = settings.http
+        if http is None:
+            return cls()
+        token = None if http.token is None else http.token.reveal()
+        return cls(token, {one.name: one.token.reveal() for one in http.operator})
+
+    def find(self, offered: str) -> Visitor | None:
+        """Return who comes with a token, None where it is nobody who may look."""
+        raw = offered.encode()
+        for name, token in self.operators.items():
+            if hmac.compare_digest(raw, token.encode()):
+                return Visitor(name, is_operator=True)
+        if self.token is None:
+            return Visitor(ANYBODY, is_operator=not self.operators)
+        is_known = hmac.compare_digest(raw, self.token.encode())
+        return Visitor("", is_operator=False) if is_known else None
+
+
 def offered_token(authorization: str) -> str:
     """Return the token of an Authorization header, Bearer or the password of Basic.
 
@@ -65,9 +106,8 @@ def offered_token(authorization: str) -> str:
 class Guard:
     """Checks token and origin, adds the security headers, cuts long answers into pieces."""
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
-        self._app = app
-        self._token = token.encode() if token is not None else None
+    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+        self._app, self._keys = app, keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it here."""
@@ -77,22 +117,20 @@ class Guard:
         headers = {
             key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
         }
+        visitor = self._keys.find(offered_token(headers.get("authorization", "")))
         if not _is_same_origin(headers):
             await _refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
-        elif not self._is_known(scope["path"], headers):
+        elif visitor is None and scope["path"] not in OPEN_PATHS:
             await _refuse(scope, receive, send, HTTPStatus.UNAUTHORIZED)
+        elif _is_too_long(scope, headers):
+            await _refuse(scope, receive, send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif scope["type"] == "http":
             # HEAD is GET without the body, which the server leaves out (RFC 9110, 9.3.2)
-            inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            inner = {**scope, "method": method, VISITOR: visitor}
             await self._app(inner, receive, _careful(scope, send))
         else:
-            await self._app(scope, receive, send)
-
-    def _is_known(self, path: str, headers: dict[str, str]) -> bool:
-        if self._token is None or path in OPEN_PATHS:
-            return True
-        offered = offered_token(headers.get("authorization", "")).encode()
-        return hmac.compare_digest(offered, self._token)
+            await self._app({**scope, VISITOR: visitor}, receive, send)
 
 
 def _careful(scope: Scope, send: Send) -> Send:
@@ -113,6 +151,18 @@ def _is_same_origin(headers: dict[str, str]) -> bool:
     # do not stop that, they only say where the page came from.
     origin = headers.get("origin")
     return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+
+
+def _is_too_long(scope: Scope, headers: dict[str, str]) -> bool:
+    """Return whether a request to the API brings more than a word, or does not say how much."""
+    if scope["type"] != "http" or not is_api(scope["path"]):
+        return False
+    length = headers.get("content-length", "0")
+    try:  # int() itself refuses numbers of thousands of digits
+        is_bounded = 0 <= int(length) <= BODY_BYTES
+    except ValueError:
+        is_bounded = False
+    return "transfer-encoding" in headers or not is_bounded
 
 
 def _pieces(message: Message) -> Iterable[Message]:
@@ -139,5 +189,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: HTTPStatus
         scheme = "Bearer" if is_api(scope["path"]) else "Basic"
         headers["WWW-Authenticate"] = f'{scheme} realm="infragate"'
         detail = "send the token of [http] token: Authorization: Bearer …, or as Basic password"
+    elif status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        detail = f"a body has at most {BODY_BYTES} bytes, and says how many (Content-Length)"
     response = problem(status, detail, scope["path"], headers=headers)
     await response(scope, receive, send)

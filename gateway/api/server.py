@@ -16,6 +16,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway.api.door import Door
+from gateway.api.guard import Keys
 from gateway.api.probes import stale_processes
 from gateway.config import Settings
 from gateway.config.sections import HttpSection, split_address
@@ -181,8 +182,7 @@ def serve(
     def give_up() -> None:
         server.should_exit = True
 
-    token = http.token.reveal() if http.token is not None else None
-    front = Door(api, run_dir, clock, token, give_up)
+    front = Door(api, run_dir, clock, Keys.of(settings), give_up)
     server = _Server(_configure(front, http, has_pages=bool(mounts)), end_streams)
     server.run(None if door is None else [door])
     return 0 if server.started and api.inner is not None else 1

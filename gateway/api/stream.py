@@ -1,4 +1,7 @@
-"""``GET /stream``: server-sent events, the account once a second and what changed since."""
+"""``GET /stream``: server-sent events, the account once a second and what changed since.
+
+Events are ``accounting``, ``latest`` (newest readings) and ``alarms`` (each that changed, whole).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,6 +18,7 @@ from gateway.api.answers import Seeing
 from gateway.api.devices import to_latest
 from gateway.api.documents import ProblemError
 from gateway.ports import LatestRow
+from gateway.views.alarms import to_document
 from gateway.views.sight import Sight
 
 router = APIRouter(tags=["stream"])
@@ -22,6 +26,7 @@ router = APIRouter(tags=["stream"])
 PERIOD_S = 1.0
 MAX_STREAMS = 64  # each keeps a connection open; with the board's that is what one Pi serves
 MAX_TOKEN = (1 << 63) - 1
+MAX_ALARMS = 200  # per event, 200 kB; what is more comes a second later
 MAX_CHANGES = 1000  # per event, 300 kB; what is more comes with the next one, newest value only
 
 
@@ -49,6 +54,20 @@ class Changes:
         ]
 
 
+class AlarmChanges:
+    """The alarms that one stream has not sent yet."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+        self._change = sight.alarms.last_change()
+
+    def take(self) -> list[dict[str, object]]:
+        """Return at most ``MAX_ALARMS`` that changed since the last call, as they are now."""
+        changed = self._sight.alarms.changed_since(self._change, MAX_ALARMS)
+        self._change = changed[-1].change if changed else self._change
+        return [to_document(one) for one in changed]
+
+
 class Streams:
     """How many streams are open, and whether the server is going down."""
 
@@ -68,11 +87,14 @@ async def _events(sight: Sight, streams: Streams) -> AsyncIterator[bytes]:
     try:
         yield b"retry: 2000\n\n"
         changes = await run_sync(Changes, sight)
+        alarms = await run_sync(AlarmChanges, sight)
         while not streams.closing.is_set():
             fleet = await run_sync(sight.fleet)
             yield to_event("accounting", to_accounting(fleet.totals))
             if latest := await run_sync(changes.take):
                 yield to_event("latest", latest)
+            if changed := await run_sync(alarms.take):
+                yield to_event("alarms", changed)
             # wait() leaves the period or the end, whichever comes first, without raising
             await asyncio.wait([closing], timeout=PERIOD_S)
     finally:
@@ -86,7 +108,7 @@ async def _events(sight: Sight, streams: Streams) -> AsyncIterator[bytes]:
     responses={200: {"content": {"text/event-stream": {}}}},
 )
 async def read_stream(sight: Seeing, request: Request) -> Response:
-    """Send the account once a second and the newest readings that changed, until you go."""
+    """Send the account once a second, newest readings and alarms that changed, until you go."""
     streams: Streams = request.app.state.streams
     if streams.count >= MAX_STREAMS:
         detail = f"{MAX_STREAMS} streams are open already; poll /api/v1/latest instead"

@@ -14,8 +14,8 @@ TERMS = (("received", "="), ("stored", "+"), ("duplicate", "+"), ("quarantined",
 class AccountLine:
     """received = stored + duplicate + quarantined + pending."""
 
-    def __init__(self, words: Mapping[str, str]) -> None:
-        self._words = words
+    def __init__(self, words: Mapping[str, str], quarantine: str) -> None:
+        self._words, self._quarantine = words, quarantine
         self._numbers: dict[str, ui.label] = {}
         with ui.element("section").classes("account"):
             with ui.element("div").classes("equation"):
@@ -27,7 +27,8 @@ class AccountLine:
 
     def _draw_term(self, term: str, sign: str) -> None:
         # what waits for a person is a click away, wherever the page is
-        kind, link = ("a", "href=#quarantine") if term == "quarantined" else ("div", "")
+        is_link = term == "quarantined"
+        kind, link = ("a", f'href="{self._quarantine}"') if is_link else ("div", "")
         with ui.element(kind).classes(f"term {term}").props(link):
             self._numbers[term] = ui.label("–").classes("number")
             ui.label(self._words[term]).classes("caption")

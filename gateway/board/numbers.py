@@ -10,6 +10,7 @@ HARD = "\u00a0"  # before a unit: the two stay on one line
 KILO = frozenset({"Wh", "varh", "VAh"})  # registers that people know in thousands
 KILO_FROM = 10_000
 MINUTE_MS = 60_000
+_BINARY = 1024
 NOW_MS = 10_000  # below, an age would only flicker
 
 
@@ -53,9 +54,11 @@ def age_text(age_ms: int, words: Mapping[str, str]) -> str:
 
 
 def size_text(size_bytes: int) -> str:
-    """Return a size in bytes or kilobytes."""
-    kilo = 1024
-    return f"{size_bytes}{HARD}B" if size_bytes < kilo else f"{size_bytes / kilo:.1f}{HARD}kB"
+    """Return a size in its largest unit, in steps of 1,024."""
+    size, units = float(size_bytes), ["B", "kB", "MB", "GB", "TB"]
+    while size >= _BINARY and len(units) > 1:
+        size, units = size / _BINARY, units[1:]
+    return f"{size_bytes}{HARD}B" if units[0] == "B" else f"{size:.1f}{HARD}{units[0]}"
 
 
 def soon_text(seconds: float) -> str:

@@ -23,6 +23,7 @@ MODULES = {
     "quarantine": ("quarantine",),
     "device": ("device",),
     "energy": ("energy",),
+    "alarms": ("alarms",),
     "export": ("export",),
     "backfill": ("backfill",),
     "replay": ("replay",),

@@ -1,7 +1,8 @@
-"""``backfill``: stored readings to one database, for a sink that was added late or away too long.
+"""``backfill``: what is stored to one database, for a sink that was added late or away too long.
 
 Goes beside a running gateway, since a line written twice is one point. Device by device, so that
-a run that was stopped goes on with ``--after`` the last device it named.
+a run that was stopped goes on with ``--after`` the last device it named; what was found comes
+after the last of them.
 """
 
 import argparse
@@ -17,8 +18,10 @@ from gateway.config.sections import SinkSection
 from gateway.errors import ConfigError, SinkDeniedError, SinkRefusedError, SinkUnavailableError
 from gateway.model import ReadingBatch
 from gateway.ports import DeviceRow, Sink
-from gateway.roles import building, now_ms
+from gateway.roles import building, now_ms, telling
 from gateway.sinks import open_sink
+from gateway.sinks.derived import Writer
+from gateway.sinks.derived.stored import Stored, stored_points
 from gateway.sinks.readings import ReadingEncoder, canary_line
 from gateway.sinks.salvage import RefusedLine, keep_refused, write_around
 from gateway.sinks.status import SinkTooLargeError
@@ -77,6 +80,8 @@ class Backfill:
         self._devices = {row.device_index: row for row in self._store.devices()}
         profiles = {**self._profiles, **shown_profiles(self._profiles)}
         self._encoder = ReadingEncoder(profiles, self._name_of)
+        self._writer = Writer()
+        self._asked = telling.ask(settings, self._profiles, now_ms)
         self._sink: Sink = open_sink(section, now_ms)
 
     async def run(self, span: Span) -> None:
@@ -92,6 +97,7 @@ class Backfill:
                 if row.device > span.after:
                     await self._send_device(row, span)
                     print(f"\r{row.device}: {self.sent} lines ", end="", file=sys.stderr)
+            await self._send_derived(span)
         finally:
             print(file=sys.stderr)
             await self._sink.close()
@@ -104,6 +110,18 @@ class Backfill:
                 asks += [partial(store.rollups, profile.name, each, *place) for each in SPANS_MS]
                 for ask in asks:
                     await self._send_pages(ask)
+
+    async def _send_derived(self, span: Span) -> None:
+        asked, pending = self._asked, list[bytes]()
+        stored = Stored(asked.sight.derived, asked.sight.store, asked.places, asked.name_of)
+        last_ms = min(span.last_ms, now_ms())
+        for points in stored_points(stored, asked.halves, span.first_ms, last_ms):
+            pending += self._writer.lines(points)
+            if len(pending) >= PAGE:
+                await self._send(pending)
+                pending = []
+                print(f"\rfindings: {self.sent} lines ", end="", file=sys.stderr)
+        await self._send(pending)
 
     async def _send_pages(self, ask: Callable[[str | None], Page]) -> None:
         batch, after = ask(None)

@@ -2,20 +2,18 @@
 
 import argparse
 import json
-import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gateway import asking
 from gateway.config import Settings, load_settings
-from gateway.errors import ConfigError, GatewayError
+from gateway.errors import ConfigError
 
 # add_subparsers returns a private class; this is what it is for a type checker
 Commands = Any
 Do = Callable[[argparse.Namespace], int]
-
-CONTROL_TIMEOUT_S = 10
 
 
 def add_command(commands: Commands, name: str, do: Do, text: str) -> argparse.ArgumentParser:
@@ -64,30 +62,12 @@ def time_ms(text: str) -> int:
 
 
 def ask(settings: Settings, request: dict[str, Any]) -> dict[str, Any]:
-    """Ask the running gateway one thing.
-
-    Raises:
-        GatewayError: it does not run, or it says no.
-    """
-    for answer in listen(settings, request, timeout_s=CONTROL_TIMEOUT_S):
-        if "error" in answer:
-            raise GatewayError(answer["error"])
-        return answer
-    raise GatewayError("the gateway hung up")
+    """Ask the running gateway one thing; see ``asking.ask``."""
+    return asking.ask(settings.gateway.data_dir, request)
 
 
 def listen(
     settings: Settings, request: dict[str, Any], timeout_s: float | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield every answer of the running gateway to one request."""
-    path = settings.gateway.data_dir / "run" / "control.sock"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(timeout_s)
-        try:
-            sock.connect(str(path))
-        except OSError as error:
-            raise GatewayError(f"no gateway runs on {settings.gateway.data_dir}") from error
-        sock.sendall(json.dumps(request).encode() + b"\n")
-        with sock.makefile("rb") as lines:
-            for line in lines:
-                yield json.loads(line)
+    return asking.listen(settings.gateway.data_dir, request, timeout_s)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
 
+from gateway.config.alarms import AlarmsSection
 from gateway.config.foreign import ForeignSection
 from gateway.config.sections import (
     BrokerSource,
@@ -38,6 +39,7 @@ _WORDS = {
 }
 
 __all__ = [
+    "AlarmsSection",
     "BrokerSource",
     "EnergySection",
     "ForeignSection",
@@ -69,6 +71,7 @@ class Settings(Section):
     registry: RegistrySection = RegistrySection()
     energy: EnergySection = EnergySection()
     transport: TransportSection = TransportSection()
+    alarms: AlarmsSection = AlarmsSection()
     sink: tuple[SinkSection, ...] = ()
     mapping: tuple[Mapping, ...] = ()
     foreign: ForeignSection = ForeignSection()

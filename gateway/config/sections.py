@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from gateway.config.http import HttpSection
 from gateway.config.values import (
     Duration,
     Secret,
@@ -167,39 +168,6 @@ class ValidationSection(Section):
     max_ahead: Duration = "5m"
     live_age: Duration = "1h"  # older on the live lane: stored, marked late
     live_ahead: Duration = "2m"
-
-
-class HttpSection(Section):
-    """API and board."""
-
-    listen: str = "127.0.0.1:8080"
-    cert: Path | None = None
-    key: Path | None = None
-    token: Secret | None = None  # bearer token of the API, needed beyond loopback
-    insecure: bool = False
-    board: bool = True
-
-    @model_validator(mode="after")
-    def _is_safe(self) -> "HttpSection":
-        host, _ = split_address(self.listen)
-        if (
-            not is_loopback(host)
-            and not self.insecure
-            and (self.cert is None or self.token is None)
-        ):
-            raise ValueError("beyond loopback give cert, key and token, or insecure = true")
-        if (self.cert is None) != (self.key is None):
-            raise ValueError("cert and key go together")
-        return self
-
-    @property
-    def exposure(self) -> str:
-        """What ``insecure = true`` lays open to the network, "" where it lays nothing open."""
-        if is_loopback(split_address(self.listen)[0]):
-            return ""
-        found = [] if self.cert is not None else ["without TLS"]
-        found += ["without a token"] if self.token is None else []
-        return f"http://{self.listen} is open {' and '.join(found)}" if found else ""
 
 
 class RegistrySection(Section):

@@ -36,7 +36,7 @@ from gateway.ports import Collecting, Decode, DeviceDirectory, Route
 from gateway.profiles import Profiles
 from gateway.topics import parse_topic
 
-__all__ = ["Collector", "Decoders", "Foreign", "Remembering"]
+__all__ = ["Asking", "Collector", "Decoders", "Foreign", "Lending", "Remembering"]
 
 # Devices that send at the same time, four lanes each, and some more. An attacker cannot grow it
 # beyond the registry's max_devices, since only enrolled devices get in; sub-topics of lane r,
@@ -70,6 +70,23 @@ class Remembering(Protocol):
 
     def forget_routes(self) -> None:
         """Ask the directory anew from now on: the registry has changed."""
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A foreign format that has something to ask of devices."""
+
+    def wishes(self) -> list[tuple[str, bytes]]:
+        """Return topics and payloads of commands to be sent, each once; a lost one is no harm."""
+
+
+@runtime_checkable
+class Lending(Protocol):
+    """A foreign format that is read on the native lanes t and b as well."""
+
+    @property
+    def formats(self) -> Mapping[int, Decode]:
+        """By first byte; one that native payloads begin with stays theirs."""
 
 
 class _Native(NamedTuple):
@@ -109,7 +126,9 @@ class Decoders:
         ages = source_max_age_ms
         self._rows = rows = RowsFormat(profiles, ages)
         self._plain = PlainRows(ages)
+        lent = [one.formats for one in foreign if isinstance(one, Lending)]
         readings: dict[int, Decode] = {
+            **{first: read for each in lent for first, read in each.items()},
             **dict.fromkeys(_JSON_STARTS, rows.from_json),
             **dict.fromkeys(_CBOR_MAPS, rows.from_cbor),
             FIRST_BYTE: BlockFormat(profiles, ages),
@@ -128,6 +147,7 @@ class Decoders:
         }
         mapped = (CompiledMapping(mapping, profiles, ages) for mapping in mappings)
         self._foreign: tuple[Foreign, ...] = (*mapped, *foreign)
+        self._asking = [one for one in foreign if isinstance(one, Asking)]
         self._native: dict[bytes, _Native] = {}
         self._takers: dict[bytes, Foreign] = {}
 
@@ -174,6 +194,10 @@ class Decoders:
         if reader is None:
             reject(QuarantineReason.ENCODING, _describe(payload))
         reader(record, native.route, native.lane, out)
+
+    def wishes(self) -> list[tuple[str, bytes]]:
+        """Return the commands that foreign formats want sent, each once."""
+        return [wish for one in self._asking for wish in one.wishes()]
 
     def forget_routes(self) -> None:
         """Ask the directory anew from now on: the registry has changed."""

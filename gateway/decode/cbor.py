@@ -47,6 +47,20 @@ def cbor_object(payload: bytes) -> dict[str, object]:
     Raises:
         RejectedError: ``encoding`` or ``schema``.
     """
+    found = cbor_item(payload, has_text_keys=True)
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        reject(QuarantineReason.SCHEMA, "not a map with text keys")
+    return cast("dict[str, object]", found)
+
+
+def cbor_item(payload: bytes, *, has_text_keys: bool = False) -> object:
+    """Return the one CBOR item that ``payload`` is, as strict as ``cbor_object``.
+
+    Keys of maps are text or bytes, or without ``has_text_keys`` also numbers.
+
+    Raises:
+        RejectedError: ``encoding`` or ``too_large``.
+    """
     if len(payload) > _MAX_BYTES:
         reject(QuarantineReason.TOO_LARGE, f"{len(payload)} bytes of CBOR")
     if len(payload) > _FREE_BYTES:
@@ -59,7 +73,7 @@ def cbor_object(payload: bytes) -> dict[str, object]:
             semantic_decoders=_REFUSED_TAGS,
             max_depth=_MAX_DEPTH,
             allow_duplicate_keys=False,
-            strict_hashable_types=True,
+            strict_hashable_types=has_text_keys,
         ).decode()
     except cbor2.CBORError as error:
         if isinstance(error.__cause__, RejectedError):
@@ -67,9 +81,7 @@ def cbor_object(payload: bytes) -> dict[str, object]:
         reject(QuarantineReason.ENCODING, f"not CBOR: {error}")
     if stream.tell() != len(payload):
         reject(QuarantineReason.ENCODING, "bytes after the CBOR item")
-    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
-        reject(QuarantineReason.SCHEMA, "not a map with text keys")
-    return cast("dict[str, object]", found)
+    return cast("object", found)
 
 
 def _refuse_all_but_rows(payload: bytes) -> None:

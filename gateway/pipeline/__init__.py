@@ -55,6 +55,9 @@ class Decoding(Protocol):
     def forget_routes(self) -> None:
         """Ask the directory anew from now on."""
 
+    def wishes(self) -> list[tuple[str, bytes]]:
+        """Return topics and payloads of commands that decoders want sent, each once."""
+
 
 class Collected(Collecting, Protocol):
     """What the pipeline needs of ``decode.Collector``."""
@@ -173,6 +176,10 @@ class Pipeline:
     def receipts(self, part: int = 0, parts: int = 1) -> list[Receipt]:
         """Return the receipts that are due; everything they say is in the journal."""
         return self._stages.ledger.receipts(part, parts)
+
+    def wishes(self) -> list[tuple[str, bytes]]:
+        """Return topics and payloads of commands to devices, each once; one lost is no harm."""
+        return self._stages.decoders.wishes()
 
     def _match(self, records: Sequence[Record]) -> dict[int, Earlier]:
         """Find the entries that were named for records put back from quarantine."""

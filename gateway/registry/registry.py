@@ -170,6 +170,16 @@ class Registry:
         node = self._nodes.get(node_id)
         return None if node is None else _holding(node.rating, time_ms)
 
+    def place(self, node_id: str, time_ms: int) -> Place | None:
+        """Return where a node was at a moment, None where the file does not say."""
+        node = self._nodes.get(node_id)
+        return None if node is None else _holding(node.place, time_ms)
+
+    def above(self, node_id: str, time_ms: int) -> tuple[Node, ...]:
+        """Return what a node hangs on at a moment, nearest first; nothing where it is unknown."""
+        node = self._nodes.get(node_id)
+        return () if node is None else tuple(self._up(node.parent, time_ms))
+
     def children(self, node_id: str, time_ms: int) -> list[Node | Device]:
         """Return what hangs directly on a node at a moment, in the order of the file."""
         children: list[Node | Device] = []

@@ -15,7 +15,7 @@ from gateway.waterline import Waterline
 
 # Beside the intake, and how far each stands back for it where there are too few cores: a merge or
 # a query that takes a core delays PUBACKs otherwise. Nice levels: each takes a fifth of the share.
-STANDS_BACK = {"processor": 3, "web": 5, "analyst": 8, "keeper": 10}
+STANDS_BACK = {"processor": 3, "web": 5, "annunciator": 6, "analyst": 8, "keeper": 10}
 NAMES = tuple(STANDS_BACK)
 
 

@@ -88,8 +88,9 @@ def _try_keys(section: SourceSection) -> None:
 
 
 def _try_web_keys(http: HttpSection) -> None:
-    if http.token is not None:
-        http.token.reveal()
+    for secret in (http.token, *(one.token for one in http.operator)):
+        if secret is not None:
+            secret.reveal()
     if http.cert is not None and http.key is not None:
         load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), http.cert, http.key)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 from gateway.config import BrokerSource, ListenerSource, Settings, duration_ms
-from gateway.control import ControlServer, Taps, WatchedIntake
+from gateway.control import ControlServer, Taps, WatchedIntake, announcer
 from gateway.imports import load
 from gateway.intake import IntakeProcess, IntakeRooms
 from gateway.journal import Journal
 from gateway.nursery import NurseryLink
-from gateway.ports import Intake, Source
+from gateway.ports import Intake, Publisher, Source
 from gateway.quarantine import Quarantine, QuarantineReader
 from gateway.registry import Registry
 from gateway.roles import now_ms
@@ -35,6 +35,7 @@ from gateway.waterline import Waterline
 
 # What may wait does not compete with a start that shall be over within a second.
 KEEPER_AFTER_S = 1.0
+ANNUNCIATOR_AFTER_S = 2.0
 ANALYST_AFTER_S = 3.0
 
 
@@ -59,6 +60,7 @@ class Opened(NamedTuple):
 
     intake: IntakeProcess
     journal: Journal
+    audience: Sequence[Publisher]  # where alarms are called out
 
 
 def open_intake(settings: Settings, waterline: Waterline, stats: Stats, taps: Taps) -> Opened:
@@ -92,7 +94,7 @@ def open_intake(settings: Settings, waterline: Waterline, stats: Stats, taps: Ta
         max_bytes=limits.journal_max_bytes,
         save_stats=lambda: _save(stats, commit, data_dir / "run" / "intake.json"),
     )
-    return Opened(intake, journal)
+    return Opened(intake, journal, _audience(settings, publishers))
 
 
 async def _run(
@@ -104,11 +106,13 @@ async def _run(
 ) -> int:
     data_dir, stats, taps = settings.gateway.data_dir, Stats(), Taps()
     stats.gauge("infragate_insecure", float(bool(settings.exposures)))
-    intake, journal = open_intake(settings, waterline, stats, taps)
+    opened = open_intake(settings, waterline, stats, taps)
+    intake, journal = opened.intake, opened.journal
     roles = [Role("processor", intake.attach), Role("keeper", after_s=KEEPER_AFTER_S)]
     roles += [Role("web")] if settings.http is not None else []
     is_analysed = settings.energy.enabled or settings.transport.enabled
     roles += [Role("analyst", after_s=ANALYST_AFTER_S)] if is_analysed else []
+    roles += [Role("annunciator", after_s=ANNUNCIATOR_AFTER_S)] if settings.alarms.enabled else []
     roles += [Role(name) for name in helpers]
     children = Children(nursery, roles, stats)
     requests = {
@@ -116,6 +120,7 @@ async def _run(
         "requeue": intake.requeue,
         "tell": intake.tell,
         "reread": lambda _: children.restart("processor"),
+        "announce": announcer(opened.audience),
         "drop": lambda request: {"dropped": Quarantine(data_dir).remove(request.get("ids", []))},
     }
     control = ControlServer(data_dir / "run" / "control.sock", requests, taps)
@@ -140,6 +145,16 @@ async def _run(
     nursery.close()
     journal.close()
     return 1 if failed else 0
+
+
+def _audience(settings: Settings, publishers: Sequence[Source]) -> list[Publisher]:
+    """Return who has alarms called out to his monitors."""
+    alarms = settings.alarms
+    return [
+        one
+        for one in publishers
+        if (alarms.listener if isinstance(one, Listener) else alarms.broker)
+    ]
 
 
 def _save(stats: Stats, commit: GroupCommit, file: Path) -> None:

@@ -1,24 +1,28 @@
 """The keeper: what may wait. Sinks, merges, rollups, retention."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gateway.config import Settings, SinkSection, duration_ms
 from gateway.journal import JournalReader
 from gateway.keeper import Keeper, KeeperRooms, Outlet
-from gateway.profiles import Profiles
+from gateway.model import Record
+from gateway.profiles import Profile, Profiles
 from gateway.roles import Heritage, now_ms
 from gateway.roles.building import load_all_profiles
+from gateway.roles.telling import DERIVED, build_teller
 from gateway.sinks import open_sink
 from gateway.sinks.drain import Drain, Outside, Pace
-from gateway.sinks.feed import Feed
+from gateway.sinks.feed import Feed, unpack_lines
 from gateway.sinks.outbox import Outbox, durable_number, keep_from
-from gateway.sinks.readings import ReadingEncoder
+from gateway.sinks.readings import Encoded, ReadingEncoder
 from gateway.sinks.salvage import RefusedLine, keep_refused
 from gateway.stats import Stats
 from gateway.store import Merger, Roller, StoreReader
 from gateway.store.rolled import shown_profiles
 from gateway.supervisor import run_loop, until_terminated
+
+Encode = Callable[[Record], Encoded]
 
 ROLLUPS = "outbox-rollups"  # folder
 ROLLUPS_MAX_BYTES = 1 << 30  # a sink away for weeks: 10,000 meters make 50 MB a day
@@ -28,12 +32,17 @@ def run(settings: Settings, _heritage: Heritage) -> int:
     """Run until SIGTERM."""
     data_dir, stats = settings.gateway.data_dir, Stats()
     profiles = load_all_profiles(settings)
-    roller = Roller(data_dir, profiles)
+    roller, teller = Roller(data_dir, profiles), None
     if settings.sink:
         rollups = Outbox.open(data_dir / ROLLUPS, now_ms, ROLLUPS_MAX_BYTES)
         roller = Roller(data_dir, profiles, rollups.put_once)
+        teller = build_teller(settings, profiles, data_dir / ROLLUPS, stats, now_ms)
+    readings, rolled, derived = _outlets(settings, profiles, stats)
+    if teller is not None:
+        rolled = rolled._replace(followers=[teller.keep_from])
+    outlets = [readings, rolled, derived]
     keeper = Keeper(
-        KeeperRooms(Merger(data_dir, roller.look_at), roller, _outlets(settings, profiles, stats)),
+        KeeperRooms(Merger(data_dir, roller.look_at), roller, outlets, teller),
         retention_ms=duration_ms(settings.gateway.retention),
         clock=now_ms,
         save_stats=lambda: stats.save(data_dir / "run" / "keeper.json"),
@@ -41,8 +50,8 @@ def run(settings: Settings, _heritage: Heritage) -> int:
     return run_loop(until_terminated(keeper.run()))
 
 
-def _outlets(settings: Settings, profiles: Profiles, stats: Stats) -> list[Outlet]:
-    """Return what empties the outbox of readings and that of rollups: each a drain a sink."""
+def _outlets(settings: Settings, profiles: Profiles, stats: Stats) -> tuple[Outlet, ...]:
+    """Return what empties the outboxes of readings, rollups, findings: each a drain a sink."""
     data_dir, rolled = settings.gateway.data_dir, shown_profiles(profiles)
     reader = StoreReader(data_dir, profiles)
     names: dict[int, tuple[str, str, str]] = {}
@@ -56,22 +65,28 @@ def _outlets(settings: Settings, profiles: Profiles, stats: Stats) -> list[Outle
         keep_refused(data_dir / "quarantine", sink, lines)
 
     outside = Outside(now_ms, stats, refused)
-    # a name of its own: each has its cursor, its canary and its row of metrics
-    again = [
-        section.model_copy(update={"name": f"{section.name}-rollups"}) for section in settings.sink
-    ]
-    return [
-        outlet(
-            settings.sink, data_dir / "outbox", lambda: ReadingEncoder(profiles, name_of), outside
-        ),
-        outlet(again, data_dir / ROLLUPS, lambda: ReadingEncoder(rolled, name_of), outside),
-    ]
+
+    def named(ending: str) -> list[SinkSection]:
+        # a name of its own: each has its cursor, its canary and its row of metrics
+        return [
+            section.model_copy(update={"name": f"{section.name}{ending}"})
+            for section in settings.sink
+        ]
+
+    def pages(known: Mapping[str, Profile]) -> Encode:
+        return ReadingEncoder(known, name_of).encode_record
+
+    return (
+        outlet(settings.sink, data_dir / "outbox", lambda: pages(profiles), outside),
+        outlet(named("-rollups"), data_dir / ROLLUPS, lambda: pages(rolled), outside),
+        outlet(named("-derived"), data_dir / DERIVED, lambda: unpack_lines, outside),
+    )
 
 
 def outlet(
     sections: Sequence[SinkSection],
     outbox: Path,
-    encoder: Callable[[], ReadingEncoder],
+    encode: Callable[[], Encode],
     outside: Outside,
 ) -> Outlet:
     """Return a drain from an outbox into each of some sinks."""
@@ -81,7 +96,7 @@ def outlet(
             Feed(
                 lambda position: JournalReader(outbox, position),
                 lambda: durable_number(outbox),
-                encoder(),
+                encode(),
             ),
             outbox / f"{section.name}.cursor",
             Pace.of(section),

@@ -86,7 +86,6 @@ def save_cursor(file: Path, cursor: Cursor) -> None:
     Raises:
         OSError: the disk is full or fails.
     """
-    half = file.with_suffix(".tmp")
     raw = {
         "version": _VERSION,
         "position": cursor.position,
@@ -94,8 +93,18 @@ def save_cursor(file: Path, cursor: Cursor) -> None:
         "acknowledged_ms": cursor.acknowledged_ms,
         "trail": cursor.trail,
     }
+    write_durably(file, json.dumps(raw))
+
+
+def write_durably(file: Path, text: str) -> None:
+    """Write a file so that a power cut leaves the old one or the new one.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
+    half = file.with_suffix(".tmp")
     with half.open("w", encoding="utf-8") as out:
-        json.dump(raw, out)
+        out.write(text)
         out.flush()
         os.fsync(out.fileno())
     os.replace(half, file)  # noqa: PTH105  # atomic on POSIX

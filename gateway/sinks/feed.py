@@ -1,17 +1,19 @@
-"""The outbox, read as lines: pages of graded readings, one to a journal record.
+"""An outbox, read as lines.
 
-A record's topic is the name of the profile, its payload a page (``store.pages``).
+Of readings and rollups a record's topic is the name of the profile, its payload a page
+(``store.pages``); of derived measurements the lines are in the record.
 """
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.errors import SinkUnavailableError
 from gateway.journal import JournalReader
 from gateway.model import Position, Record
-from gateway.sinks.readings import ReadingEncoder
+from gateway.sinks.readings import Encoded
 from gateway.sinks.salvage import RefusedLine
-from gateway.store.pages import PageDamagedError, decode_page
+from gateway.store.pages import PageDamagedError
 
 # A page is what one commit of the processor brought for one profile, at most 5,000 readings of
 # ~130 B as lines, so a load is at most batch + 8 × 5,000 lines: some 7 MB a sink.
@@ -38,18 +40,18 @@ class Feed:
     Args:
         open_reader: opens the outbox at a position.
         durable: number of the last outbox record that is on disk; later ones may be torn.
-        encoder: turns pages into lines.
+        encode: turns a record into lines; a record that is damaged raises PageDamagedError.
     """
 
     def __init__(
         self,
         open_reader: Callable[[Position], JournalReader],
         durable: Callable[[], int],
-        encoder: ReadingEncoder,
+        encode: Callable[[Record], Encoded],
     ) -> None:
         self._open_reader = open_reader
         self._durable = durable
-        self._encoder = encoder
+        self._encode = encode
         self._reader: JournalReader | None = None
 
     @property
@@ -105,9 +107,8 @@ class Feed:
     def _add(self, load: Load, record: Record) -> None:
         load.records += 1
         load.received_ms = min(load.received_ms or record.received_ms, record.received_ms)
-        profile = record.topic.decode("utf-8", "replace")
         try:
-            encoded = self._encoder.encode(decode_page(record.payload, profile))
+            encoded = self._encode(record)
         except PageDamagedError as error:
             load.lost.append(RefusedLine(record.payload, f"outbox damaged: {error}"))
             return
@@ -116,3 +117,15 @@ class Feed:
         for index, readings, reason in encoded.unwritable:
             words = f"{readings} readings of device {index}: {reason}"
             load.lost.append(RefusedLine(b"", words))
+
+
+def unpack_lines(record: Record) -> Encoded:
+    """Return the lines of a record of ``Outbox.put_lines``.
+
+    Raises:
+        PageDamagedError: it holds none.
+    """
+    try:
+        return Encoded(zlib.decompress(record.payload).split(b"\n"), 0, [])
+    except zlib.error as error:
+        raise PageDamagedError(f"no lines: {error}") from error

@@ -1,14 +1,16 @@
 """The outbox: a second journal in which the processor leaves graded pages for the sinks.
 
-One process is its only writer and deleter: the processor for readings, the keeper for rollups,
-which have an outbox of their own. Two small files beside it let the processes meet:
-``durable`` says how far the keeper may read, ``keep`` from where the sinks still need it.
+One process is its only writer and deleter: the processor for readings, the keeper for rollups and
+derived measurements, which have outboxes of their own. Two small files beside it let the
+processes meet: ``durable`` says how far the keeper may read, ``keep`` from where the sinks still
+need it.
 """
 
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +29,8 @@ SEGMENT_BYTES = 16 << 20
 MIN_SEGMENTS = 16  # in a full outbox: what goes at once is a small part of it
 MAX_ROWS = 5_000  # a page at a time is what a sink holds in memory
 TRIM_EVERY = 100  # commits
+LINES = b"lines"  # topic of records that hold lines, not a page
+_ZLIB_LEVEL = 1
 
 
 class Outbox:
@@ -64,13 +68,25 @@ class Outbox:
         Raises:
             JournalFullError: the disk is full.
         """
-        self._make_room()
-        if self._journal.pending_count == 0:
-            for batch in batches:
-                for first in range(0, len(batch), MAX_ROWS):
-                    page = encode_page(batch.part(first, first + MAX_ROWS))
-                    self._journal.append(self._clock(), 0, 0, batch.profile.encode(), page)
-        self._journal.commit()
+        self._commit(
+            (batch.profile.encode(), encode_page(batch.part(first, first + MAX_ROWS)))
+            for batch in batches
+            for first in range(0, len(batch), MAX_ROWS)
+        )
+
+    def put_lines(self, lines: Sequence[bytes]) -> None:
+        """Put and publish lines that are ready to be sent.
+
+        Raises:
+            JournalFullError: the disk is full; a retry repeats lines, which is harmless.
+        """
+        if self._journal.pending_count:
+            self.put(())
+        self._commit(
+            (LINES, pack_lines(lines[first : first + MAX_ROWS]))
+            for first in range(0, len(lines), MAX_ROWS)
+        )
+        self.publish()
 
     def put_once(self, batches: Sequence[ReadingBatch]) -> None:
         """Put and publish batches of a caller that may come with others after an error.
@@ -94,6 +110,13 @@ class Outbox:
             else:
                 self._published = durable
 
+    def _commit(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        self._make_room()
+        if self._journal.pending_count == 0:
+            for topic, payload in records:
+                self._journal.append(self._clock(), 0, 0, topic, payload)
+        self._journal.commit()
+
     def _make_room(self) -> None:
         self._commits += 1
         limit = FULL_SHARE * self._max_bytes
@@ -108,6 +131,11 @@ class Outbox:
                 self._journal.delete_before(following.first)
         except OSError as error:
             raise JournalFullError(f"outbox: {error.strerror}") from error
+
+
+def pack_lines(lines: Sequence[bytes]) -> bytes:
+    """Return lines as the payload of a record; they repeat themselves a lot."""
+    return zlib.compress(b"\n".join(lines), _ZLIB_LEVEL)
 
 
 def durable_number(folder: Path) -> int:

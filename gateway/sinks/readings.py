@@ -10,9 +10,10 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from gateway.model import BoolArray, FloatArray, IntArray, ReadingBatch
+from gateway.model import BoolArray, FloatArray, IntArray, ReadingBatch, Record
 from gateway.profiles import Column, Profile
 from gateway.sinks.line_protocol import UnwritableError, encode_point, series_prefix
+from gateway.store.pages import decode_page
 
 DeviceName = tuple[str, str, str]  # org, sector, device
 
@@ -69,6 +70,16 @@ class ReadingEncoder:
         self._prefixes: dict[str, dict[int, bytes]] = {}  # by profile, then series key
         self._templates: dict[tuple[str, int, int], bytes] = {}
         self._tails: dict[int, bytes] = {}
+
+    def encode_record(self, record: Record) -> Encoded:
+        """Return the lines of a record of an outbox: a page under the name of its profile.
+
+        Raises:
+            PageDamagedError: its checksum is wrong.
+            LookupError: a device is not in the names yet.
+        """
+        profile = record.topic.decode("utf-8", "replace")
+        return self.encode(decode_page(record.payload, profile))
 
     def encode(self, batch: ReadingBatch) -> Encoded:
         """Return the lines of a batch; rows with the same nulls stand together."""

@@ -1,8 +1,9 @@
 """What an identity may write and read; pure, asked once for each topic of a connection."""
 
 from gateway.ports import ClientRole, Identity
-from gateway.topics import UP_LANES, filter_matches, parse_topic
+from gateway.topics import OUR_TOPICS, UP_LANES, filter_matches, parse_topic
 
+_OURS = OUR_TOPICS.encode()
 _DOWN_LANES = frozenset({"a", "c", "k"})
 _NATIVE_LEVELS = 6  # tg/1/<org>/<sector>/<device>/<lane>
 _MONITOR_FILTERS = 1000
@@ -21,6 +22,8 @@ def _owns(identity: Identity, org: str, sector: str, device: str) -> bool:
 
 def may_publish(identity: Identity, topic: bytes) -> bool:
     """Return whether a client may send on a topic."""
+    if topic.startswith(_OURS):  # an alarm that we did not raise would be believed
+        return False
     if identity.role is ClientRole.ANONYMOUS:
         return True
     if identity.role is ClientRole.MONITOR:
@@ -48,7 +51,7 @@ def may_retain(identity: Identity, topic: bytes) -> bool:
     """
     name = parse_topic(topic)
     if name is None:
-        return identity.role is ClientRole.ANONYMOUS
+        return identity.role is ClientRole.ANONYMOUS and not topic.startswith(_OURS)
     return name.lane == "s"
 
 

@@ -16,11 +16,11 @@ FILE_NAME = "alarms.sqlite"
 _FOREVER_MS = 1 << 53
 _COLUMNS = (
     "id, domain, kind, place, org, scope, severity, confidence, raised_ms, found_ms, updated_ms, "
-    "cleared_ms, last_raised_ms, count, evidence, ack_who, ack_ms, ack_note, suppressed, change"
+    "cleared_ms, last_raised_ms, times, evidence, ack_who, ack_ms, ack_note, suppressed, change"
 )
 _LIST = f"""SELECT {_COLUMNS} FROM alarm WHERE raised_ms < ?2
 AND (cleared_ms = 0 OR cleared_ms >= ?1) AND (?3 = '' OR domain = ?3) AND (?4 = '' OR kind = ?4)
-AND (?5 = '' OR scope LIKE '% ' || ?5 || ' %') AND severity >= ?6
+AND (?5 = '' OR instr(scope, ' ' || ?5 || ' ') > 0) AND severity >= ?6
 AND (?7 = '' OR (?7 = 'cleared') = (cleared_ms > 0))
 AND (?7 NOT IN ('raised', 'acknowledged') OR (?7 = 'acknowledged') = (ack_ms > 0))
 AND (?8 IS NULL OR ?8 = (suppressed != '')) AND (raised_ms, id) < (?9, ?10)
@@ -36,7 +36,8 @@ _WINDOWS = """SELECT id, subject, from_ms, to_ms, reason, who, when_ms FROM main
 WHERE to_ms > ?1 ORDER BY from_ms, id LIMIT ?2"""
 _MARK = "SELECT value FROM mark WHERE name = ?"
 
-WORDS_MARK, CHANGE_MARK = "words", "change"  # bytes of alarm-words.jsonl read; the last change
+# bytes of alarm-words.jsonl heard; the last change; the last change of derived.sqlite looked at
+WORDS_MARK, CHANGE_MARK, DERIVED_MARK = "words", "change", "derived"
 
 
 class State(StrEnum):
@@ -63,7 +64,7 @@ class KeptAlarm(NamedTuple):
     updated_ms: int  # when anything of this line changed
     cleared_ms: int  # 0 while it lasts
     last_raised_ms: int  # when it began the last time; raised_ms where it came once
-    count: int  # how often it came: a flapping one is one alarm
+    times: int  # how often it came: a flapping one is one alarm
     evidence: str  # JSON object: the numbers behind it
     ack_who: str
     ack_ms: int  # 0: nobody has
@@ -106,7 +107,7 @@ class Tally(NamedTuple):
     severity: int
     is_acknowledged: bool
     is_suppressed: bool
-    count: int
+    number: int
 
 
 class AlarmFilter(NamedTuple):
@@ -152,8 +153,8 @@ class AlarmReader:
     def tally(self) -> Sequence[Tally]:
         """Return how many alarms are open, by severity."""
         return [
-            Tally(severity, bool(seen), bool(kept), count)
-            for severity, seen, kept, count in self._rows(_TALLY, ())
+            Tally(severity, bool(seen), bool(kept), number)
+            for severity, seen, kept, number in self._rows(_TALLY, ())
         ]
 
     def changed_since(self, change: int, limit: int) -> Sequence[KeptAlarm]:
@@ -167,6 +168,10 @@ class AlarmReader:
     def heard(self) -> int:
         """Return up to which byte people's words have had their effect."""
         return self._mark(WORDS_MARK)
+
+    def looked_at(self) -> int:
+        """Return up to which of its changes the findings of the sectors are told here."""
+        return self._mark(DERIVED_MARK)
 
     def windows(self, now_ms: int, limit: int = 1000) -> Sequence[Window]:
         """Return the maintenance windows that are not over, those of the future included."""

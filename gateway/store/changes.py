@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gateway.model import Event, ReadingBatch
@@ -23,12 +23,34 @@ _EVENTS = """SELECT time_ms, received_ms, device_index, kind, code, detail, reco
 WHERE record > ? ORDER BY record, id"""
 
 
-class ChangeReader:
-    """Looks through day files that were written since; each with a span per profile."""
+class _Written:
+    """Day files that were written since they were looked at last."""
 
     def __init__(self, data_dir: Path) -> None:
         self._days = DayFiles(data_dir, is_writer=False)
         self._stamps: dict[int, tuple[int, ...]] = {}  # as many as day files
+
+    def files(self) -> Iterator[sqlite3.Connection]:
+        days = self._days.days()
+        for day in days:
+            stamp = self._days.stamp(day)
+            if self._stamps.get(day) == stamp:
+                continue
+            self._stamps[day] = stamp
+            connection = self._days.get(day)
+            if connection is not None:
+                yield connection
+        self._stamps = {day: self._stamps[day] for day in days if day in self._stamps}
+
+    def forget(self) -> None:
+        self._stamps.clear()
+
+
+class ChangeReader:
+    """Looks through day files that were written since; each with a span per profile."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._written = _Written(data_dir)
 
     def since(self, record: int) -> Changes:
         """Return what has a record number above ``record``; the same question once more, nothing.
@@ -40,15 +62,7 @@ class ChangeReader:
         events: deque[Event] = deque(maxlen=MOST_EVENTS)
         readings: list[ReadingBatch] = []
         rows = 0
-        days = self._days.days()
-        for day in days:
-            stamp = self._days.stamp(day)
-            if self._stamps.get(day) == stamp:
-                continue
-            self._stamps[day] = stamp
-            connection = self._days.get(day)
-            if connection is None:
-                continue
+        for connection in self._written.files():
             for profile, low_ms, high_ms, count in connection.execute(_PAGES, (record,)):
                 if not is_rollup(profile):
                     spans.setdefault(profile, []).append((low_ms, high_ms))
@@ -56,9 +70,29 @@ class ChangeReader:
             if rows <= MOST_ROWS:
                 readings += _readings(connection, record)
             events.extend(Event(*row) for row in connection.execute(_EVENTS, (record,)))
-        self._stamps = {day: self._stamps[day] for day in days if day in self._stamps}
-        told = sorted(events, key=lambda event: event.record)
-        return Changes(spans, told, readings if rows <= MOST_ROWS else None)
+        return Changes(spans, _in_order(events), readings if rows <= MOST_ROWS else None)
+
+
+class EventReader:
+    """Follows the events alone."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._written = _Written(data_dir)
+
+    def since(self, record: int) -> Sequence[Event]:
+        """Return the events above ``record`` in the order they came; as ``ChangeReader``."""
+        events: deque[Event] = deque(maxlen=MOST_EVENTS)
+        for connection in self._written.files():
+            events.extend(Event(*row) for row in connection.execute(_EVENTS, (record,)))
+        return _in_order(events)
+
+    def again(self) -> None:
+        """Look at all files next time: what was returned last could not be used."""
+        self._written.forget()
+
+
+def _in_order(events: Iterable[Event]) -> list[Event]:
+    return sorted(events, key=lambda event: event.record)
 
 
 def _readings(connection: sqlite3.Connection, record: int) -> Iterator[ReadingBatch]:

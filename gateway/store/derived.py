@@ -62,6 +62,8 @@ _ALARMS = """SELECT id, kind, place, raised_ms, found_ms, cleared_ms, severity, 
 FROM alarm WHERE domain = ?1 AND raised_ms < ?3 AND (cleared_ms = 0 OR cleared_ms >= ?2)
 AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR place = ?5) AND (NOT ?6 OR cleared_ms = 0)
 AND id > ?7 ORDER BY id LIMIT ?8"""
+_ALARM = """SELECT kind, place, raised_ms, found_ms, cleared_ms, severity, confidence, evidence
+FROM alarm WHERE domain = ? AND kind = ? AND place = ? AND raised_ms = ?"""
 # a skip from name to name, as DISTINCT would read every line
 _SERIES = """WITH RECURSIVE name (one) AS (
 SELECT min(series) FROM result WHERE domain = ?1 UNION ALL
@@ -193,6 +195,11 @@ class DerivedReader:
         rows = self._rows(_ALARMS, (domain, *span, after, limit))
         return [NumberedAlarm(row[0], Alarm._make(row[1:])) for row in rows]
 
+    def alarm(self, domain: str, kind: str, place: str, raised_ms: int) -> Alarm | None:
+        """Return the alarm of that identity."""
+        rows = self._rows(_ALARM, (domain, kind, place, raised_ms))
+        return Alarm._make(rows[0]) if rows else None
+
     def series(self, domain: str) -> Sequence[str]:
         """Return the names of the series that there are."""
         return [row[0] for row in self._rows(_SERIES, (domain,))]
@@ -235,6 +242,13 @@ class DerivedReader:
             for row in self._rows(_CHANGED_RESULTS, (after, limit))
         ]
         return sorted([*alarms, *results], key=lambda told: told.change)[:limit]
+
+    def changed_alarms(self, after: int, limit: int) -> Sequence[tuple[int, str, Alarm]]:
+        """Return number, domain and alarm of those written after a number, as ``changed`` does."""
+        if not self._is_numbered():
+            return []
+        rows = self._rows(_CHANGED_ALARMS, (after, limit))
+        return [(row[0], row[1], Alarm._make(row[2:])) for row in rows]
 
     def number_before(self, time_ms: int) -> int:
         """Return the number after which all that tells of the time since a moment was written."""

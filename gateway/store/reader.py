@@ -181,6 +181,10 @@ class StoreReader:
         stored, following = self._select(name_of(profile, span), layout.width, query, limit)
         return layout.shown(stored), following
 
+    def days(self, from_ms: int, to_ms: int) -> list[int]:
+        """Return the UTC days in [from_ms, to_ms) of which there is anything, by number."""
+        return self._days.days(from_ms // DAY_MS, (to_ms - 1) // DAY_MS)
+
     def events(
         self,
         from_ms: int,

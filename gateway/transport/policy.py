@@ -92,10 +92,34 @@ class Measures(Part):
     time_window_min: Positive
     slow_kmh: tuple[Positive, ...]
     slow_window_min: tuple[Positive, ...]
+    signal_s: float = Field(ge=0)
     delay_kmh: OfRoads
     capacity_pcu_h_lane: Positive
     planning_quantile: Share
     congested_ratio: Share
+
+
+class Queues(Part):
+    """Travel times through queues."""
+
+    slow_share: Share
+    usual_weight: Share
+    first_noise: Positive
+    slack_sigmas: Positive
+    count_error: Share
+    doubt_sigmas: Positive
+    least_pcu: Positive
+    calm_share: Share
+    calm_slots: int = Field(ge=1)
+    warm_slots: int = Field(ge=1)
+    memory_slots: Positive
+    prior_slots: Positive
+    flow_slots: int = Field(ge=1, le=18)
+    least_pcu_h: Positive
+    lead_s: Positive
+    horizon_s: Positive
+    jam_pcu_km: Positive
+    wave_kmh: Positive
 
 
 class Bottleneck(Part):
@@ -125,5 +149,6 @@ class TrafficPolicy(Policy):
     impute: Impute
     los: Los
     measures: Measures
+    queues: Queues
     bottleneck: Bottleneck
     coverage: Coverage

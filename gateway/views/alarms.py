@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+import msgspec
+
 from gateway.store.alarms import AlarmReader, KeptAlarm, Tally
+from gateway.views.engineering import time_text
 
 # A wall shows what a shift can work through; the list of the API pages through all.
 MOST_SHOWN = 500
@@ -33,16 +36,16 @@ class OpenAlarms(NamedTuple):
     alarms: Sequence[KeptAlarm]  # called out first, severe first, new first; at most MOST_SHOWN
     tally: Sequence[Tally]  # of all of them
 
-    def count(self, *, is_suppressed: bool = False) -> int:
+    def number_open(self, *, is_suppressed: bool = False) -> int:
         """Return how many are open, or kept quiet by a maintenance window."""
-        return sum(one.count for one in self.tally if one.is_suppressed is is_suppressed)
+        return sum(one.number for one in self.tally if one.is_suppressed is is_suppressed)
 
     def by_severity(self) -> dict[int, int]:
         """Return how many are called out, by severity 1 to 4."""
         found = dict.fromkeys(range(1, 5), 0)
         for one in self.tally:
             if not one.is_suppressed:
-                found[one.severity] = found.get(one.severity, 0) + one.count
+                found[one.severity] = found.get(one.severity, 0) + one.number
         return found
 
 
@@ -67,7 +70,7 @@ def device_of(alarm: KeptAlarm) -> str:
 def links_of(alarm: KeptAlarm) -> Links:
     """Return where to look: the numbers in the API, the page of the board."""
     device = device_of(alarm)
-    board = "/?" + urlencode({"device": device} if device else {"alarm": alarm.id})
+    board = "/alarm?" + urlencode({"id": alarm.id})
     if alarm.domain == "gateway":
         return Links(_own(alarm, device), board)
     until_ms = (alarm.cleared_ms or alarm.updated_ms) + AFTER_MS
@@ -84,3 +87,31 @@ def _own(alarm: KeptAlarm, device: str) -> str:
         reason = alarm.place.partition(":")[2]
         return f"{API}/quarantine?{urlencode({'reason': reason})}"
     return "/metrics"
+
+
+def to_document(alarm: KeptAlarm) -> dict[str, object]:
+    """Return an alarm as the API, its stream and MQTT show it."""
+    acknowledged = None
+    if alarm.ack_ms:
+        when = time_text(alarm.ack_ms)
+        acknowledged = {"by": alarm.ack_who, "at": when, "note": alarm.ack_note}
+    return {
+        "id": alarm.id,
+        "state": alarm.state,
+        "severity": alarm.severity,
+        "domain": alarm.domain,
+        "kind": alarm.kind,
+        "place": alarm.place,
+        "org": alarm.org,
+        "raised": time_text(alarm.raised_ms),
+        "found": time_text(alarm.found_ms),
+        "updated": time_text(alarm.updated_ms),
+        "cleared": time_text(alarm.cleared_ms) if alarm.cleared_ms else None,
+        "last_raised": time_text(alarm.last_raised_ms),
+        "times": alarm.times,
+        "confidence": alarm.confidence,
+        "acknowledged": acknowledged,
+        "suppressed": alarm.suppressed or None,
+        "evidence": msgspec.Raw(alarm.evidence.encode()),
+        "links": links_of(alarm)._asdict(),
+    }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gateway.stats import Sample, load_samples
 
-PROCESSES = ("intake", "processor", "keeper", "analyst")
+PROCESSES = ("intake", "processor", "keeper", "analyst", "annunciator")
 _SILENT_MS = 10_000  # each writes its snapshot every second; a loaded Pi may miss a few
 
 
@@ -47,8 +47,8 @@ def health_of(samples: Iterable[Sample], silent: tuple[str, ...] = ()) -> Health
     pending = gauges.get("infragate_sink_pending_records", {})
     sinks: dict[str, SinkHealth] = {}
     for name, up in sorted(gauges.get("infragate_sink_up", {}).items()):
-        # a database is told of once: its rollups have a drain of their own
-        base = name.removesuffix("-rollups")
+        # a database is told of once: its rollups and findings have drains of their own
+        base = name.removesuffix("-rollups").removesuffix("-derived")
         sink = SinkHealth(base, up > 0, lags_s.get(name, 0.0), int(pending.get(name, 0)))
         sinks[base] = _joined(sinks[base], sink) if base in sinks else sink
     brokers = gauges.get("infragate_source_connected", {})

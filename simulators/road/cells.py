@@ -2,6 +2,7 @@
 
 What a cell can send (at most its capacity) meets what the next can take (at most its capacity, and
 no more than a wave brings free room): queues, shock waves and spill-back follow from that alone.
+A busy road is slower, in the cells as at the detectors: the free side of the diagram bends.
 Cumulative flows are kept at three places of each link, its entry, station and end, since the
 vehicles (``vehicles``) ride on them.
 """
@@ -11,7 +12,6 @@ import numpy as np
 from simulators.road.diagram import Floats
 from simulators.road.network import Network
 
-_LOAD_SHARE = 0.1  # of a step in the mean load: about a minute
 _MAIN_PRIORITY = 0.75  # share of a full link's room that the traffic on the main road takes
 
 
@@ -33,12 +33,12 @@ class Cells:
         self.passed: Floats = np.zeros(links)  # the station
         self.left: Floats = np.zeros(links)
         self.moved_m: Floats = np.zeros(links)
-        self._load: Floats = np.zeros(links)  # of the stations: density over that at capacity
 
     def step(self, time_s: float, arriving_pcu: Floats) -> None:
         """Let ``STEP_S`` pass from ``time_s`` on, with new traffic at the sources."""
         net = self.network
-        speed = self.speed_share[net.of_cell]
+        load = np.minimum(self.pcu / net.critical_pcu, 1.0)
+        speed = self.speed_share[net.of_cell] * (1 - net.friction * load)
         most = net.capacity_pcu * self.open_share
         send = np.minimum(self.pcu * speed, most)
         take = np.minimum(net.capacity_pcu, net.wave_share * (net.jam_pcu - self.pcu))
@@ -83,9 +83,7 @@ class Cells:
         flow, before = through[net.station], self.pcu[net.station - 1]
         share = np.where(before > 0, flow / np.maximum(before, 1e-12), speed[net.station])
         self.passed += flow
-        self._load += _LOAD_SHARE * (before / net.capacity_pcu[net.station] - self._load)
-        slower = 1 - net.friction * np.minimum(self._load, 1.0)
-        self.moved_m += np.minimum(share, slower) * net.cell_m[net.station]
+        self.moved_m += share * net.cell_m[net.station]
 
     def inside(self) -> Floats:
         """Return the PCU on each link."""

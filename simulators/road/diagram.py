@@ -1,10 +1,12 @@
 """What roads and vehicles can do: fundamental diagrams, classes, passenger car units.
 
 Everything a road carries is counted in passenger car units (PCU), since ten motorcycles take the
-room of three cars. The diagram is a triangle (Newell 1993): free speed up to capacity, and from
-there a straight line to the jam density, whose slope is the speed of waves in a queue.
+room of three cars. The diagram is a triangle (Newell 1993) whose free side may bend: speed falls
+evenly with density until the road is at capacity, and from there a straight line leads to the jam
+density, whose slope is the speed of waves in a queue.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -37,21 +39,28 @@ MIX: dict[str, Floats] = {
 
 
 class Diagram(NamedTuple):
-    """One lane: free speed, capacity and jam density; the rest follows."""
+    """One lane: free speed, capacity, jam density and friction; the rest follows."""
 
     free_kmh: float
     capacity_pcu_h: float
     jam_pcu_km: float
+    friction: float = 0.0  # share of the free speed that is lost at capacity, below 0.5
 
     @property
     def critical_pcu_km(self) -> float:
         """Density at capacity."""
-        return self.capacity_pcu_h / self.free_kmh
+        return self.capacity_pcu_h / (self.free_kmh * (1 - self.friction))
 
     @property
     def wave_kmh(self) -> float:
         """Speed at which a wave runs back through a queue."""
         return self.capacity_pcu_h / (self.jam_pcu_km - self.critical_pcu_km)
+
+    def free_pcu_km(self, flow_pcu_h: float) -> float:
+        """Density of traffic that flows freely: k of q = v k (1 - f k / k_c)."""
+        straight = flow_pcu_h / self.free_kmh
+        bend = self.friction / self.critical_pcu_km
+        return 2 * straight / (1 + math.sqrt(max(0.0, 1 - 4 * bend * straight)))
 
     def queue_pcu_km(self, flow_pcu_h: float) -> float:
         """Density of a queue that moves at ``flow_pcu_h`` per lane."""
@@ -59,7 +68,7 @@ class Diagram(NamedTuple):
 
     def queue_growth_kmh(self, inflow_pcu_h: float, outflow_pcu_h: float) -> float:
         """Speed of the tail of a queue against the traffic (Rankine-Hugoniot)."""
-        arriving_pcu_km = inflow_pcu_h / self.free_kmh
+        arriving_pcu_km = self.free_pcu_km(inflow_pcu_h)
         return (inflow_pcu_h - outflow_pcu_h) / (self.queue_pcu_km(outflow_pcu_h) - arriving_pcu_km)
 
 
@@ -68,17 +77,14 @@ class Diagram(NamedTuple):
 _JAM_PCU_KM = 1000 / 7.5
 # Capacities: 2,076 pcu/h is what PeMS takes for a freeway lane (173 in five minutes); 1,900 pcu/h
 # is the base saturation flow of HCM for a lane at a signal, and its multilane road at 80 km/h.
+# Friction: HCM's freeways lose a tenth of their speed; in a city riders weave and enter from
+# everywhere, and a queue at a signal leaves at 35 km/h.
 DIAGRAM = {
-    "urban": Diagram(50, 1900, _JAM_PCU_KM),  # waves 19.9 km/h
-    "expressway": Diagram(100, 2076, _JAM_PCU_KM),  # waves 18.4 km/h
-    "national": Diagram(80, 1900, _JAM_PCU_KM),  # waves 17.3 km/h
-    "gate": Diagram(30, 1500, _JAM_PCU_KM),  # 18 km/h; a yard road, our choice
+    "urban": Diagram(50, 1900, _JAM_PCU_KM, 0.3),  # waves 24.0 km/h
+    "expressway": Diagram(100, 2076, _JAM_PCU_KM, 0.1),  # waves 18.8 km/h
+    "national": Diagram(80, 1900, _JAM_PCU_KM, 0.15),  # waves 18.0 km/h
+    "gate": Diagram(30, 1500, _JAM_PCU_KM, 0.1),  # 19.3 km/h; a yard road, our choice
 }
-
-# How much slower than at free speed a station sees vehicles when the road is at capacity: riders
-# weave and enter from everywhere; HCM's freeways lose a tenth. Only what detectors see: the fluid
-# keeps the triangle, and free flow its travel time.
-FRICTION = {"urban": 0.3, "expressway": 0.1, "national": 0.15, "gate": 0.1}
 
 # Share of its capacity that a carriageway keeps while one lane is blocked, by number of lanes:
 # HCM 2010, exhibit 10-17 (as FHWA-HOP-13-042, appendix C, prints it). It is less than the lanes

@@ -57,8 +57,7 @@ class Jam(Trouble):
     def _queue(self) -> tuple[float, int]:
         """Return the length of the queue, and how many links it reaches into."""
         net, cells = self.scene.layout.network, self.scene.traffic.cells
-        critical_pcu = net.capacity_pcu  # at capacity a cell empties in one step
-        congested = (cells.pcu > _CONGESTED * critical_pcu)[self._cells]
+        congested = (cells.pcu > _CONGESTED * net.critical_pcu)[self._cells]
         own = net.links[self.link].cells
         if not congested[: own + _HOLE].any():
             return 0.0, 0

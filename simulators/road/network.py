@@ -1,7 +1,7 @@
 """Links of a road network and their cells, as arrays.
 
 A link is one carriageway, all its lanes together, cut into cells that a vehicle at free speed
-crosses in one step: free flow moves through without numerical diffusion. A link may be followed
+crosses in one step: thin traffic moves through without numerical diffusion. A link may be followed
 by one other; the share ``onward`` of what leaves it goes there, the rest leaves the network. Each
 link may have a source of its own: a ramp, a side street, the end of the world.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulators.road.diagram import DIAGRAM, FRICTION, ROADS, Diagram, Floats, Ints
+from simulators.road.diagram import DIAGRAM, ROADS, Diagram, Floats, Ints
 
 STEP_S = 5
 NOWHERE = -1
@@ -65,7 +65,6 @@ class Network:
         self.lanes = np.array([link.lanes for link in links], dtype=np.float64)
         self.next = np.array([link.next for link in links], dtype=np.int64)
         self.road = np.array([ROADS.index(link.road) for link in links], dtype=np.int64)
-        self.friction = np.array([FRICTION[link.road] for link in links])
         self._connect()
         self.source_pcu_s = np.array([link.source_pcu_h for link in links]) / 3600
         self.exit_pcu = np.array([link.exit_pcu_h for link in links]) / 3600 * STEP_S
@@ -75,6 +74,8 @@ class Network:
         self.cell_m = np.array([link.cell_m for link in links])[self.of_cell]
         self.capacity_pcu = self._spread([t.capacity_pcu_h for t in triangles]) * lanes
         self.capacity_pcu *= STEP_S / 3600
+        self.friction = self._spread([t.friction for t in triangles])
+        self.critical_pcu = self.capacity_pcu / (1 - self.friction)
         self.jam_pcu = self._spread([t.jam_pcu_km for t in triangles]) * lanes * self.cell_m / 1000
         self.wave_share = self._spread([t.wave_kmh for t in triangles]) / 3.6 * STEP_S
         self.wave_share /= self.cell_m

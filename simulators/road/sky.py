@@ -10,7 +10,7 @@ from simulators.road.events import Rows
 from simulators.road.layout import Layout
 
 INTERVAL_MS = 600_000
-_ROLLOVER = 100_000  # of the rain gauge, 0.1 mm
+_ROLLOVER = 1_000_000  # of the rain gauge, 0.1 mm: at 100 m, as the profile says
 _DRAIN_M = -0.8  # dry weather: the water stands this far below the road
 _RISE_M_PER_MM_H = 0.006  # 60 mm/h bring it close to the road, and not onto it
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000

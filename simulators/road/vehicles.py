@@ -15,9 +15,11 @@ from simulators.road.diagram import (
     CLASSES,
     LENGTH_M,
     LENGTH_SPREAD,
+    MIX,
     PACE,
     PACE_SPREAD,
     PCU,
+    ROADS,
     Floats,
     Ints,
 )
@@ -36,6 +38,9 @@ VEHICLE = np.dtype(
     ]
 )
 Crowd = NDArray[np.void]
+# Nobody overtakes in the fluid, so the vehicles of a road together must be as fast as it is:
+# seconds for a metre are what adds up along a way, hence the mean of 1 / pace.
+_LEVEL: Floats = np.array([1 / (MIX[r] @ (1 / (PACE * (1 - PACE_SPREAD**2)))) for r in ROADS])
 _MARGIN = 0.02  # a label is not at the rim of its own packet, where rounding might lose it
 
 
@@ -80,7 +85,8 @@ class Vehicles:
         bell = np.clip(chance.standard_normal((2, step.size)), -2.5, 2.5)
         of = new["kind"]
         new["length_m"] = LENGTH_M[of] * (1 + LENGTH_SPREAD[of] * bell[0])
-        new["pace"] = PACE[of] * (1 + PACE_SPREAD[of] * bell[1])
+        own = PACE[of] * (1 + PACE_SPREAD[of] * bell[1])
+        new["pace"] = own / _LEVEL[self._network.road[link[in_line]]]
         self.crowd = np.concatenate((self.crowd, new))
         self.arrived += np.bincount(of, minlength=len(CLASSES))
         return np.asarray(counts @ PCU)

@@ -8,6 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.api import speaking
+from tests.support.alarms import Room, alarm
+from tests.support.stores import NOW_MS
 from tests.support.web import V1, app_of, client_of, filled, read, read_problem
 
 FROM_START = "from=2026-11-21T21:00:00Z"
@@ -15,7 +18,9 @@ FROM_START = "from=2026-11-21T21:00:00Z"
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return filled(tmp_path_factory.mktemp("data"))
+    folder = filled(tmp_path_factory.mktemp("data"))
+    Room(folder).tell(alarm("overload", "device:meter-1", NOW_MS - 1000))
+    return folder
 
 
 @pytest.fixture
@@ -126,10 +131,14 @@ EXAMPLES = {
     f"{V1}/catalog": "",
     f"{V1}/energy/alarms": "",
     f"{V1}/transport/alarms": "",
+    f"{V1}/alarms": "",
+    f"{V1}/alarms/{{alarm}}": "",  # its id
+    f"{V1}/maintenance": "",
     "/healthz": "",
     "/readyz": "",
 }
 UNTYPED = {f"{V1}/quarantine/{{id}}/payload", f"{V1}/stream", "/metrics"}
+UNTYPED |= {f"{V1}/alarms/{{alarm}}/acknowledge", f"{V1}/maintenance/{{window}}"}  # below
 UNTYPED |= {f"{V1}/energy/{{series}}", f"{V1}/transport/{{series}}"}  # in test_api_findings
 # CSV and XML, in tests/unit/energy/test_exports.py
 UNTYPED |= {f"{V1}/energy/export/determinants", f"{V1}/energy/export/green-button"}
@@ -187,8 +196,10 @@ async def test_the_document_is_openapi_3_1_and_every_answer_is_as_it_says(
     document = await read(client, f"{V1}/openapi.json")
     assert document["openapi"].startswith("3.1.")
     assert document["paths"].keys() == EXAMPLES.keys() | UNTYPED
+    alarm = (await read(client, f"{V1}/alarms"))["alarms"][0]["id"]
     for path, example in EXAMPLES.items():
-        url = path.replace("{device}", example) if "{" in path else path + example
+        url = path.replace("{device}", example).replace("{alarm}", alarm)
+        url += "" if "{" in path else example
         body = await read(client, url)
         operation = document["paths"][path]["get"]
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
@@ -197,5 +208,34 @@ async def test_the_document_is_openapi_3_1_and_every_answer_is_as_it_says(
         assert list(errors) == ["application/problem+json"]
     problem = await read_problem(client, f"{V1}/quality", 422)
     check(document, {"$ref": "#/components/schemas/Problem"}, problem, "problem")
-    ids = [operation["get"]["operationId"] for operation in document["paths"].values()]
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    ids = [operation["operationId"] for operation in operations]
     assert len(set(ids)) == len(ids)
+    writing = {(path, verb) for path, all_ in document["paths"].items() for verb in all_}
+    assert {one for one in writing if one[1] != "get"} == SPEAKING.keys()
+
+
+SPEAKING = {
+    (f"{V1}/alarms/{{alarm}}/acknowledge", "post"): {"note": "seen"},
+    (f"{V1}/maintenance", "post"): {"subject": "all", "end": "2026-12-24", "reason": "work"},
+    (f"{V1}/maintenance/{{window}}", "delete"): None,
+}
+
+
+async def test_answers_to_words_are_as_the_document_says(
+    client: httpx.AsyncClient, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speaking, "EFFECT_S", 0.1)  # nobody hears them but at the end
+    document = await read(client, f"{V1}/openapi.json")
+    alarm = (await read(client, f"{V1}/alarms"))["alarms"][0]["id"]
+    window = ""
+    for (path, verb), body in SPEAKING.items():
+        url = path.replace("{alarm}", alarm).replace("{window}", window)
+        answer = await client.request(verb, url, json=body)
+        assert answer.status_code == 202, answer.text
+        schema = document["paths"][path][verb]["responses"]["200"]["content"]["application/json"]
+        check(document, schema["schema"], answer.json(), url)
+        Room(data_dir).step()
+        windows = (await read(client, f"{V1}/maintenance"))["maintenance"]
+        window = windows[0]["id"] if windows else ""
+    assert not window

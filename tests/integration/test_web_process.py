@@ -15,11 +15,12 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gateway.api.guard import Guard
+from gateway.api.guard import Guard, Keys
 from gateway.api.server import PatientProtocol
 from gateway.ports import LatestRow
 from gateway.store import Store
-from tests.support.stores import METER, METER_ROW, fill
+from tests.support.alarms import Room, alarm
+from tests.support.stores import METER, METER_ROW, NOW_MS, fill
 from tests.support.web_process import web_process
 
 
@@ -71,6 +72,11 @@ async def test_the_stream_tells_the_account_and_what_changed_and_ends_at_sigterm
             latest = [item for name, content in events if name == "latest" for item in content]
             assert [(one["device"], one["values"]["u"]) for one in latest] == [("meter-1", 239.1)]
             assert events[-1][1]["stored"] == 187
+            room = Room(tmp_path)
+            await asyncio.to_thread(room.tell, alarm("loss", "transformer:t-9", NOW_MS))
+            events = [await next_event(lines) for _ in range(3)]
+            told = [item for name, content in events if name == "alarms" for item in content]
+            assert [(one["kind"], one["state"]) for one in told] == [("loss", "raised")]
             assert await asyncio.to_thread(web.stop) < 3
         assert web.process.returncode == 0
         assert "Traceback" not in web.log.read_text()
@@ -86,7 +92,7 @@ async def large(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def serve_impatiently() -> tuple[asyncio.Server, tuple[str, int], ServerState]:
-    config = Config(Guard(large, None), log_config=None, log_level="critical", lifespan="off")
+    config = Config(Guard(large, Keys()), log_config=None, log_level="critical", lifespan="off")
     state = ServerState()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Impatient(config, state, {}), "127.0.0.1", 0)

@@ -42,7 +42,8 @@ class Page:
             answer = json.loads(await self._connection.recv())
             if answer.get("id") == number:
                 return answer["result"]
-            self._note(answer["method"], answer["params"])
+            if "method" in answer:  # else the answer to a question that nobody waits for any more
+                self._note(answer["method"], answer["params"])
 
     async def open(self, url: str) -> None:
         for domain in ("Runtime", "Log", "Page", "Network"):

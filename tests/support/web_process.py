@@ -62,8 +62,13 @@ def web_process(folder: Path) -> Iterator[WebProcess]:
 
 
 def main(folder: str, listen: str) -> int:
+    registry = Path(folder) / "registry.toml"
     settings = Settings.model_validate(
-        {"gateway": {"data_dir": folder}, "http": {"listen": listen}}
+        {
+            "gateway": {"data_dir": folder},
+            "http": {"listen": listen},
+            "registry": {"file": registry if registry.exists() else None},
+        }
     )
     return api.serve(settings, mounts=[board.mount])
 

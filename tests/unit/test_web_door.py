@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from gateway.api.door import Door
+from gateway.api.guard import Keys
 from gateway.late import LateApp
 
 NOW_MS = 1_795_000_000_000
@@ -70,7 +71,7 @@ class Loading:
         self.error: Exception | None = None
         self.failed = 0
         api = LateApp(self._build)
-        self.door = Door(api, tmp_path, lambda: NOW_MS, token, self._fail)
+        self.door = Door(api, tmp_path, lambda: NOW_MS, Keys(token), self._fail)
 
     async def _build(self) -> FastAPI:
         await self.ready.wait()

@@ -26,7 +26,7 @@ from tools.city_desk.play import DAY_MS, HOUR_MS, START_MS, Played, Setting, pla
 
 BASELINE_DAYS, HONEST_DAYS, THEFT_DAYS = 14, 14, 8
 METERS = 120
-WIRE_METERS, WIRE_DAYS, METERS_PER_WRONG = 240, 9, 30
+WIRE_METERS, WIRE_DAYS, METERS_PER_WRONG = 240, 16, 30
 LEAST_SHARE = 0.007  # of a transformer's energy: the acceptance line
 _PLANNED = (0.0073, 0.012)
 _IN_TIME_MS, _SEVEN_DAYS_MS = 2 * DAY_MS, 7 * DAY_MS

@@ -34,12 +34,12 @@ def judged(
     """Return the course after the baseline, the suspects after 7 days, the model's sigma."""
     meters = loss.metered(street.import_wh)
     usual = loss.usual_energy(meters.energy_wh[:, : BASE_DAYS * SLOTS_PER_DAY], SLOTS_PER_DAY)
-    head_wh = loss.metered(street.head_wh[None, :]).energy_wh
+    head = loss.metered(street.head_wh[None, :])
     node = np.zeros(len(usual), np.int64)
-    whole = loss.balance(head_wh, meters, node, usual, SLOTS_PER_DAY)
+    whole = loss.balance(head.energy_wh, meters, node, usual, SLOTS_PER_DAY)
     clean = whole.slots(0, BASE_DAYS * SLOTS_PER_DAY)
     model = loss.fit(clean, policy)
-    days = head_wh.shape[1] // SLOTS_PER_DAY
+    days = head.energy_wh.shape[1] // SLOTS_PER_DAY
     parts = [
         whole.slots(d * SLOTS_PER_DAY, (d + 1) * SLOTS_PER_DAY) for d in range(BASE_DAYS, days)
     ]
@@ -52,10 +52,13 @@ def judged(
     residual = (whole.loss_wh - model.technical_wh(whole.in_wh))[0]
     begin = (BASE_DAYS + since + 1) * SLOTS_PER_DAY  # the first day is partly honest
     end = min(begin + policy.suspect_days * SLOTS_PER_DAY, len(residual))
-    part = loss.Metered(meters.energy_wh[:, begin:end], meters.is_measured[:, begin:end])
+    top, part = (
+        loss.Metered(of.energy_wh[:, begin:end], of.is_measured[:, begin:end])
+        for of in (head, meters)
+    )
     nothing = np.zeros(len(usual), np.bool_)
     signs = loss.Signs(nothing, nothing)
-    found = loss.suspects(residual[begin:end], part, usual, signs, policy)
+    found = loss.suspects(residual[begin:end], top, part, usual, signs, policy)
     return course, found, float(model.sigma_wh[0])
 
 

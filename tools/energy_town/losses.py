@@ -64,6 +64,7 @@ def draw_street(  # noqa: PLR0913  # what a study varies
         share = float(hidden.sum() / head[since:].sum())
     imports = _shown(rng, metered, missing, skew_s)
     head_gain = 1 + rng.normal(0, 0.0015)
+    head_clock_s = np.clip(rng.normal(0, skew_s, 1), -3 * skew_s, 3 * skew_s)
     base = feeder_v if feeder_v is not None else draw_feeder(rng, steps)
     head_v = base - by_phase * 0.018
     volts = head_v[phase] - amps * service_ohm[:, None] - shared * street_ohm[:, None]
@@ -71,7 +72,7 @@ def draw_street(  # noqa: PLR0913  # what a study varies
     mean = [_mean_before(one, marks) for one in (volts, head_v, power)]
     noise = rng.normal(0, 0.15, mean[0].shape)
     return Street(
-        _registers(head[None, :] * head_gain, np.zeros(1), start=5e8)[0],
+        _registers(head[None, :] * head_gain, head_clock_s, start=5e8)[0],
         imports,
         np.round(mean[0] + noise, 1),
         np.round(mean[1], 1),

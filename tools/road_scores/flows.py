@@ -14,7 +14,14 @@ from gateway.model import FloatArray, IntArray
 from gateway.policies import load_policies
 from gateway.transport import aggregate, speed, state
 from gateway.transport.policy import TRAFFIC_DOMAIN, TRAFFIC_POLICY, TrafficPolicy
-from gateway.transport.series import BIN_MS, Road, RoadClass, Window, empty_window
+from gateway.transport.series import (
+    BIN_MS,
+    Road,
+    RoadClass,
+    StationWindow,
+    Window,
+    empty_window,
+)
 from simulators.city.city import parse_ms
 from simulators.road.diagram import ONE_LANE_BLOCKED
 from simulators.road.layout import Layout, build
@@ -48,7 +55,6 @@ class FlowScore:
     jam_speed_kmh: list[FloatArray] = field(default_factory=list)
     fixed_kmh: list[FloatArray] = field(default_factory=list)  # with the default length
     times: dict[str, list[float]] = field(default_factory=dict)  # kind of road → shares
-    scaled: dict[str, list[float]] = field(default_factory=dict)  # with a factor for each corridor
 
 
 def score(seed: int, lanes: int, total: FlowScore) -> None:
@@ -60,13 +66,11 @@ def score(seed: int, lanes: int, total: FlowScore) -> None:
     rng = np.random.default_rng(seed)
     first, second = (_drive(seed, layout, road, day, rng) for day in range(2))
     _speeds(first.window, second.window, road, policy, total)
-    factors = _factors(_times(first, road, policy))
     kinds = road.class_of_stations()
-    for (corridor, _), (told_s, true_s) in _times(second, road, policy).items():
+    _, queues = _times(first, road, policy, state.QueueState.fresh(road, policy))
+    for corridor, told_s, true_s in _times(second, road, policy, queues)[0]:
         kind = RoadClass(int(kinds[_first_of(road, corridor)])).name.lower()
         total.times.setdefault(kind, []).append(told_s / true_s - 1)
-        scaled = told_s * factors.get(corridor, 1.0) / true_s - 1
-        total.scaled.setdefault(kind, []).append(scaled)
 
 
 def report(total: FlowScore) -> list[str]:
@@ -81,12 +85,10 @@ def report(total: FlowScore) -> list[str]:
         )
     ]
     for kind in sorted(total.times):
-        errors, scaled = np.abs(total.times[kind]), np.abs(total.scaled[kind])
+        errors = np.abs(total.times[kind])
         lines.append(
             f"travel time, {kind:<10} median error {np.median(errors):.1%},"
-            f" p95 {np.quantile(errors, 0.95):.1%} of {errors.size}; with a factor for each"
-            f" corridor, of the day before, {np.median(scaled):.1%} and"
-            f" {np.quantile(scaled, 0.95):.1%}  target: p95 at most 10 %"
+            f" p95 {np.quantile(errors, 0.95):.1%} of {errors.size}  target: p95 at most 10 %"
         )
     return lines
 
@@ -178,39 +180,43 @@ def _speeds(
 
 
 def _times(
-    drive: Drive, road: Road, policy: TrafficPolicy
-) -> dict[tuple[int, int], tuple[float, float]]:
-    """Return the live travel time and that of those who set out in the next five minutes, seconds.
+    drive: Drive, road: Road, policy: TrafficPolicy, queues: state.QueueState
+) -> tuple[list[tuple[int, float, float]], state.QueueState]:
+    """Return live travel times and those of who set out in the next five minutes, seconds.
 
-    By corridor and number of the five minutes.
+    Each with its corridor; and what is known of queues after the day.
     """
     window, every_ms = drive.window, _EVERY * WINDOW_MS
     true: dict[tuple[int, int], list[float]] = {}
     for corridor, left_ms, seconds in drive.times:
         true.setdefault((corridor, (left_ms - window.start_ms) // every_ms), []).append(seconds)
-    trusted, found = np.isfinite(window.count), {}
-    for slot in range(_SHOWN, window.slots, _EVERY):
-        part = slice(slot - _SHOWN, slot)
-        stations = aggregate.stations(window.part(part.start, slot), road, trusted[:, part])
-        kmh = state.current_speeds(stations, road, policy)
-        hours = state.link_hours(kmh, road, policy.measures)
-        for corridor, told_h in enumerate(state.travel_times(hours, road).tolist()):
-            drives = true.get((corridor, slot // _EVERY), [])
-            if len(drives) >= _MIN_VEHICLES and np.isfinite(told_h):
-                found[corridor, slot // _EVERY] = told_h * 3600, float(np.mean(drives))
-    return found
+    trusted, told = np.isfinite(window.count), dict[tuple[int, int], float]()
+    for slot in range(window.slots):
+        if slot >= _SHOWN and slot % _EVERY == 0:
+            last = slice(slot - _SHOWN, slot)
+            seen = aggregate.stations(window.part(last.start, slot), road, trusted[:, last])
+            hours = enumerate(_told_h(seen, road, policy, queues))
+            told.update({(one, slot // _EVERY): h * 3600 for one, h in hours if np.isfinite(h)})
+        now = window.part(slot, slot + 1)
+        queues = state.queues(now, trusted[:, slot : slot + 1], road, queues, policy)
+    both = [(key, true[key]) for key in sorted(told.keys() & true.keys())]
+    found = [
+        (key[0], told[key], float(np.mean(drives)))
+        for key, drives in both
+        if len(drives) >= _MIN_VEHICLES
+    ]
+    return found, queues
 
 
-def _factors(times: dict[tuple[int, int], tuple[float, float]]) -> dict[int, float]:
-    """Return by how much the true time of each corridor is longer, as tags seen twice would tell.
-
-    Loops see vehicles slower than the simulated road carries them: its ``FRICTION``, and the paces
-    of classes.
-    """
-    shares: dict[int, list[float]] = {}
-    for (corridor, _), (told_s, true_s) in times.items():
-        shares.setdefault(corridor, []).append(true_s / told_s)
-    return {corridor: float(np.median(one)) for corridor, one in shares.items()}
+def _told_h(
+    seen: StationWindow, road: Road, policy: TrafficPolicy, queues: state.QueueState
+) -> list[float]:
+    """Return the travel time of each corridor as the engine tells it, hours."""
+    kmh = state.current_speeds(seen, road, policy)
+    hours = state.link_hours(kmh, road, policy.measures)
+    hours = state.queue_hours(hours, queues, road, policy, WINDOW_MS)
+    told: list[float] = state.travel_times(hours, road).tolist()
+    return told
 
 
 def _first_of(road: Road, corridor: int) -> int:

@@ -26,7 +26,7 @@ class DayEnergy(NamedTuple):
     """A day of all meters in half hours."""
 
     device_index: IntArray
-    energy_wh: FloatArray  # net import, (meters, SLOTS), estimates included
+    energy_wh: FloatArray  # net import, (meters, SLOTS), estimates included; NaN where none
     is_known: BoolArray  # a register vouches for it
     is_measured: BoolArray
 
@@ -77,6 +77,7 @@ def half_hours(memo: DayMemo) -> DayEnergy | None:
         return None
     shape = (meters, SLOTS, slots // SLOTS)
     net = memo.energy_wh.astype(np.float64) - memo.export_wh
+    net[memo.method == int(vee.Method.UNKNOWN)] = np.nan  # no zero
     known: BoolArray = np.isin(memo.method, [int(one) for one in _KNOWN])
     measured: BoolArray = memo.method <= int(vee.Method.BACKLOG)
     return DayEnergy(

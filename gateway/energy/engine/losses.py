@@ -32,6 +32,7 @@ from gateway.energy.engine.recall import RecallsMemos
 from gateway.energy.engine.roster import Roster
 from gateway.energy.engine.suspecting import Books, Suspecting
 from gateway.energy.engine.telling import encode, number
+from gateway.model import FloatArray
 from gateway.ports import Alarm, Memo, Result
 
 BALANCE, MODEL = "balance", "loss-model"
@@ -158,4 +159,16 @@ def _balance(energy: DayEnergy, metered: Metering, places: list[str]) -> loss.Ba
     in_wh[measures[heads]] = 0.0
     np.add.at(in_wh, measures[heads], known[heads])
     shown = loss.Metered(known, energy.is_measured)
-    return loss.balance(in_wh, shown, counts_at, energy.energy_wh, SLOTS)
+    return loss.balance(in_wh, shown, counts_at, _usual(energy.energy_wh), SLOTS)
+
+
+def _usual(energy_wh: FloatArray) -> FloatArray:
+    """Return what stands in where nothing was shown: the estimate, else the nearest slot."""
+    is_known = np.isfinite(energy_wh)
+    place = np.arange(energy_wh.shape[1])
+    before = np.maximum.accumulate(np.where(is_known, place, -SLOTS), axis=1)
+    behind = np.where(is_known, place, 2 * SLOTS)[:, ::-1]
+    after = np.minimum.accumulate(behind, axis=1)[:, ::-1]
+    nearest = np.where(place - before <= after - place, before, after)
+    found = np.take_along_axis(energy_wh, np.clip(nearest, 0, SLOTS - 1), axis=1)
+    return np.asarray(np.nan_to_num(found))

@@ -46,6 +46,10 @@ class Metering(NamedTuple):
         """Return the meters that count at a place, ascending."""
         return np.array(sorted(k for k, at in self.counts_at.items() if at == place), np.int64)
 
+    def heads(self, place: str) -> IntArray:
+        """Return the meters that measure a place, ascending."""
+        return np.array(sorted(k for k, at in self.measures.items() if at == place), np.int64)
+
 
 def metering(roster: Roster, time_ms: int) -> Metering:
     """Return how the grid was metered at a moment, of all who send a register."""

@@ -60,9 +60,7 @@ class Records:
             if told.pop((one.place, one.begin_ms), None) != line:
                 lines.append(line)
         gone = (one for one in told.values() if _WITHDRAWN not in one.body)
-        return lines + [
-            one._replace(to_ms=one.from_ms, body=encode({"withdrawn": True})) for one in gone
-        ]
+        return lines + [one._replace(to_ms=one.from_ms, body=_withdrawn(one.body)) for one in gone]
 
     def _line(self, one: Record) -> Result:
         body = encode({"kind": one.kind, **one.body})
@@ -79,3 +77,8 @@ class Records:
             for one in self._told(time_ms - _LONGEST_MS, time_ms)
             if one.to_ms >= time_ms
         }
+
+
+def _withdrawn(body: str) -> str:
+    """Return the body of a line that is none; its kind says which one it was."""
+    return encode({"kind": msgspec.json.decode(body).get("kind"), "withdrawn": True})

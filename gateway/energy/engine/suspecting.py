@@ -79,20 +79,27 @@ class Suspecting:
         if not after or not before:
             return {}
         start_ms = self._policies.calendar.start_ms
-        meters = metering(self._roster, start_ms(after[-1])).below(books.places[node])
-        parts = [placed(self._recall, self._roster, d, meters) for d in after]
+        standing, place = metering(self._roster, start_ms(after[-1])), books.places[node]
+        meters = standing.below(place)
         usual = [placed(self._recall, self._roster, d, meters).energy_wh for d in before]
         whole = joined([days[d] for d in after])
         residual = (whole.loss_wh - models.model.technical_wh(whole.in_wh))[node]
-        metered = loss.Metered(
-            np.concatenate([part.energy_wh for part in parts], axis=1),
-            np.concatenate([part.is_measured for part in parts], axis=1),
+        heads = self._shown(after, standing.heads(place))
+        head = loss.Metered(
+            heads.energy_wh.sum(axis=0, keepdims=True),
+            heads.is_measured.all(axis=0, keepdims=True),
         )
         begin_ms = start_ms(since - policy.corroboration.tamper_days_before)
         # the registry does not say who may feed in: nobody is suspected of it
         signs = loss.Signs(self._tampered(meters, begin_ms, policy), np.ones(len(meters), np.bool_))
-        found = loss.suspects(residual, metered, _mean(usual), signs, policy)
+        shown = self._shown(after, meters)
+        found = loss.suspects(residual, head, shown, _mean(usual), signs, policy)
         return told(found, [self._roster.name(index) for index in meters.tolist()])
+
+    def _shown(self, days: Sequence[int], meters: IntArray) -> loss.Metered:
+        """Return what meters (ascending) showed on some days, side by side."""
+        parts = [placed(self._recall, self._roster, day, meters) for day in days]
+        return loss.Metered(*(np.concatenate(one, axis=1) for one in zip(*parts, strict=True)))
 
     def _tampered(self, meters: IntArray, from_ms: int, policy: loss.LossPolicy) -> BoolArray:
         """Return which meters said that somebody was at them since the days of the loss."""

@@ -8,6 +8,7 @@ then ``cusum``. What is worth keeping is ``LossModel``, a ``DayLoss`` and a ``Vo
 
 from gateway.energy.loss.balance import Balance, Metered, balance, metered, usual_energy
 from gateway.energy.loss.cusum import Course, alarm_sigmas, cusum, stacked
+from gateway.energy.loss.doubt import clock_course, doubt_wh2
 from gateway.energy.loss.model import DayLoss, LossModel, day_loss, fit
 from gateway.energy.loss.moves import Move, Pull, moves
 from gateway.energy.loss.nnls import nnls
@@ -38,8 +39,10 @@ __all__ = [
     "VoltageTally",
     "alarm_sigmas",
     "balance",
+    "clock_course",
     "cusum",
     "day_loss",
+    "doubt_wh2",
     "fit",
     "joined",
     "metered",

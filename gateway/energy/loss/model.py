@@ -114,7 +114,10 @@ def _fit_one(through: FloatArray, loss: FloatArray) -> tuple[FloatArray, float]:
         limit = _HUBER * max(_MAD * float(np.median(off)), 1e-9)
         weight[known] = np.minimum(1.0, limit / np.maximum(off, 1e-12))
     residual = np.where(known, lost - np.nan_to_num(design) @ found, 0.0)
-    daily = residual.reshape(through.shape).sum(axis=1)
+    # slots that bridge gaps are off to one side more than to the other; days are not
+    shift = float(np.median(residual.reshape(through.shape).sum(axis=1))) / through.shape[1]
+    found[0] += shift
+    daily = (residual - np.where(known, shift, 0.0)).reshape(through.shape).sum(axis=1)
     freedom = max(len(daily) - _PARAMETERS, 1)
     deviation = float(np.sqrt((daily**2).sum() / freedom))
     robust = _MAD * float(np.median(np.abs(daily))) * np.sqrt(len(daily) / freedom)

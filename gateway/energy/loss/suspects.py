@@ -1,7 +1,9 @@
 """Who hides energy: shares k ≥ 0 of what each meter showed that explain what is missing.
 
 All shares are found together, and each as if it were the only one: where readings are missing and
-clocks wrong, like meters take each other's part. Slots that bridged gaps spoil weigh less.
+clocks wrong, like meters take each other's part. Slots that bridged gaps spoil weigh less, and
+what a wrong clock of the head would bring is taken off first: of 25 kW a minute is 400 Wh, and a
+thief of 0.7 % takes 90 Wh out of a slot.
 """
 
 from typing import NamedTuple
@@ -9,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.energy.loss.balance import Metered
+from gateway.energy.loss.doubt import clock_course, doubt_wh2
 from gateway.energy.loss.nnls import nnls
 from gateway.energy.loss.policy import LossPolicy
 from gateway.model import BoolArray, FloatArray, IntArray
@@ -17,6 +20,7 @@ _HUBER = 2.5  # residuals beyond so many deviations weigh less
 _MAD = 1.4826  # of a normal distribution
 _ROUNDS = 3
 _HOUR_WH = 1000.0  # scale of the constant column: any number near the others
+_SMOOTH = 0.3  # of the deviation of what is missing: noise that is in every slot
 
 
 class Signs(NamedTuple):
@@ -61,6 +65,7 @@ def noise_memory(clean_residual_wh: FloatArray) -> float:
 
 def suspects(  # a case file
     residual_wh: FloatArray,
+    head: Metered,
     meters: Metered,
     usual_wh: FloatArray,
     signs: Signs,
@@ -71,6 +76,7 @@ def suspects(  # a case file
     Args:
         residual_wh: loss beyond the technical one, (slots,), whole days after the one on which
             the loss began (that is partly honest); NaN slots are left out.
+        head: what came in, (1, slots).
         meters: of the transformer, (meters, slots).
         usual_wh: from before, (meters, slots of a day).
         signs: of each meter.
@@ -82,12 +88,15 @@ def suspects(  # a case file
     is_still = _is_still(meters.energy_wh, usual)
     course = np.where(is_still[:, None], usual, np.maximum(shown, 0.0))
     missing = np.nan_to_num(residual_wh)
-    course = np.where(np.isfinite(residual_wh), course, 0.0)
-    always = np.where(np.isfinite(residual_wh), _HOUR_WH, 0.0)
-    weight, alone = _robust(course, always, missing)
-    design = np.vstack([course, always]) * weight
+    is_known = np.isfinite(residual_wh)
+    course = np.where(is_known, course, 0.0)
+    besides = np.where(is_known, [np.full(slots, _HOUR_WH), clock_course(head.energy_wh[0])], 0.0)
+    besides = besides[np.abs(besides).sum(axis=1) > 0]
+    trust = _trust(missing, (head, meters), is_known, usual_wh.shape[1])
+    weight, alone = _robust(course, besides, missing, trust)
+    design = np.vstack([course, besides, -besides[1:]]) * weight
     found = nnls(design.T, missing * weight)
-    share, error = found.x[:-1], found.error[:-1]
+    share, error = found.x[: len(course)], found.error[: len(course)]
     together = np.where(share > 0, share / np.maximum(error, 1e-12), 0.0)
     # with all others beside it a true one loses, alone a like one gains: half of each
     confidence = (together + alone) / 2
@@ -99,37 +108,45 @@ def suspects(  # a case file
     total = float(missing.sum())
     explained = sum(one.hidden_wh for one in ranked) / total if total > 0 else 0.0
     coverage = float(meters.is_measured.mean()) if meters.is_measured.size else 0.0
-    unmetered = float(found.x[-1] * always.sum())
+    unmetered = float(found.x[len(course)] * besides[0].sum()) if len(besides) else 0.0
     return Suspicion(ranked, unmetered, total, min(explained, 1.0), coverage)
 
 
+def _trust(
+    missing: FloatArray, shown: tuple[Metered, ...], is_known: BoolArray, slots_per_day: int
+) -> FloatArray:
+    """Return the weight of each slot by what is known of it beforehand, at most 1."""
+    doubt = sum(doubt_wh2(part, slots_per_day).sum(axis=0) for part in shown)
+    everywhere = _SMOOTH**2 * float(np.mean(missing[is_known] ** 2)) if is_known.any() else 0.0
+    return np.asarray(np.where(is_known, 1 / np.sqrt(1 + doubt / max(everywhere, 1.0)), 0.0))
+
+
 def _robust(
-    course: FloatArray, always: FloatArray, missing: FloatArray
+    course: FloatArray, besides: FloatArray, missing: FloatArray, trust: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return weights of slots, and the standard errors of each share if it were the only one.
 
     Bridged gaps of a large meter put more into a slot than any thief takes out of it; slots beside
     what the best single suspect leaves weigh less.
     """
-    known = always > 0
-    weight = known.astype(np.float64)
+    known = trust > 0
+    weight = trust.copy()
     alone = np.zeros(len(course))
     for _ in range(_ROUNDS):
-        base = always * weight
-        base = base / max(float(np.sqrt((base**2).sum())), 1e-12)
+        base = np.linalg.qr((besides * weight).T)[0]
         rows, rest = course * weight, missing * weight
-        rows = rows - (rows @ base)[:, None] * base
-        rest = rest - (rest @ base) * base
+        rows = rows - (rows @ base) @ base.T
+        rest = rest - base @ (base.T @ rest)
         power = np.maximum((rows**2).sum(axis=1), 1e-9)
         share = np.maximum(rows @ rest, 0.0) / power
         best = int((share**2 * power).argmax()) if len(share) else 0
         left = rest - share[best] * rows[best] if len(share) else rest
         deviation = max(float(np.sqrt((left**2).sum() / max(int(known.sum()), 1))), 1e-9)
         alone = share * np.sqrt(power) / deviation
-        off = np.abs(left) / np.maximum(weight, 1e-9)
+        off = np.abs(left) / np.maximum(weight, 1e-9) * trust
         limit = _HUBER * _MAD * float(np.median(off[known])) if known.any() else 0.0
         light = np.minimum(1.0, limit / np.maximum(off, max(limit, 1e-9)))
-        weight = np.where(known, light, 0.0)
+        weight = trust * light
     return weight, alone
 
 

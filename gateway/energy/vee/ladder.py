@@ -2,7 +2,8 @@
 
 The total of a gap between two good registers is known and is kept to the last digit; only its
 shape is estimated. It is spread over the slots whose use is not known otherwise (load profile,
-edit), evenly up to two hours, else in the shape of like days; slots without power get nothing.
+edit): up to some hours as the same hours of other days divided such a total (``patterns``), else
+in the shape of like days, and evenly where habits are not known; slots without power get nothing.
 """
 
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.energy.calendar import DAY_MS
+from gateway.energy.vee.patterns import Gaps, Past, patterns
 from gateway.energy.vee.sequence import newest
 from gateway.energy.vee.settle import Settled
 from gateway.energy.vee.types import Days, Job, Method
@@ -71,13 +73,8 @@ def estimate(
     row, slot = np.nonzero(np.isnan(known_wh))
     if not len(row):
         return Estimate(value, method, is_final)
-    # A short closed gap is spread evenly: no need to look for like days, which is the dear part.
-    is_short = (steps.after - steps.before)[row, slot] * job.slot_h <= job.policy.ladder.flat_h
-    asks = np.flatnonzero(~is_short | np.isnan(steps.total_wh[row, slot]))
-    mean, shape = np.full(len(row), np.nan), np.full(len(row), np.nan)
-    if len(asks):
-        asked = _like_days(job, days, known_wh, is_fit, (row[asks], slot[asks]))
-        mean[asks], shape[asks] = asked
+    past = _past(job, days, known_wh, is_fit, np.unique(row))
+    mean, shape = _habits(job, past, steps, (row, slot))
     scaled, how = _scaled(job, known_wh, steps, (row, slot), shape)
     check = np.full(len(row), np.nan)
     if job.extra.check_wh is not None:
@@ -114,7 +111,6 @@ def _scaled(
     like = np.where(is_dark, 0.0, np.nan_to_num(shape))
     is_shaped = np.bincount(gap, np.isnan(shape))[gap] == 0
     is_shaped &= np.bincount(gap, like)[gap] > 0
-    is_shaped &= (after - before) * job.slot_h > job.policy.ladder.flat_h
     weight = np.where(is_shaped, like, even)
     spread = np.maximum(rest, 0.0) * weight / np.bincount(gap, weight)[gap]
     return spread, np.where(is_shaped, int(Method.LIKE_DAY_SCALED), int(Method.FLAT_SCALED))
@@ -133,12 +129,45 @@ def _known_within(
     return within
 
 
+def _habits(
+    job: Job, past: Past, steps: Steps, places: tuple[IntArray, IntArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Return what like days used in each missing slot, and the shape for its gap's total.
+
+    NaN is no shape: a short gap of a meter whose habits are not known is spread evenly.
+    """
+    row, slot = places
+    before, after = steps.before[row, slot], steps.after[row, slot]
+    hours, is_closed = (after - before) * job.slot_h, np.isfinite(steps.total_wh[row, slot])
+    mean, shape = np.full(len(row), np.nan), np.full(len(row), np.nan)
+    asks = np.flatnonzero((hours > job.policy.ladder.flat_h) | ~is_closed)
+    if len(asks):
+        mean[asks], shape[asks] = _like_days(job, past, (row[asks], slot[asks]))
+    # whole gaps only: of one that is partly known the total is not that of its hours
+    _, first, count = np.unique(
+        row * (len(steps.total_wh[0]) + 1) + before, return_index=True, return_counts=True
+    )
+    length = (after - before)[first]
+    is_whole = is_closed[first] & (count == length) & (slot[first] == before[first])
+    is_whole &= hours[first] <= job.policy.ladder.pattern_h
+    for slots in np.unique(length[is_whole]).tolist():
+        at = first[is_whole & (length == slots)]
+        into = at[:, None] + np.arange(slots)
+        total = steps.total_wh[row[at], slot[at]]
+        found = patterns(job, past, Gaps(row[at], slot[at], total, _share(shape[into])))
+        shape[into] = np.where(np.isfinite(found), found, shape[into])
+    return mean, shape
+
+
+def _share(shape: FloatArray) -> FloatArray:
+    """Return shapes (gaps, slots) that make 1 in all, even ones where there is none."""
+    total = shape.sum(axis=1, keepdims=True)
+    even = np.full_like(shape, 1 / shape.shape[1])
+    return np.divide(shape, total, out=even, where=np.isfinite(total) & (total > 0))
+
+
 def _like_days(
-    job: Job,
-    days: Days,
-    known_wh: FloatArray,
-    is_fit: BoolArray,
-    places: tuple[IntArray, IntArray],
+    job: Job, past: Past, places: tuple[IntArray, IntArray]
 ) -> tuple[FloatArray, FloatArray]:
     """Return for each missing slot what like days used, and what has their shape.
 
@@ -148,7 +177,8 @@ def _like_days(
     """
     row, slot = places
     rows, place = np.unique(row, return_inverse=True)
-    energy, is_good, number = _days_of(job, days, known_wh, is_fit, rows)
+    chosen = np.searchsorted(past.rows, rows)
+    energy, is_good, number = past.energy_wh[chosen], past.is_good[chosen], past.day
     kind = job.calendar.day_type(number)
     time_ms = job.window.start_ms + slot * job.window.interval_ms
     of_day = job.calendar.day(time_ms)
@@ -182,17 +212,15 @@ def _profiles(
     return mean, np.where(is_any, mean * counts[:, 0] + leaning, mean)
 
 
-def _days_of(
-    job: Job, days: Days, known_wh: FloatArray, is_fit: BoolArray, rows: IntArray
-) -> tuple[NDArray[np.float32], BoolArray, IntArray]:
+def _past(job: Job, days: Days, known_wh: FloatArray, is_fit: BoolArray, rows: IntArray) -> Past:
     """Return history and complete days of the window of some meters together."""
     past = job.history.take(rows)
     if not len(days.number):
-        return past.energy_wh, past.is_good, past.day
+        return Past(rows, past.energy_wh, past.is_good, past.day)
     cube = np.nan_to_num(days.cube(known_wh[rows])).astype(np.float32)
     energy = np.concatenate([past.energy_wh, cube], axis=1)
     is_good = np.concatenate([past.is_good, is_fit[rows]], axis=1)
-    return energy, is_good, np.concatenate([past.day, days.number])
+    return Past(rows, energy, is_good, np.concatenate([past.day, days.number]))
 
 
 def _at(values: FloatArray | IntArray, marks: IntArray) -> FloatArray:

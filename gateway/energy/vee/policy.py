@@ -98,6 +98,12 @@ class Ladder(Part):
     """Estimation."""
 
     flat_h: float = Field(ge=0)
+    pattern_h: float = Field(ge=0, le=24)
+    pattern_days: int = Field(ge=1)
+    pattern_width: float = Field(gt=0)
+    pattern_floor_w: float = Field(gt=0)
+    pattern_shift_weight: float = Field(ge=0)
+    pattern_other_weight: float = Field(ge=0)
     like_days: int = Field(ge=1)
     other_weight: float = Field(ge=0)
     depth_days: int = Field(ge=7, le=400)

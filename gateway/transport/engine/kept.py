@@ -12,7 +12,7 @@ from gateway.transport.health import Usual
 from gateway.transport.incidents import NOT_YET
 from gateway.transport.series import Road
 
-_VERSION = 1
+_VERSION = 2
 Tree = TypeVar("Tree")
 
 

@@ -18,6 +18,7 @@ from gateway.transport.health import Change, HealthState, new_health, watch
 from gateway.transport.health.usual import Sums
 from gateway.transport.incidents import Incident, IncidentWatch, WatchState
 from gateway.transport.series import BIN_MS, Bins, Road, StationWindow, Window
+from gateway.transport.state import QueueState, queues
 
 HISTORY_MS = 1_200_000  # what can be worked out anew
 INTERVAL_MS = 30_000
@@ -30,6 +31,7 @@ class LiveState(NamedTuple):
     began_ms: int  # of the incident watch: its intervals count from here
     health: HealthState
     incidents: WatchState
+    queues: QueueState
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Live:
     def __init__(
         self, road: Road, policies: TransportPolicies, raster_ms: int = INTERVAL_MS
     ) -> None:
-        self._road, self._policies = road, policies
+        self._road, self._policies, self.raster_ms = road, policies, raster_ms
         self.shown = max(1, BIN_MS // raster_ms)  # intervals that a state of the road is made of
         self._watch: IncidentWatch | None = None
         self._rules: Rules | None = None
@@ -75,14 +77,16 @@ class Live:
 
     def start(self, begin_ms: int) -> None:
         """Begin with an interval, where no state says with which; or leave a gap without data."""
-        watching = self._at(begin_ms)[1]
+        rules, watching = self._at(begin_ms)
         if self.state is None:
             health = new_health(self._road)
-            self.state = LiveState(begin_ms, begin_ms, health, watching.fresh())
+            fresh = QueueState.fresh(self._road, rules.traffic)
+            self.state = LiveState(begin_ms, begin_ms, health, watching.fresh(), fresh)
         else:
             nothing = Sums.nothing(len(self._road.device_index))
             health = self.state.health._replace(end_ms=0, begun=nothing)
-            self.state = self.state._replace(next_ms=begin_ms, health=health)
+            after = self.state.queues.after_a_gap()
+            self.state = self.state._replace(next_ms=begin_ms, health=health, queues=after)
         self._closed.clear()
 
     def run(self, window: Window) -> Step:
@@ -94,7 +98,8 @@ class Live:
         trusted = aggregate.is_trusted(window, rules.traffic.bins, judged.reasons != 0)
         incidents, watched = watching.run(window, state.incidents, trusted)
         self._closed.append(Closed(state, window, trusted))
-        self.state = LiveState(window.end_ms, state.began_ms, judged.state, watched)
+        held = queues(window, trusted, self._road, state.queues, rules.traffic)
+        self.state = LiveState(window.end_ms, state.began_ms, judged.state, watched, held)
         return Step(window.end_ms, judged.changes, incidents)
 
     def rewind(self, begin_ms: int) -> bool:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gateway.model import FloatArray
 from gateway.ports import Result
 from gateway.store.derived import DerivedReader
 from gateway.transport import aggregate, state
@@ -56,13 +57,21 @@ class Publisher:
         lines = [
             Result(LIVE, self._places[one], from_ms, end_ms, bodies[one]) for one in _told(stations)
         ]
-        ways = corridor_bodies(kmh, road, rules)
+        ways = corridor_bodies(kmh, self._hours(kmh, live, rules), road, rules)
         lines += [
             Result(LIVE, place, from_ms, end_ms, body)
             for place, body in zip(self._corridors, ways, strict=True)
             if body is not None
         ]
         return lines
+
+    @staticmethod
+    def _hours(kmh: FloatArray, live: Live, rules: Rules) -> FloatArray:
+        """Return the time from each station to the next one, with what queues add."""
+        hours = state.link_hours(kmh, live.road, rules.traffic.measures)
+        if live.state is None:
+            return hours
+        return state.queue_hours(hours, live.state.queues, live.road, rules.traffic, live.raster_ms)
 
     def state(self, stations: Bins, road: Road, rules: Rules) -> list[Result]:
         """Return how traffic was in a quarter of an hour."""

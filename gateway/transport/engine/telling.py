@@ -70,10 +70,18 @@ def station_bodies(
     ]
 
 
-def corridor_bodies(speed_kmh: FloatArray, road: Road, rules: Rules) -> list[str | None]:
-    """Return the travel time of each corridor now, None of one without two stations."""
+def corridor_bodies(
+    speed_kmh: FloatArray, hours: FloatArray, road: Road, rules: Rules
+) -> list[str | None]:
+    """Return the travel time of each corridor now, None of one without two stations.
+
+    Args:
+        speed_kmh: of each station.
+        hours: from each station to the next.
+        road: where they are.
+        rules: free speeds, and what is congested.
+    """
     measures = rules.traffic.measures
-    hours = state.link_hours(speed_kmh, road, measures)
     total_h = state.travel_times(hours, road)
     free_kmh = rules.traffic.free_kmh.column()[road.class_of_stations()]
     free_h = state.travel_times(state.link_hours(free_kmh, road, measures), road)

@@ -6,6 +6,7 @@ Everything here is of stations, ``aggregate.station_bins``, in the order of ``Ro
 from gateway.transport.state.bottlenecks import Bottleneck, bottlenecks
 from gateway.transport.state.congestion import Jam, jams, speed_ratio
 from gateway.transport.state.coverage import Reach, coverage
+from gateway.transport.state.queues import QueueState, queue_hours, queues
 from gateway.transport.state.service import Level, levels
 from gateway.transport.state.travel import (
     Reliability,
@@ -22,6 +23,7 @@ __all__ = [
     "Bottleneck",
     "Jam",
     "Level",
+    "QueueState",
     "Reach",
     "Reliability",
     "Work",
@@ -32,6 +34,8 @@ __all__ = [
     "jams",
     "levels",
     "link_hours",
+    "queue_hours",
+    "queues",
     "reliability",
     "speed_ratio",
     "stretches_km",

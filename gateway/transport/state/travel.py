@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from gateway.model import FloatArray
 from gateway.transport.aggregate.folding import ratio
 from gateway.transport.policy import Measures, TrafficPolicy
-from gateway.transport.series import Road, StationWindow
+from gateway.transport.series import Road, RoadClass, StationWindow
 
 _LINKS = 3
-_MS_PER_MIN = 60_000
+_MS_PER_MIN, _S_PER_H = 60_000, 3600
 
 
 class Reliability(NamedTuple):
@@ -51,6 +51,8 @@ def current_speeds(window: StationWindow, road: Road, policy: TrafficPolicy) -> 
 def link_hours(speed_kmh: FloatArray, road: Road, rules: Measures) -> FloatArray:
     """Return the time from each station to the next one, hours; NaN where it is unknown.
 
+    On a street there is a signal on the way to each next station, which holds some for a while.
+
     Args:
         speed_kmh: (stations,) or (stations, slots).
         road: which station follows.
@@ -61,7 +63,8 @@ def link_hours(speed_kmh: FloatArray, road: Road, rules: Measures) -> FloatArray
     there = np.where(_aligned(road.downstream >= 0, speed_kmh), speed_kmh[road.downstream], np.nan)
     third_km = _aligned(length_km / _LINKS, speed_kmh)
     hours: FloatArray = third_km * (1 / speed_kmh + 2 / (speed_kmh + there) + 1 / there)
-    return hours
+    is_street = (road.class_of_stations() == RoadClass.URBAN) * (rules.signal_s / _S_PER_H)
+    return hours + _aligned(is_street, speed_kmh)
 
 
 def travel_times(hours: FloatArray, road: Road) -> FloatArray:

@@ -91,16 +91,39 @@ def test_step_3_leans_on_the_shape_of_other_days_not_on_their_level() -> None:
     # 5 x 200 + 0.6 x 300 = 1180 in the morning.
     days = np.full((1, 7, DAY), 200.0)
     days[0, 5:, : DAY // 2], days[0, 5:, DAY // 2 :] = 3000.0, 1000.0
-    shown = registers_of([200.0] * 20 + [212.0] * 8)
-    shown[21:28] = [NAN] * 7  # slots 20 to 27: four in the morning, four in the afternoon
+    shown = registers_of([200.0] * 17 + [212.0] * 14)
+    shown[18:31] = [NAN] * 13  # slots 17 to 30: seven hours, half in the morning
     found = vee.run(job_of(window_of([shown]), history=past_days(MONDAY_MS, 7, days)))
     afternoon = 5 * 200 + 0.6 * 100
-    total = 4 * 1180 + 4 * afternoon
-    assert found.import_wh[0, 20:24] == pytest.approx([8 * 212 * 1180 / total] * 4)
-    assert found.import_wh[0, 24:] == pytest.approx([8 * 212 * afternoon / total] * 4)
+    total = 7 * 1180 + 7 * afternoon
+    assert found.import_wh[0, 17:24] == pytest.approx([14 * 212 * 1180 / total] * 7)
+    assert found.import_wh[0, 24:] == pytest.approx([14 * 212 * afternoon / total] * 7)
     open_gap = [1000.0] + [NAN] * 8
     found = vee.run(job_of(window_of([open_gap]), history=past_days(MONDAY_MS, 7, days)))
     assert found.import_wh[0].tolist() == [200.0] * 8
+
+
+def test_step_3_a_short_gap_is_divided_as_days_with_such_a_total_divided_it() -> None:
+    # Who cooks in one of two half hours does not cook in both. On four of seven days 900 and
+    # 100 Wh were used, on two days nothing much, on one the other way round: a gap of 1000 Wh is
+    # 900 and 100 (the median of alike days), not 500 and 500, and one of 60 Wh is 30 and 30.
+    days = np.full((1, 7, DAY), 200.0)
+    for day, pair in enumerate([(900, 100), (30, 30), (900, 100), (100, 900)] + [(900, 100)] * 2):
+        days[0, day, :2] = pair
+    days[0, 6, :2] = 30
+    # half an hour earlier and later, nothing is like the gap
+    days[0, :, 2], days[0, :, DAY - 1] = 5000.0, 5000.0
+    for total, first in ((1000.0, 900.0), (60.0, 30.0)):
+        shown = [1000, NAN, 1000 + total]
+        found = vee.run(job_of(window_of([shown]), history=past_days(MONDAY_MS, 7, days)))
+        assert found.import_wh[0] == pytest.approx([first, total - first], abs=0.5)
+        assert methods(found) == [Method.LIKE_DAY_SCALED] * 2
+        assert graded(found, Quality.ESTIMATED_LIKE_DAY) == [0, 1]
+    six_days = past_days(MONDAY_MS, 7, days)
+    six_days.is_good[0, 0] = False  # habits are known from seven days on
+    found = vee.run(job_of(window_of([[1000, NAN, 2000]]), history=six_days))
+    assert found.import_wh[0].tolist() == [500, 500]
+    assert methods(found) == [Method.FLAT_SCALED] * 2
 
 
 def test_step_3_without_like_days_is_spread_evenly() -> None:

@@ -32,8 +32,33 @@ def test_the_diagram_by_hand() -> None:
     assert ROUND.queue_growth_kmh(1440, 900) == pytest.approx(540 / 55)
 
 
+def test_the_bent_side_of_the_diagram_by_hand() -> None:
+    """A fifth is lost at capacity: 1800 / 57.6 = 31.25/km there, speed 72 (1 - k / 156.25)."""
+    bent = ROUND._replace(friction=0.2)
+    assert bent.critical_pcu_km == pytest.approx(31.25)
+    # 20/km drive 72 (1 - 0.128) = 62.784 km/h and are 1255.68 an hour
+    assert bent.free_pcu_km(1255.68) == pytest.approx(20)
+    assert bent.free_pcu_km(1800) == pytest.approx(31.25)
+    assert ROUND.free_pcu_km(1440) == pytest.approx(20)
+
+
+def test_busy_traffic_drives_as_fast_as_its_density_says_and_capacity_stays() -> None:
+    bent = ROUND._replace(friction=0.2)
+    cells = Cells(Network([corridor(diagram=bent)]))
+    run(cells, 1800, inflow_pcu_h=1255.68)
+    np.testing.assert_allclose(cells.pcu, 2.0, rtol=1e-3)  # 20/km in 100 m
+    moved_m = cells.moved_m[0]
+    run(cells, 60, inflow_pcu_h=1255.68, start_s=1800)
+    assert (cells.moved_m[0] - moved_m) / 60 * 3.6 == pytest.approx(62.784, rel=1e-3)
+    full = Cells(Network([corridor(diagram=bent)]))
+    run(full, 1800, inflow_pcu_h=5000)
+    before = full.left[0]
+    run(full, 1800, inflow_pcu_h=5000, start_s=1800)
+    assert full.left[0] - before == pytest.approx(900, rel=1e-6)
+
+
 @pytest.mark.parametrize(
-    ("road", "wave_kmh"), [("urban", 19.9), ("expressway", 18.4), ("national", 17.3)]
+    ("road", "wave_kmh"), [("urban", 24.0), ("expressway", 18.8), ("national", 18.0)]
 )
 def test_waves_in_queues_are_as_slow_as_on_real_roads(road: str, wave_kmh: float) -> None:
     assert DIAGRAM[road].wave_kmh == pytest.approx(wave_kmh, abs=0.1)

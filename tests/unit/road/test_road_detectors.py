@@ -83,7 +83,8 @@ def test_v85_is_above_the_mean_and_one_vehicle_has_one_speed(morning: dict[str, 
     values = lanes(morning["tl1"])
     one, many = values[..., 0] == 1, values[..., 0] > 8
     assert (values[one][:, 3] == values[one][:, 4]).all()
-    assert (values[many][:, 4] >= values[many][:, 3]).all()
+    # one fast rider behind a queue of crawlers lifts the mean only
+    assert (values[many][:, 4] >= values[many][:, 3]).mean() > 0.99
 
 
 def test_the_rush_hour_is_denser_and_slower_than_the_night() -> None:
@@ -180,6 +181,18 @@ def test_rain_is_a_register_and_the_air_is_that_of_the_city() -> None:
         assert fallen == pytest.approx(mine[1:, 1].sum() / 6, rel=0.02, abs=20)
         assert (mine[:, 2] < 0).all()  # no water on the road
         assert 150 < mine[:, 3].mean() < 300
+
+
+def test_rain_begins_again_where_the_profile_says() -> None:
+    column = tomllib.loads((PROFILES / "env1.toml").read_text())["column"][0]
+    sky = Sky(build(1, 20), 1)
+    before = sky.rows(0).values[:, 0]
+    steps, most = 0, round(column["rollover"] / column["scale"])
+    sky.more_rain_mm_h[:] = 60_000.0  # 10 m in ten minutes
+    while (rain := sky.rows(0).values[:, 0]).min() > before.min():
+        assert rain.max() < most
+        before, steps = rain, steps + 1
+    assert steps >= 9  # never before 100 m, from at most 5 m on
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 12, 58, 101, 500])

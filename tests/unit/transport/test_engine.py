@@ -34,6 +34,22 @@ def test_traffic_is_told_seconds_after_an_interval(road: Highway) -> None:
     assert way["free_travel_time_s"] == 54
 
 
+def test_a_queue_between_two_stations_is_in_the_travel_time(road: Highway) -> None:
+    """A third of the traffic gets past the second station; all loops still see free speeds."""
+    road.drive(range(80), by=10)
+    for slot in range(80, 100):
+        rows = road.measure(slot)
+        behind = rows.device_index >= 4  # the third station on
+        rows.values[np.ix_(behind, [0, 6])] = 3
+        road.now_ms = MORNING_MS + (slot + 1) * SLOT_MS + 500
+        road.send(rows)
+        road.pause()
+    told_s = road.body("live", "corridor:ex-00")["travel_time_s"]
+    # 20 x 12 cars would be stored; half a kilometre has room for 113 beside six in 30 s (720/h):
+    # 113 / 6 x 30 s, and 40 s for the free kilometre
+    assert told_s == pytest.approx(607, abs=10)
+
+
 def test_one_step_after_the_last_row_the_state_is_there(road: Highway) -> None:
     road.drive(range(11))
     road.now_ms = MORNING_MS + 12 * SLOT_MS + 500

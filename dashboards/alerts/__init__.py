@@ -1,0 +1,1 @@
+"""What Grafana calls somebody for: rules, their runbooks, and the file it loads them from."""

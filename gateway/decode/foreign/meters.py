@@ -1,0 +1,116 @@
+"""Telegrams of meters as a message: DSMR P1, DLMS push, SML. The first byte tells which.
+
+Such a payload is read on any topic of a foreign format, and on the native lanes t and b, where a
+node passes on what its meter says. All of them become ``em3``, also those of single-phase meters,
+since a meter's short lists do not say how many phases it has; water behind a P1 port is ``wtr1``.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Never
+
+from gateway.decode.foreign import dlms, p1, sml
+from gateway.decode.foreign.naming import slug
+from gateway.decode.foreign.options import Options
+from gateway.decode.foreign.rows_out import Found, Row, add_all, header_of, topic_of
+from gateway.decode.foreign.telegrams import SubMeter, Telegram, converter, is_empty, row_of
+from gateway.decode.foreign.zones import local_time
+from gateway.decode.wire import reject
+from gateway.model import QuarantineReason, Record
+from gateway.ports import Collecting, Decode, DeviceDirectory, Route
+
+READERS: Mapping[int, Callable[[bytes], Telegram]] = {
+    p1.FIRST_BYTE: p1.read_p1,
+    **dict.fromkeys(dlms.FIRST_BYTES, dlms.read_push),
+    sml.FIRST_BYTE: sml.read_sml,
+}
+_NATIVE = (p1.FIRST_BYTE, dlms.FLAG, sml.FIRST_BYTE)  # none of them begins a native payload
+_PROFILE = "em3"
+_WATER, _WATER_MEDIA, _WATER_COLUMN = "wtr1", (6, 7, 21), "vol"  # warm, cold, hot: EN 13757-3
+_MEDIA = {3: "gas", 4: "heat", 6: "warmwater", 7: "water", 12: "heat", 21: "hotwater"}
+
+
+class MeterTelegrams:
+    """Implements ``anywhere.Knowing``: no topic gives a telegram away."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._profile = options.profiles[_PROFILE]
+        self._water = options.profiles[_WATER]
+        self._local = local_time(options.zone)
+
+    @property
+    def formats(self) -> Mapping[int, Decode]:
+        """Formats of the native lanes by first byte."""
+        return dict.fromkeys(_NATIVE, self.native)
+
+    def knows(self, payload: bytes) -> bool:
+        """Return whether a payload looks like a telegram."""
+        head = payload.lstrip()[:1]
+        return bool(head) and head[0] in READERS
+
+    def decode(self, record: Record, directory: DeviceDirectory, out: Collecting) -> None:
+        """Add the readings of a telegram on a foreign topic; the device is the topic's.
+
+        Raises:
+            RejectedError: as ``decode.Foreign``.
+        """
+        telegram = self._read(record)
+        device = slug(topic_of(record))
+        found = []
+        row = row_of(telegram, self._profile)
+        if not is_empty(row):
+            time_ms = self._time(telegram, record)
+            found.append(Found((device, ""), self._profile, time_ms, (row,)))
+        found += [
+            Found((device, _MEDIA[sub.medium]), self._water, sub.time_ms, (row_of_volume,))
+            for sub in telegram.sub_meters
+            if (row_of_volume := self._volume(sub)) is not None
+        ]
+        if not found:
+            _refuse(telegram)
+        add_all(found, record, directory, self._options, out)
+
+    def native(self, record: Record, route: Route, lane: str, out: Collecting) -> None:
+        """Add the readings of a telegram on a native lane; implements ``ports.Decode``."""
+        telegram = self._read(record)
+        row = row_of(telegram, self._profile)
+        if is_empty(row):
+            _refuse(telegram)
+        if route.sector != self._profile.sector:
+            detail = f"a meter's telegram is of sector energy, not {route.sector}"
+            reject(QuarantineReason.PROFILE, detail)
+        time_ms = self._time(telegram, record)
+        out.add_rows(header_of(_PROFILE, route, time_ms, lane, record, self._options), (row,))
+
+    def _read(self, record: Record) -> Telegram:
+        head = record.payload.lstrip()[:1]
+        read = READERS.get(head[0]) if head else None
+        if read is None:
+            reject(QuarantineReason.UNMAPPED, "no telegram of a meter")
+        return read(record.payload)
+
+    def _time(self, telegram: Telegram, record: Record) -> int:
+        if telegram.time_ms or telegram.wall is None or self._options.zone is None:
+            return telegram.time_ms
+        return self._local(telegram.wall.replace(tzinfo=None).isoformat(), record.received_ms)
+
+    def _volume(self, sub: SubMeter) -> Row | None:
+        """Return the row of a water meter, None where it is of another medium."""
+        index = self._water.column_index(_WATER_COLUMN)
+        if sub.medium not in _WATER_MEDIA or index is None:
+            return None
+        column = self._water.columns[index]
+        convert = converter(sub.register.unit, column.unit, column.scale)
+        if convert is None:
+            return None
+        row: list[float | None] = [0.0, *[None] * (len(self._water.columns) + 1)]
+        row[index + 1] = convert(sub.register.value)
+        return row
+
+
+def _refuse(telegram: Telegram) -> Never:
+    media = sorted({_MEDIA.get(sub.medium, str(sub.medium)) for sub in telegram.sub_meters})
+    what = (
+        f"only meters of {', '.join(media)}, for which there is no profile" if media else "nothing"
+    )
+    reject(QuarantineReason.UNMAPPED, f"the telegram holds {what}")

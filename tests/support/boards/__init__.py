@@ -1,0 +1,1 @@
+"""What Grafana does with a board, without Grafana: macros, variables, queries, tables."""

@@ -1,0 +1,216 @@
+"""The teller: everything found reaches the outbox, whatever happens in between."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Settings
+from gateway.errors import JournalFullError
+from gateway.journal import JournalReader
+from gateway.model import Position
+from gateway.ports import Alarm, Findings, Result
+from gateway.roles.building import load_all_profiles
+from gateway.roles.telling import DERIVED, build_teller
+from gateway.sinks.derived import Teller
+from gateway.sinks.feed import unpack_lines
+from gateway.sinks.outbox import Outbox, durable_number
+from gateway.stats import Stats
+from gateway.store import Merger, Roller
+from gateway.store.derived import DerivedStore
+from tests.support import stores
+
+NOW = stores.NOW_MS  # 22:30:00, which ends a half hour
+DAY_MS = 86_400_000
+ROLLUPS = "outbox-rollups"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "sinks.md"
+
+
+class House:
+    """A data directory with readings and findings, and a teller that may be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        stores.fill(folder)
+        self.settings = Settings.model_validate({"gateway": {"data_dir": str(folder)}})
+        self.derived = DerivedStore(folder)
+        self.rollups = Outbox.open(folder / ROLLUPS, lambda: NOW)
+        self.now_ms = NOW + 1000
+        self.stats = Stats()
+        self.teller = self.start()
+
+    def start(self) -> Teller:
+        profiles = load_all_profiles(self.settings)
+        self.teller = build_teller(
+            self.settings, profiles, self.folder / ROLLUPS, self.stats, lambda: self.now_ms
+        )
+        return self.teller
+
+    def kill(self) -> None:
+        """Leave as SIGKILL would: nothing is closed, but the lock of the outbox falls."""
+        self.teller._outbox._journal.close()
+        self.start()
+
+    def roll(self) -> None:
+        roller = Roller(self.folder, load_all_profiles(self.settings), self.rollups.put_once)
+        merger = Merger(self.folder, roller.look_at)
+        for later_ms in (0, 20_000, 100_000):
+            while merger.merge_once(NOW + later_ms) | roller.roll_once(NOW + later_ms):
+                pass
+        roller.close()
+
+    def find(self, *results: Result, alarms: tuple[Alarm, ...] = ()) -> None:
+        self.derived.commit("energy", Findings(alarms, results), 1)
+
+    def tell(self) -> None:
+        while self.teller.step(self.now_ms):
+            pass
+
+    def lines(self, measurement: str = "") -> list[str]:
+        return [line for line in told(self.folder / DERIVED) if line.startswith(measurement)]
+
+
+def told(outbox: Path) -> Iterator[str]:
+    reader = JournalReader(outbox, Position())
+    while records := reader.read(100, durable_number(outbox))[0]:
+        for record in records:
+            yield from (line.decode() for line in unpack_lines(record).lines)
+    reader.close()
+
+
+def meter_day(slots: int, wh: int = 100, device: str = "meter-1") -> Result:
+    body = {
+        "interval_s": 1800,
+        "import_wh": [wh] * slots,
+        "quality": [["valid", slots]],
+        "method": [["measured", slots]],
+    }
+    return Result("intervals", f"device:{device}", NOW - DAY_MS, NOW, json.dumps(body))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def test_what_is_found_is_told_once_and_what_changes_of_it_again(house: House) -> None:
+    house.find(meter_day(3))
+    house.tell()
+    house.tell()
+    assert len(house.lines("meter_interval")) == 3
+    house.find(meter_day(4))  # a slot more
+    house.tell()
+    assert len(house.lines("meter_interval")) == 4
+    house.find(meter_day(4, wh=90))  # the whole day is corrected
+    house.tell()
+    assert [line.split(" ")[1] for line in house.lines("meter_interval")[4:]] == [
+        "import_wh=90.0,quality=1.0,method=0.0"
+    ] * 4
+
+
+def test_a_kill_between_outbox_and_bookmark_tells_again_and_loses_nothing(house: House) -> None:
+    house.tell()
+    bookmark = (house.folder / DERIVED / "told.json").read_bytes()
+    house.find(meter_day(3), alarms=(Alarm("loss", "feeder:f-2", NOW, NOW, 0, 3, 0.5, "{}"),))
+    house.tell()
+    (house.folder / DERIVED / "told.json").write_bytes(bookmark)
+    house.kill()
+    house.tell()
+    lines = house.lines("meter_interval")
+    assert (len(lines), len(set(lines))) == (6, 3)
+    assert len(set(house.lines("alarm_event"))) == 1
+
+
+def test_while_the_disk_is_full_nothing_is_lost(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise JournalFullError("no room")
+
+    house.find(meter_day(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(Outbox, "_make_room", full)
+        with pytest.raises(JournalFullError):
+            house.teller.step(house.now_ms)
+        house.find(meter_day(2, device="quiet-1"))
+        with pytest.raises(JournalFullError):
+            house.teller.step(house.now_ms)
+    assert house.lines() == []
+    house.tell()
+    assert len(house.lines("meter_interval")) == 5
+    # the meter's last gasp and its code 40; a state is no event
+    assert [line.split(" ")[0].rsplit(",", 2)[1] for line in house.lines("device_event")] == [
+        "event=99",
+        "event=40",
+    ]
+
+
+def test_a_new_outbox_begins_with_the_last_day(house: House) -> None:
+    old = meter_day(3)._replace(from_ms=NOW - 9 * DAY_MS, to_ms=NOW - 8 * DAY_MS)
+    house.find(old)
+    house.find(meter_day(1))
+    house.tell()
+    assert len(house.lines("meter_interval")) == 1
+
+
+def test_half_hours_are_told_when_over_and_again_when_a_rollup_of_them_changes(
+    house: House,
+) -> None:
+    house.roll()
+    house.now_ms = NOW + 200_000
+    house.tell()
+    house.now_ms += 61_000
+    house.tell()
+    newest = {
+        line.split("sector=")[1].split(" ")[0]: line.split(" ")[1]
+        for line in house.lines("area_quality")
+        if line.endswith(f" {NOW - 1_800_000}")
+    }
+    # lane-1 sends each 30 s: 60 rows in a half hour
+    assert newest["transport"] == (
+        "devices=1.0,expected=60.0,received=60.0,completeness=1.0,good=1.0,complete_devices=1.0"
+    )
+    # meter-1 sends each minute where one row is due, twice-1 three rows where one is due and
+    # three of a lane where 60 are: (1 + 1 + 3) of 62. Of meter-1's first 15 rows one is suspect
+    # and one failed, and so not usable: (14 × 13/15 + 15 + 6) of 35 are good
+    assert newest["energy"] == (
+        "devices=3.0,expected=62.0,received=35.0,completeness=0.080645,good=0.946667,"
+        "complete_devices=0.666667"
+    )
+    # without a registry there is no node whose voltages they could be
+    assert house.lines("grid_voltage") == []
+
+
+def test_every_line_is_in_the_table_of_the_document(house: House) -> None:
+    house.find(meter_day(3), alarms=(Alarm("loss", "feeder:f-2", NOW, NOW, 0, 3, 0.5, "{}"),))
+    house.roll()
+    house.now_ms = NOW + 200_000
+    house.tell()
+    table = documented()
+    assert len(table) > 35
+    seen = set()
+    for line in house.lines():
+        head, fields, _ = re.split(r"(?<!\\) ", line)
+        name, *tags = head.split(",")
+        seen.add(name)
+        if name == "gateway_self":  # its own table is that of the metrics
+            continue
+        known = table[name]
+        assert {tag.split("=")[0] for tag in tags} <= known
+        assert {field.split("=")[0] for field in fields.split(",")} <= known
+    assert seen >= {
+        *("meter_interval", "alarm_event", "alarm_open", "device_event", "fleet_state"),
+        *("area_quality", "grid_outage", "detector_state", "gateway_self", "gateway_disk"),
+    }
+
+
+def documented() -> dict[str, set[str]]:
+    """Return the words in code of each row of the tables, by measurement."""
+    section = DOCUMENT.read_text("utf-8").split("## Derived measurements")[1].split("### Codes")[0]
+    rows = [row for row in section.splitlines() if re.match(r"\| `[a-z]+_[a-z_]+` \|", row)]
+    words = {row.split("`")[1]: set(re.findall(r"`([a-z0-9_]+)`", row)) for row in rows}
+    words["road_live"] |= words["road_state"]  # "the same"
+    words["meter_month"] |= words["meter_day"]
+    return words
