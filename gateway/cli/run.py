@@ -20,6 +20,8 @@ type = "listener"
 listen = "127.0.0.1:{mqtt_port}"
 [registry]
 auto_enrol = true
+[foreign]
+zone = "UTC"
 [http]
 listen = "127.0.0.1:{port}"
 """
@@ -48,6 +50,11 @@ def add_to(commands: Commands) -> None:
         action="append",
         metavar="NAME|FILE",
         help="a city with ground truth in place of the fleet; see docs/simulators.md",
+    )
+    demo.add_argument(
+        "--foreign",
+        action="store_true",
+        help="a second fleet that speaks only formats of other makers (docs/devices.md)",
     )
     demo.add_argument("--no-fleet", action="store_true", help="bring your own devices")
 
@@ -79,6 +86,8 @@ def _demo(options: argparse.Namespace) -> int:
     config = data_dir / "demo.toml"
     config.write_text(DEMO_CONFIG.format(mqtt_port=options.mqtt_port, port=options.port), "utf-8")
     helpers = {} if options.no_fleet else {"fleet": _fleet_command(options, data_dir)}
+    if options.foreign:
+        helpers["foreign"] = _foreign_command(options, data_dir)
     if options.scenario and not _is_playable(options, data_dir):
         return 2
     print(
@@ -103,6 +112,14 @@ def _fleet_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
         *("--mqtt", f"mqtt://127.0.0.1:{options.mqtt_port}"),
         *("--meters", str(options.meters), "--detectors", str(options.detectors)),
         *("--state", str(data_dir / "fleet")),
+    ]
+
+
+def _foreign_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "simulators", "foreign", "--interval-s", "5"),
+        *("--mqtt", f"mqtt://127.0.0.1:{options.mqtt_port}"),
+        *("--state", str(data_dir / "foreign")),
     ]
 
 

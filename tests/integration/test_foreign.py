@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +83,49 @@ def test_what_nobody_knew_is_read_after_a_mapping_was_suggested(tmp_path: Path) 
         assert (accounts["quarantined"], accounts["received"]) == (0, 6)
         assert sorted(row["u"] for row in rows_of(gateway, "line-1", "plug1")) == [230, 231, 232]
         assert {row["p"] for row in rows_of(gateway, "line-2", "plug1")} == {3000}
+
+
+HALF_HOUR_MS = 1_800_000
+DAY_MS = 86_400_000
+HANOI_MS = 7 * 3_600_000
+
+
+def test_a_plug_is_billed_as_a_meter_is(tmp_path: Path) -> None:
+    """A day of half hours, local times and kWh: intervals and the day's energy in Wh."""
+    now_ms = time.time_ns() // 1_000_000 + HANOI_MS
+    start_ms = now_ms - now_ms % DAY_MS - HANOI_MS - DAY_MS  # yesterday's midnight in Ha Noi
+    messages: list[tuple[str, str | bytes]] = [("tele/plug_9/LWT", "Online")]
+    for mark in range(49):
+        local = datetime.fromtimestamp((start_ms + HANOI_MS + mark * HALF_HOUR_MS) / 1000, UTC)
+        energy = {"Total": 941.481 + 0.25 * mark, "Power": 500, "Voltage": 230}
+        said = {"Time": local.isoformat()[:19], "ENERGY": energy}
+        messages.append(("tele/plug_9/SENSOR", json.dumps(said)))
+    port = free_port()
+    zone = '[foreign]\nzone = "Asia/Ho_Chi_Minh"\n'
+    with running(tmp_path, listener(port), extra=zone) as gateway:
+        publish(port, messages)
+        assert gateway.settle(messages=50)["quarantined"] == 0
+        path = f"/api/v1/energy/intervals?place=device:plug-9&from={start_ms}&to={start_ms + 1}"
+        found = wait_until(lambda: gateway.get(path)["results"], 60, "a day's intervals")
+        assert found[0]["values"]["import_wh"] == [pytest.approx(250)] * 48
+
+
+def test_a_fleet_of_other_makers_is_understood_to_the_last_message(tmp_path: Path) -> None:
+    port = free_port()
+    with running(tmp_path, listener(port), extra='[foreign]\nzone = "UTC"\n') as gateway:
+        url = f"mqtt://127.0.0.1:{port}"
+        words = ["foreign", "--mqtt", url, "--meters", "10", "--detectors", "2", "--rounds", "3"]
+        subprocess.run(
+            [sys.executable, "-m", "simulators", *words, "--interval-s", "1"],
+            cwd=ROOT,
+            check=True,
+            timeout=60,
+        )
+        accounts = gateway.settle(messages=36)
+        assert (accounts["quarantined"], accounts["duplicate"]) == (0, 0)
+        devices = gateway.get("/api/v1/devices?limit=100")["devices"]
+        assert len(devices) == 12
+        by_sector = {one["sector"] for one in devices}
+        assert by_sector == {"energy", "transport"}
+        # every one tells its time in a way that is understood: none is suspect
+        assert {one["quality"] for one in devices} == {1}
