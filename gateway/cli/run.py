@@ -20,7 +20,9 @@ type = "listener"
 listen = "127.0.0.1:{mqtt_port}"
 [registry]
 auto_enrol = true
-{registry}[http]
+{registry}[foreign]
+zone = "UTC"
+[http]
 listen = "127.0.0.1:{port}"
 """
 # Who hangs on what; written by the simulated city, believed by the gateway.
@@ -51,6 +53,11 @@ def add_to(commands: Commands) -> None:
         metavar="NAME|FILE",
         default=[],
         help="what goes wrong in the city; see docs/simulators.md",
+    )
+    demo.add_argument(
+        "--foreign",
+        action="store_true",
+        help="a second fleet that speaks only formats of other makers (docs/devices.md)",
     )
     demo.add_argument("--no-fleet", action="store_true", help="bring your own devices")
 
@@ -87,6 +94,8 @@ def _demo(options: argparse.Namespace) -> int:
     text = DEMO_CONFIG.format(mqtt_port=options.mqtt_port, port=options.port, registry=registry)
     config.write_text(text, "utf-8")
     helpers = {} if city is None else {"city": city}
+    if options.foreign:
+        helpers["foreign"] = _foreign_command(options, data_dir)
     print(
         f"\n  infragate demo\n"
         f"  board    http://127.0.0.1:{options.port}\n"
@@ -99,6 +108,14 @@ def _demo(options: argparse.Namespace) -> int:
     return app.run_gateway(
         load_settings(config), helpers=helpers, run_s=options.minutes * 60 or None
     )
+
+
+def _foreign_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "simulators", "foreign", "--interval-s", "5"),
+        *("--mqtt", f"mqtt://127.0.0.1:{options.mqtt_port}"),
+        *("--state", str(data_dir / "foreign")),
+    ]
 
 
 def _is_playable(city: list[str]) -> bool:

@@ -65,6 +65,14 @@ class Foreign(Protocol):
 
 
 @runtime_checkable
+class Remembering(Protocol):
+    """A foreign format that remembers routes."""
+
+    def forget_routes(self) -> None:
+        """Ask the directory anew from now on: the registry has changed."""
+
+
+@runtime_checkable
 class Asking(Protocol):
     """A foreign format that has something to ask of devices."""
 
@@ -79,14 +87,6 @@ class Lending(Protocol):
     @property
     def formats(self) -> Mapping[int, Decode]:
         """By first byte; one that native payloads begin with stays theirs."""
-
-
-@runtime_checkable
-class Remembering(Protocol):
-    """A foreign format that remembers routes."""
-
-    def forget_routes(self) -> None:
-        """Ask the directory anew from now on: the registry has changed."""
 
 
 class _Native(NamedTuple):

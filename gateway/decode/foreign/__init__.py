@@ -3,8 +3,8 @@
 Two kinds, both ``decode.Foreign``: *families of mappings* are data (``gateway/mappings/*.toml``,
 one file for each maker, and the user's own folder); *rooms* are code, for formats that a
 mapping cannot say (Sparkplug B, SenML): an entry in ``ROOMS`` each. The first that takes a topic
-gets its messages: the user's mappings, then rooms, then the mappings that ship, at last whoever
-knows the payload (``sniff``, ``anywhere``).
+gets its messages: the user's mappings, then rooms, then the mappings that ship, and at last what
+knows its payload on any topic (``anywhere``, ``sniff``).
 """
 
 from collections.abc import Sequence
@@ -34,8 +34,8 @@ def build_foreign(
         return ()
     options = Options(profiles, source_max_age_ms, section.zone, section.org)
     shipped = load_families(SHIPPED)
-    known = tuple(dict.fromkeys((*ROOMS, *ANYWHERE, *shipped)))
-    unknown = set(section.families) - set(known)
+    known = dict.fromkeys((*ROOMS, *ANYWHERE, *shipped))
+    unknown = set(section.families) - known.keys()
     if unknown:
         raise ConfigError(f"foreign.families: {min(unknown)!r} is unknown: {', '.join(known)}")
     own = {} if section.mappings is None else load_families(section.mappings)
