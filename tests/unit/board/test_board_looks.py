@@ -168,7 +168,10 @@ def test_the_newest_day_is_found_without_those_before_it(tmp_path: Path) -> None
     ]
     lines = Lines(written(tmp_path, "energy", Findings((), days)), "energy")
     found = lines.newest("load", NOW, 8 * DAY_MS)
-    assert [(one.place, one.values["peak_pu"]) for one in found] == [("feeder:a", 3), ("feeder:b", 3)]
+    assert [(one.place, one.values["peak_pu"]) for one in found] == [
+        ("feeder:a", 3),
+        ("feeder:b", 3),
+    ]
     assert lines.newest("load", NOW, 2 * DAY_MS) == []
     assert lines.newest("balance", NOW, 8 * DAY_MS) == []
 
@@ -188,7 +191,7 @@ def test_a_jam_of_five_minutes_is_still_seen_in_a_week(tmp_path: Path, registry:
     week = space_time(derived, corridor, NOW - 7 * DAY_MS, NOW)
     assert week.column_ms == 7 * BIN_MS  # 2,016 bins in 288 columns
     assert {(row, level, kmh) for _, row, level, kmh in week.cells} == {(3, 5, 9.0)}
-    (column, *_), = week.cells
+    ((column, *_),) = week.cells
     assert week.begins_ms[column] <= begin + BIN_MS < week.begins_ms[column] + week.column_ms
     day = space_time(derived, corridor, begin - BIN_MS, begin + 3 * BIN_MS)
     assert [(row, level) for _, row, level, _ in day.cells] == [(3, 0), (3, 5), (3, 0)]

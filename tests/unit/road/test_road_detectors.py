@@ -11,7 +11,6 @@ from simulators.road.layout import build
 from simulators.road.sensors import Loops
 from simulators.road.sky import Sky
 from simulators.road.traffic import WINDOW_MS, Traffic
-from simulators.road.sky import Sky
 from simulators.road.world import Road
 
 HOUR_MS = 3_600_000
