@@ -133,7 +133,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "[foreign]": {
         "enabled": "understand devices of other makers ([devices.md](devices.md))",
         "families": "names in the table there; empty: all",
-        "mappings": "folder of further mapping files; they win over those that ship",
+        "mappings": "folder of further mapping files, default `mappings` in `data_dir`; they win",
         "zone": "of times without offset; without it the gateway stamps such readings, graded so",
         "org": "of devices that no registry file names",
     },
