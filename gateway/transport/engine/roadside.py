@@ -68,7 +68,7 @@ class Roadside:
         self, house: House, policies: TransportPolicies, words: Words, told: Iterable[Alarm]
     ) -> None:
         self._reader, self._profiles, self._policies = house.reader, house.profiles, policies
-        self._words, self._book = words, AlarmBook(told)
+        self._words, self.book = words, AlarmBook(told)
         self._yards = YardWork(house.reader, house.derived, house.profiles[TOLLS], words)
         self._scales = ScaleWork(house.derived)
         self._health = EventHealth(house.derived, house.profiles)
@@ -124,9 +124,9 @@ class Roadside:
             del self._hours[hour, name]
             results += self._sum_up(hour, name)
         policy = self._policies.weigh_at(now_ms)
-        found += self._scales.alarms(results, self._book.open(), policy)
-        alarms = self._book.tell((self._continued(one) for one in found), now_ms)
-        self._book.forget(now_ms - _RECENT_MS)
+        found += self._scales.alarms(results, self.book.open(), policy)
+        alarms = self.book.tell((self._continued(one) for one in found), now_ms)
+        self.book.forget(now_ms - _RECENT_MS)
         return Found(alarms, results)
 
     def _watch(self, now_ms: int) -> list[Alarm]:
@@ -137,11 +137,11 @@ class Roadside:
             devices = {device for one in known for device in one.device_index.tolist()}
             names = {device: self._words.name(device) for device in devices}
             self._health.take([one for one in known if len(one)], names, rule)
-        return self._health.alarms(self._book.open(), now_ms, rule)
+        return self._health.alarms(self.book.open(), now_ms, rule)
 
     def _continued(self, alarm: Alarm) -> Alarm:
         """Return an alarm with the begin it had, where its like stands since before we looked."""
-        for one in self._book.open():
+        for one in self.book.open():
             is_like = (one.kind, one.place) == (alarm.kind, alarm.place)
             if is_like and one.raised_ms < alarm.raised_ms:
                 return alarm._replace(raised_ms=one.raised_ms)
@@ -174,7 +174,7 @@ class Roadside:
         seen = passages(self._profiles[TOLLS], _joined(batches), lanes)
         policy = self._policies.tolls_at(int(batches[0].time_ms[0]))
         changes, self._readers = watch_readers(seen, self._readers, policy)
-        standing = self._book.open()
+        standing = self.book.open()
         for one in changes:
             alarm = reader_alarm(one, self._words.name(int(devices[one.lane])), standing)
             standing += [alarm] if alarm is not None else []
