@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test test-firmware firmware bench bench-city bench-firmware bench-store lint soak
+.PHONY: demo test test-firmware firmware bench bench-decode bench-city bench-firmware bench-store lint soak
 .PHONY: servers clean lock score-energy score-transport
 .DEFAULT_GOAL := help
 
@@ -44,6 +44,9 @@ soak: $(DEV) servers ## The same tests with the full counts of the acceptance li
 
 firmware: $(DEV) ## Images for every board, with their sizes (build/firmware)
 	$(BIN)/python -m firmware.tools.build
+
+bench-decode: $(DEV) ## What decoding a message costs, format by format
+	$(BIN)/python -m tools.bench_decode
 
 bench: $(DEV) servers ## One table: messages/s, CPU per message, latencies, memory, bytes
 	$(BIN)/infragate bench

@@ -36,7 +36,7 @@ from gateway.ports import Collecting, Decode, DeviceDirectory, Route
 from gateway.profiles import Profiles
 from gateway.topics import parse_topic
 
-__all__ = ["Asking", "Collector", "Decoders", "Foreign", "Lending"]
+__all__ = ["Asking", "Collector", "Decoders", "Foreign", "Lending", "Remembering"]
 
 # Devices that send at the same time, four lanes each, and some more. An attacker cannot grow it
 # beyond the registry's max_devices, since only enrolled devices get in; sub-topics of lane r,
@@ -62,6 +62,14 @@ class Foreign(Protocol):
         Raises:
             RejectedError: it cannot be read, or its device may not send; ``out`` is unchanged.
         """
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A foreign format that remembers routes."""
+
+    def forget_routes(self) -> None:
+        """Ask the directory anew from now on: the registry has changed."""
 
 
 @runtime_checkable
@@ -194,6 +202,9 @@ class Decoders:
     def forget_routes(self) -> None:
         """Ask the directory anew from now on: the registry has changed."""
         self._native.clear()
+        for one in self._foreign:
+            if isinstance(one, Remembering):
+                one.forget_routes()
 
     def _resolve(self, topic: bytes, directory: DeviceDirectory) -> _Native | None:
         name = parse_topic(topic)
