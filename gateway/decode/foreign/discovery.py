@@ -26,6 +26,7 @@ PREFIX = "homeassistant/"
 MAX_TOPICS = 20_000  # of entities; announcements can be made up without end
 MAX_ENTITIES = 64  # of one topic
 _WEAK = frozenset({"esphome", "espeasy"})  # families that know a value by its name only
+_OWN = "infragate-"  # what we announce ourselves (``views.homeassistant``) is stored already
 _ODD = frozenset('{}*"\0')
 
 
@@ -90,7 +91,11 @@ class Discovery:
                 self._map(state_topic)
             return topic.split("/")[-2]
         entity = self._entities.read(topic, document_of(payload))
-        if entity is None or _ODD & set(entity.topic + entity.device):
+        if (
+            entity is None
+            or entity.device.startswith(_OWN)
+            or _ODD & set(entity.topic + entity.device)
+        ):
             return topic.split("/")[-2]
         if not any(one.takes(entity.topic) for one in self._strong):
             known = self._by_topic.setdefault(entity.topic, {})
