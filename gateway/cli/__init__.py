@@ -26,6 +26,7 @@ MODULES = {
     "alarms": ("alarms",),
     "export": ("export",),
     "backfill": ("backfill",),
+    "bring": ("import",),
     "replay": ("replay",),
     "map": ("map",),
     "doctor": ("doctor",),

@@ -121,9 +121,10 @@ async def _run(
     requests = {
         "status": lambda _: intake.status(),
         "requeue": intake.requeue,
+        "import": intake.bring,
         "tell": intake.tell,
-        "reread": lambda _: children.restart("processor"),
         "announce": announcer(opened.audience),
+        "reread": lambda _: children.restart("processor"),
         "drop": lambda request: {"dropped": Quarantine(data_dir).remove(request.get("ids", []))},
     }
     control = ControlServer(data_dir / "run" / "control.sock", requests, taps)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from gateway.config import load_settings
 from tests.servers import Server, influxd, victoria
 from tests.support.databases import (
     influx_count,
@@ -17,6 +18,7 @@ from tests.support.databases import (
     victoria_points,
     victoria_series,
 )
+from tests.support.derived import influx_held, measurements, stored, victoria_held
 from tests.support.running import Gateway, free_port, listener, running, wait_until
 from tests.support.town import Town
 
@@ -64,6 +66,24 @@ def settle(plant: Plant) -> None:
     plant.gateway.settle(120, messages=plant.town.messages)
     for sink in ("influx", "vm"):
         wait_until(lambda name=sink: is_empty(plant.gateway, name), 120, f"{sink} caught up")
+
+
+def compare_derived(plant: Plant) -> int:
+    """Assert that both hold all that was found, and nothing that was not; return the values."""
+    settings = load_settings(plant.gateway.config)
+
+    def is_there() -> bool:
+        expected = stored(settings, time.time_ns() // 1_000_000)
+        names = measurements(expected)
+        # what is left of another second: the analyst had gone on
+        held, samples = victoria_held(plant.victoria, names)
+        is_whole = influx_held(plant.influx, names) == expected
+        return bool(is_whole and held.keys() == expected.keys() and samples == len(held))
+
+    wait_until(is_there, 60, "all findings in both", every_s=1.0)
+    found = stored(settings, time.time_ns() // 1_000_000)
+    assert {"meter_interval", "alarm_event"} & measurements(found)
+    return len(found)
 
 
 def is_empty(gateway: Gateway, sink: str) -> bool:
@@ -141,6 +161,7 @@ def test_after_a_day_without_databases_they_catch_up_through_every_kind_of_kill(
     plant.victoria.start()
     settle(plant)
     compare(plant)
+    record_property("derived_values", compare_derived(plant))
     record_property("rows_at_kill_9", begun)
     record_property("rows_at_keeper_kill", at_keeper)
     assert begun < plant.town.readings  # else it was killed too late to show anything

@@ -32,8 +32,8 @@ class Home:
             self._flow = FlowCard(words)
             self._paths = PathsCard(words, frame.hold.sight.settings)
         with ui.element("div").classes("columns even"):
-            self._map = SiteMap(words, lambda place: ui.navigate.to(place_href(frame, place)))
             self._beside = ui.element("div")
+            self._map = SiteMap(words, lambda place: ui.navigate.to(place_href(frame, place)))
         self._account = AccountLine(words, frame.url("/quarantine"))
         self._table: Table[AlarmLine] | None = None
         frame.follow(self._refresh)
@@ -55,7 +55,7 @@ class Home:
                 self._table = Table(
                     frame.words,
                     alarm_columns(frame, sites.titles, sight.clock),
-                    Looks("alarms_open", "alarms_none", page_rows=SHOWN_ALARMS),
+                    Looks("alarms_open", "alarms_none", page_rows=SHOWN_ALARMS, is_in_words=True),
                 )
         self._table.show(alarms)
 

@@ -85,7 +85,11 @@ class Detectors:
     ) -> tuple[Table[AlarmLine], Table[Mapping[str, Any]], Table[Line]]:
         frame, words = self._frame, self._frame.words
         clock = frame.hold.sight.clock
-        told = Table(words, alarm_columns(frame, titles, clock), Looks("alarms_open", "well"))
+        told = Table(
+            words,
+            alarm_columns(frame, titles, clock),
+            Looks("alarms_open", "well", is_in_words=True),
+        )
         items = Table(words, self._work_columns(), Looks("work", "work_none"))
         looks = Looks("detector_days", "detector_days_none", "status", searches=True)
         return told, items, Table(words, self._columns(titles), looks, lambda one: one.name)

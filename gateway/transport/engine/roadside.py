@@ -5,7 +5,7 @@ from the state before; at a start the last hours are read again for them. Hours 
 the store, and again whenever a row of theirs comes, however late.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from gateway.model import IntArray, ReadingBatch
 from gateway.ports import Alarm, Result
-from gateway.profiles import Profile
-from gateway.store import StoreReader
 from gateway.transport.engine.alarms import AlarmBook
+from gateway.transport.engine.house import House
 from gateway.transport.engine.policies import TransportPolicies
 from gateway.transport.engine.roadwords import (
     Words,
@@ -27,6 +26,8 @@ from gateway.transport.engine.roadwords import (
     weighing_lines,
     wrong_way_alarm,
 )
+from gateway.transport.engine.scaledrift import ScaleWork
+from gateway.transport.engine.yards import YardWork
 from gateway.transport.incidents import RadarState, wrong_way
 from gateway.transport.placing import vehicles_of
 from gateway.transport.tolls import Lanes, ReaderState, passages, watch_readers
@@ -56,23 +57,19 @@ class Roadside:
     """All devices of single events.
 
     Args:
-        reader: the readings.
-        profiles: by name.
+        house: readings, profiles, and what was told before.
         policies: limits of the rooms.
         words: names of devices and places.
         told: alarms of an earlier life.
     """
 
     def __init__(
-        self,
-        reader: StoreReader,
-        profiles: Mapping[str, Profile],
-        policies: TransportPolicies,
-        words: Words,
-        told: Iterable[Alarm],
+        self, house: House, policies: TransportPolicies, words: Words, told: Iterable[Alarm]
     ) -> None:
-        self._reader, self._profiles, self._policies = reader, profiles, policies
+        self._reader, self._profiles, self._policies = house.reader, house.profiles, policies
         self._words, self._book = words, AlarmBook(told)
+        self._yards = YardWork(house.reader, house.derived, house.profiles[TOLLS], words)
+        self._scales = ScaleWork(house.derived)
         self._fresh: dict[str, list[ReadingBatch]] = {}
         self._devices: dict[str, IntArray] = {}
         self._readers = ReaderState.fresh(0)
@@ -122,6 +119,8 @@ class Roadside:
                 break
             del self._hours[hour, name]
             results += self._sum_up(hour, name)
+        policy = self._policies.weigh_at(now_ms)
+        found += self._scales.alarms(results, self._book.open(), policy)
         alarms = self._book.tell((self._continued(one) for one in found), now_ms)
         self._book.forget(now_ms - _RECENT_MS)
         return Found(alarms, results)
@@ -211,12 +210,21 @@ class Roadside:
         if name == TOLLS:
             lanes = Lanes(devices, self._words.plazas(devices))
             seen = passages(profile, _joined(batches), lanes)
-            return toll_lines(seen, lanes, names, start_ms, self._policies.tolls_at(start_ms))
+            lines = toll_lines(seen, lanes, names, start_ms, self._policies.tolls_at(start_ms))
+            return [*lines, *self._at_gates(devices, start_ms)]
         if name == SCALES:
             weights = weighed(profile, _joined(batches), devices)
             return weighing_lines(weights, names, start_ms, self._policies.weigh_at(start_ms))
         rules = self._policies.at(start_ms).traffic.bins
         return vehicle_lines(vehicles_of(profile, batches), devices, names, start_ms, rules)
+
+    def _at_gates(self, devices: IntArray, start_ms: int) -> list[Result]:
+        """Sum up an hour of yards; the next one told begins with what was in them at its end."""
+        lines = self._yards.lines(devices, start_ms, self._policies)
+        later_ms = self._yards.later(lines)
+        if later_ms is not None:
+            self._hours.setdefault((later_ms // HOUR_MS, TOLLS), self._words.now_ms)
+        return lines
 
 
 def _spread(old: State, fresh: State, before: IntArray, devices: IntArray) -> State:

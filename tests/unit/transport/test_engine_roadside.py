@@ -14,7 +14,7 @@ from tests.unit.transport.rig import NAN
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
-TOLL, SCALE, RADAR, SKY = 100, 110, 120, 130
+TOLL, SCALE, RADAR, SKY, WAY_IN, WAY_OUT = 100, 110, 120, 130, 140, 141
 DEVICES = """
 [[device]]
 id = "toll-1"
@@ -36,6 +36,21 @@ id = "env-1"
 org = "vn"
 sector = "env"
 parent = "st-0003"
+[[node]]
+id = "port"
+kind = "site"
+[[device]]
+id = "gate-in"
+org = "vn"
+sector = "transport"
+parent = "port"
+lane = { number = 1, direction = "in" }
+[[device]]
+id = "gate-out"
+org = "vn"
+sector = "transport"
+parent = "port"
+lane = { number = 2, direction = "out" }
 """
 
 
@@ -43,6 +58,7 @@ parent = "st-0003"
 def road(tmp_path: Path) -> Highway:
     highway = Highway(tmp_path, more=DEVICES)
     names = {TOLL: "toll-1", SCALE: "wim-1", RADAR: "radar-1"}
+    names |= {WAY_IN: "gate-in", WAY_OUT: "gate-out"}
     rows = [DeviceRow(k, "vn", "transport", name, 1, MORNING_MS) for k, name in names.items()]
     highway.meet([*rows, DeviceRow(SKY, "vn", "env", "env-1", 1, MORNING_MS)])
     return highway
@@ -181,3 +197,70 @@ def test_an_hour_that_changes_late_is_summed_up_again(road: Highway) -> None:
     road.send(rows_of("etc1", TOLL, [(3, passage(0, 9))]), late=True)
     road.go(8)
     assert road.body_at("tolls", "device:toll-1", MORNING_MS)["passages"] == 3
+
+
+# -- yards --
+
+
+def gate(kind: int, tag: float) -> list[float]:
+    return [0, 400, kind, kind, 0, tag]
+
+
+@pytest.mark.clause("1437.II.3.e-1")
+def test_a_yard_knows_who_came_how_long_they_stayed_and_how_many_are_inside(road: Highway) -> None:
+    at(road, 119)
+    road.send(rows_of("etc1", WAY_IN, [(k * 5, gate(5, 100 + k)) for k in range(10)]))
+    road.send(rows_of("etc1", WAY_OUT, [(30, gate(5, 100)), (90, gate(5, 101)), (95, gate(4, 7))]))
+    road.go(2)
+    at(road, 121)
+    road.go(2)
+    first = road.body_at("gates", "site:port", MORNING_MS)
+    assert (first["came"], first["left"], first["vehicles_inside"]) == (10, 1, 9)
+    assert (first["stays"], first["dwell_median_h"]) == (1, 0.5)
+    assert first["by_class"]["long"] == 11
+    second = road.body_at("gates", "site:port", MORNING_MS + HOUR_MS)
+    # in at minute 5, out at minute 90; nobody saw tag 7 come, so that one is of no stay
+    assert (second["came"], second["left"], second["vehicles_inside"]) == (0, 2, 7)
+    assert (second["stays"], second["dwell_median_h"]) == (1, pytest.approx(85 / 60, abs=0.01))
+    # two that were seen late change both hours
+    road.send(rows_of("etc1", WAY_IN, [(40.5, gate(4, 900)), (41.5, gate(4, 901))]), late=True)
+    road.go(30)
+    assert road.body_at("gates", "site:port", MORNING_MS)["vehicles_inside"] == 11
+    assert road.body_at("gates", "site:port", MORNING_MS + HOUR_MS)["vehicles_inside"] == 9
+
+
+# -- drift of a scale --
+
+
+def trailer(steering_kg: float) -> list[float]:
+    loads = [steering_kg, 7000, 7000, 7000, 7000, NAN]
+    return [steering_kg + 28_000, 5, *loads, 600, 160, 5]
+
+
+@pytest.mark.clause("749.VIII.5-4")
+def test_a_scale_that_weighs_more_than_it_did_is_told_after_a_week(road: Highway) -> None:
+    """Steering axles of 5 t, then of 5.5 t: a tenth more is twice the share of the policy."""
+    day_min = 24 * 60
+
+    def day(number: int, kg: float) -> None:
+        passing = [(number * day_min + k, trailer(kg + 40 * (k % 5 - 2))) for k in range(10)]
+        road.now_ms = MORNING_MS + (number * day_min + 61) * MINUTE_MS
+        road.send(rows_of("wim1", SCALE, passing))
+        road.go(7)
+
+    for number in range(20):
+        day(number, 5000)
+    assert not road.alarms("scale_drift")
+    for number in range(20, 29):
+        day(number, 5500)
+    (alarm,) = road.alarms("scale_drift")
+    assert alarm.place == "device:wim-1"
+    evidence = json.loads(alarm.evidence)
+    # judged at the first midnight after a week of which enough vehicles differ enough
+    assert 0.05 < evidence["share"] <= 0.11
+    assert not alarm.cleared_ms
+    for number in range(29, 38):
+        day(number, 5000)
+    (after,) = road.alarms("scale_drift")
+    assert after.raised_ms == alarm.raised_ms
+    assert after.cleared_ms
