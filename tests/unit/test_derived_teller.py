@@ -13,7 +13,7 @@ from gateway.journal import JournalReader
 from gateway.model import Position
 from gateway.ports import Alarm, Findings, Result
 from gateway.roles.building import load_all_profiles
-from gateway.roles.telling import DERIVED, build_teller
+from gateway.roles.telling import build_teller
 from gateway.sinks.derived import Teller
 from gateway.sinks.feed import unpack_lines
 from gateway.sinks.outbox import Outbox, durable_number
@@ -26,7 +26,7 @@ from tests.support import stores
 
 NOW = stores.NOW_MS  # 22:30:00, which ends a half hour
 DAY_MS = 86_400_000
-ROLLUPS = "outbox-rollups"
+ROLLUPS, DERIVED = "outbox-rollups", "outbox-derived"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "sinks.md"
 
 
@@ -45,8 +45,9 @@ class House:
 
     def start(self) -> Teller:
         profiles = load_all_profiles(self.settings)
+        folders = (self.folder / ROLLUPS, self.folder / DERIVED)
         self.teller = build_teller(
-            self.settings, profiles, self.folder / ROLLUPS, self.stats, lambda: self.now_ms
+            self.settings, profiles, folders, self.stats, lambda: self.now_ms
         )
         return self.teller
 
