@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from gateway.errors import GatewayError
 from gateway.link import MAX_LINE_BYTES
-from gateway.model import REQUEUE_NUMBER_BYTES, Quarantined, RecordFlag
+from gateway.model import IMPORT_SOURCE, REQUEUE_NUMBER_BYTES, Quarantined, RecordFlag
 from gateway.ports import Intake, Publisher, Source
 from gateway.topics import parse_topic
 
@@ -38,6 +38,9 @@ class CommittingIntake(Intake, Protocol):
 
     async def close(self) -> None:
         """Commit what is left."""
+
+    def append_at(self, received_ms: int, source: int, topic: bytes, payload: bytes) -> int:
+        """Take a message that was received earlier, elsewhere; *not yet durable*."""
 
 
 class JournalFiles(Protocol):
@@ -146,6 +149,22 @@ class IntakeProcess:
                 spent_bytes += len(payload)
                 found += 1
         return {"requeued": found, "unknown": len(numbers) - found, "next": following}
+
+    def bring(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Take imported ``messages`` ``[received ms or 0, topic, payload in base64]``.
+
+        ``taken`` of the answer says how many of them: fewer while the disk is busy. ``last`` is
+        the record number of the last one.
+        """
+        taken, last, commit = 0, 0, self._rooms.commit
+        now_ms = int(request.get("now_ms", 0))
+        for received_ms, topic, payload in request.get("messages", ()):
+            if commit.is_congested:
+                break
+            raw = b64decode(payload)
+            last = commit.append_at(received_ms or now_ms, IMPORT_SOURCE, topic.encode(), raw)
+            taken += 1
+        return {"taken": taken, "last": last}
 
     def tell(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send ``payload`` down on ``topic``, a command lane of a device; it may not be there."""

@@ -16,6 +16,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 MAX_SOURCES = 256  # a record has one byte for the index of its source
+IMPORT_SOURCE = 255  # of records that `infragate import` wrote; no source of the configuration
 REQUEUE_NUMBER_BYTES = 8  # a requeued payload is led by the record number it had, big endian
 NO_SEQ = -1  # a reading without sequence number: its identity is (device, profile, time)
 

@@ -26,7 +26,9 @@ MODULES = {
     "alarms": ("alarms",),
     "export": ("export",),
     "backfill": ("backfill",),
+    "bring": ("import",),
     "replay": ("replay",),
+    "map": ("map",),
     "doctor": ("doctor",),
     "bench": ("bench",),
 }

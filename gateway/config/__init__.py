@@ -29,7 +29,7 @@ from gateway.config.sections import (
     split_address,
 )
 from gateway.errors import ConfigError
-from gateway.model import MAX_SOURCES
+from gateway.model import IMPORT_SOURCE
 
 # what pydantic says of the commonest mistakes, for people who do not know it
 _WORDS = {
@@ -65,7 +65,7 @@ class Settings(Section):
     """The whole file."""
 
     gateway: GatewaySection = GatewaySection()
-    source: tuple[SourceSection, ...] = Field(default=(), max_length=MAX_SOURCES)
+    source: tuple[SourceSection, ...] = Field(default=(), max_length=IMPORT_SOURCE)
     validation: ValidationSection = ValidationSection()
     http: HttpSection | None = HttpSection()
     registry: RegistrySection = RegistrySection()

@@ -14,8 +14,9 @@ class ForeignSection(Section):
 
     enabled: bool = True
     families: tuple[str, ...] = ()  # empty: all
-    mappings: Path | None = None  # folder of further mapping files; they win over those that ship
+    mappings: Path | None = None  # folder of further mapping files; None: mappings/ of data_dir
     zone: str | None = None  # of times without offset; None: the gateway stamps them, graded so
+    announce: bool = False  # tell Home Assistant of the devices we know
     org: str = "site"  # of devices that no registry file names
 
     @field_validator("org")

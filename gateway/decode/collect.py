@@ -24,7 +24,7 @@ from gateway.model import (
     Quality,
     ReadingBatch,
 )
-from gateway.ports import Collecting, RowsHeader, RowsHeads
+from gateway.ports import Collecting, Raw, RowsHeader, RowsHeads
 
 
 class _Gathered:
@@ -61,7 +61,17 @@ class Collector(Collecting):
 
     def __init__(self) -> None:
         self._profiles: dict[str, _Gathered] = {}
+        self._raws: dict[Raw, tuple[list[int], list[float]]] = {}
         self.events: list[Event] = []
+
+    @override
+    def add_raw(self, shape: Raw, head: tuple[int, ...], values: tuple[float, ...]) -> None:
+        """Add one row whose numbers ``shape`` will convert."""
+        raws = self._raws.get(shape)
+        if raws is None:
+            raws = self._raws[shape] = ([], [])
+        raws[0].extend(head)
+        raws[1].extend(values)
 
     @override
     def add_rows(self, header: RowsHeader, rows: Sequence[Sequence[float | None]]) -> None:
@@ -104,7 +114,25 @@ class Collector(Collecting):
 
     def batches(self) -> list[DecodedBatch]:
         """Return one batch for each profile seen, readings in the order of their records."""
+        for shape, (heads, values) in self._raws.items():
+            self._close_raw(shape, heads, values)
+        self._raws.clear()
         return [_build(profile, gathered) for profile, gathered in self._profiles.items()]
+
+    def _close_raw(self, shape: Raw, heads: list[int], values: list[float]) -> None:
+        table = np.frombuffer(array("d", values)).reshape(-1, shape.count)
+        device, time_ms, record, received_ms, registered, max_age_ms = (
+            as_integers(heads).reshape(len(table), -1).T
+        )
+        zero = np.zeros_like(device)
+        rows = shape.rows(table)
+        gathered = self._of(shape.profile, rows.shape[1])
+        gathered.close_heads()
+        gathered.close_part()
+        no_seq, one = np.full_like(device, NO_SEQ), np.ones_like(device)
+        head = (device, zero, zero - 1, no_seq, time_ms, zero, record, received_ms, registered)
+        gathered.heads.append(np.stack((*head, max_age_ms, one)))
+        gathered.parts.append(rows)
 
     def _of(self, profile: str, width: int) -> _Gathered:
         gathered = self._profiles.get(profile)

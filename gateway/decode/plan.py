@@ -12,7 +12,7 @@ from gateway.decode.paths import Path, parse_path
 from gateway.errors import ConfigError
 from gateway.profiles import Column, Profile
 from gateway.topics import is_filter
-from gateway.units import factor_between
+from gateway.units import conversion
 
 DEVICE = "{device}"
 _PART = re.compile(r"\{(device|path:[^{}]*)\}")
@@ -165,11 +165,11 @@ def _columns(mapping: MappingSection, profile: Profile) -> list[tuple[Place, int
 
 def _linear(mapping: MappingSection, key: str, form: MappingColumn, column: Column) -> Linear:
     try:
-        factor = factor_between(form.unit or column.unit, column.unit)
+        factor, zero = conversion(form.unit or column.unit, column.unit)
     except ConfigError as error:
         raise _error(mapping, f"{key}.unit", str(error)) from error
     try:
-        return compile_linear(form.scale, form.offset, factor, column.scale)
+        return compile_linear(form.scale, form.offset + zero / factor, factor, column.scale)
     except ValueError as error:
         raise _error(mapping, key, str(error)) from error
 

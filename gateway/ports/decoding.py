@@ -68,8 +68,32 @@ class RowsHeads(NamedTuple):
     max_age_ms: IntArray
 
 
+class Raw(Protocol):
+    """How numbers of many messages of one shape become rows of a profile."""
+
+    profile: str
+    count: int  # numbers of one message
+
+    def rows(self, values: FloatArray) -> FloatArray:
+        """Return rows [0, value…, status] in scaled units; ``values`` has shape (n, count)."""
+
+
+class RawHead(NamedTuple):
+    """What is known of a row whose numbers come raw; see ``RowsHeader``."""
+
+    device_index: int
+    time_ms: int
+    record: int
+    received_ms: int
+    is_registered: bool
+    max_age_ms: int
+
+
 class Collecting(Protocol):
     """Gathers decoded rows of many messages into columns."""
+
+    def add_raw(self, shape: Raw, head: tuple[int, ...], values: tuple[float, ...]) -> None:
+        """Add one row whose numbers ``shape`` will convert; ``head`` is a ``RawHead``, unnamed."""
 
     def add_rows(
         self,

@@ -66,6 +66,9 @@ class Profile(BaseModel):
     # series: one reading per device and time; events: several things may happen in one ms
     shape: Literal["series", "events"] = "series"
     interval_s: int = Field(default=0, ge=0)  # nominal; 0 = when something happens
+    # a device measures some of the columns only: a null says nothing, and what stands still for
+    # hours (a battery, a room) is not stuck
+    sparse: bool = False
     columns: tuple[Column, ...] = Field(alias="column", min_length=1, max_length=31)
 
     @model_validator(mode="after")

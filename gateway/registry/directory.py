@@ -9,6 +9,11 @@ from gateway.registry.entries import Device
 from gateway.registry.registry import Registry
 from gateway.topics import is_device_id
 
+# A foreign device is of the highest of the sectors whose profiles it sends.
+_RANK = {
+    sector: rank for rank, sector in enumerate(("urban", "env", "water", "transport", "energy"))
+}
+
 
 class Directory:
     """All devices ever seen.
@@ -79,7 +84,12 @@ class Directory:
             raise RejectedError(
                 QuarantineReason.IDENTITY, f"device {device!r} belongs to {known[0]}, not to {org}"
             )
-        return known[1]
+        route = known[1]
+        if not route.is_registered and _RANK[sector] > _RANK[route.sector]:
+            # its first word was of its radio; what it is there for, its readings say
+            self._keep(self._rows[route.device_index]._replace(sector=sector))
+            route = self._routes[device][1]
+        return route
 
     def known(self, org: str, sector: str, device: str) -> int:
         """Return the index of a device, −1 where there is none of that name and place."""

@@ -3,6 +3,7 @@
 import contextlib
 import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol, cast
 
 from gateway.config import (
@@ -21,7 +22,7 @@ from gateway.energy.voltage import VoltagePolicy
 from gateway.errors import ConfigError
 from gateway.imports import load
 from gateway.ledger import FindTimes, Ledger
-from gateway.model import MAX_SOURCES
+from gateway.model import IMPORT_SOURCE, MAX_SOURCES
 from gateway.pipeline import Pipeline, Stages
 from gateway.policies import load_policies
 from gateway.ports import Checkpoint
@@ -31,7 +32,11 @@ from gateway.roles import now_ms
 from gateway.screen import Screen, Window
 from gateway.security.tls import client_context, load_pair, server_context
 from gateway.sources.broker_hello import login_of, tls_of
+from gateway.store.notes import load_notes
 from gateway.validate import Validator
+
+# History that a person brings may be as old as meters are: a century of it.
+IMPORT_AGE_MS = 36_525 * 86_400_000
 
 
 class _Sinks(Protocol):
@@ -122,9 +127,19 @@ def _decoders(settings: Settings, profiles: Profiles) -> Decoders:
     ages_ms = [0] * MAX_SOURCES
     for index, section in enumerate(settings.source):
         ages_ms[index] = duration_ms(section.max_age) if section.max_age else 0
+    ages_ms[IMPORT_SOURCE] = IMPORT_AGE_MS
     mappings = [CompiledMapping(mapping, profiles, ages_ms) for mapping in settings.mapping]
-    foreign = build_foreign(settings.foreign, profiles, ages_ms)
+    folder = mappings_folder(settings)
+    section = settings.foreign.model_copy(
+        update={"mappings": folder if folder.is_dir() else settings.foreign.mappings}
+    )
+    foreign = build_foreign(section, profiles, ages_ms, load_notes(settings.gateway.data_dir))
     return Decoders(profiles, foreign=(*mappings, *foreign), source_max_age_ms=ages_ms)
+
+
+def mappings_folder(settings: Settings) -> Path:
+    """Return the folder of the user's own mapping files; it need not be there."""
+    return settings.foreign.mappings or settings.gateway.data_dir / "mappings"
 
 
 def load_all_profiles(settings: Settings) -> Profiles:

@@ -76,6 +76,12 @@ class GroupCommit:
         self._plan(number)
         return number
 
+    def append_at(self, received_ms: int, source: int, topic: bytes, payload: bytes) -> int:
+        """Take a message that was received earlier, elsewhere; *not yet durable*."""
+        number = self._journal.append(received_ms, source, 0, topic, payload)
+        self._plan(number)
+        return number
+
     def extend(self, source: int, messages: Sequence[Message]) -> int:
         """Take messages in order and return the last one's number; *not yet durable*."""
         number = self._journal.extend(self._clock(), source, messages)

@@ -93,7 +93,8 @@ class Validator:
         sequence = _sequence(batch, slots, memory, is_series=rules.is_series)
         self._check_registers(batch, sequence, rules, memory)
         run = _runs(sequence, memory, rules)
-        rows.reasons[sequence.row[run >= FLAT_LINE_RUN]] |= int(Reason.FLAT_LINE)
+        if not rules.is_sparse:
+            rows.reasons[sequence.row[run >= FLAT_LINE_RUN]] |= int(Reason.FLAT_LINE)
         _grade(rows, nulls)
         newest = np.flatnonzero(
             np.append(sequence.slot[1:] != sequence.slot[:-1], True)[: len(sequence.slot)]
@@ -158,7 +159,8 @@ def _mark_each(batch: DecodedBatch, rules: Rules) -> BoolArray:
     rows = batch.readings
     reasons, status = rows.reasons, rows.status
     is_null = np.isnan(rows.values)
-    reasons |= np.where(is_null.any(axis=1), int(Reason.NULL_VALUE), 0)
+    is_told = is_null.all(axis=1) if rules.is_sparse else is_null.any(axis=1)
+    reasons |= np.where(is_told, int(Reason.NULL_VALUE), 0)
     reasons |= np.where(batch.is_stamped, int(Reason.NO_CLOCK), 0)
     reasons |= np.where(batch.is_registered, 0, int(Reason.UNREGISTERED))
     if status.any():

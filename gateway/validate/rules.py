@@ -24,6 +24,7 @@ class Rules(NamedTuple):
     """A profile as index arrays and limits, in scaled units."""
 
     is_series: bool
+    is_sparse: bool
     registers: IntArray
     rollover: FloatArray  # of each register; inf where it has none
     rate_per_ms: FloatArray  # highest physical increase of each register; UNLIMITED where unknown
@@ -39,6 +40,7 @@ class Rules(NamedTuple):
         counts = [i for i, column in enumerate(columns) if column.kind is Kind.COUNT]
         return cls(
             profile.shape == "series",
+            profile.sparse,
             np.array(registers, np.int64),
             np.array([_rollover(columns[i]) for i in registers], np.float64),
             np.array([_rate_per_ms(profile, columns[i]) for i in registers], np.float64),

@@ -14,6 +14,7 @@ _PROFILES = load_profiles()
 _NUMBERS = {
     "em1": 1, "em3": 2, "dtm": 3, "pq3": 4, "tl1": 5,
     "pv1": 6, "etc1": 7, "wim1": 8, "env1": 9, "wtr1": 10,
+    "plug1": 20, "clim1": 21, "node1": 22, "gas1": 23,
 }  # fmt: skip
 _ORDERS = {
     "em1": "ea_imp ea_exp p u i pf",
@@ -27,6 +28,8 @@ _ORDERS = {
     "wim1": "gvw_kg axles axle1_kg axle2_kg axle3_kg axle4_kg axle5_kg axle6_kg speed length class",
     "env1": "rain rain_rate level temp rh pm25 pm10 wind gust wind_dir vis pressure",
     "wtr1": "vol vol_rev flow pressure temp battery",
+    "plug1": "ea_imp ea_exp p u i pf q s f ea_day ea_prev ea_part on temp soc cycles",
+    "gas1": "vol flow energy",
 }
 
 

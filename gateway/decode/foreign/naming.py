@@ -21,10 +21,17 @@ def slug(*parts: str) -> str:
 
     Character by character, so that ``a_b`` and ``a__b`` stay two devices.
     """
-    text = "-".join(parts)
+    return _made("-".join(parts), _MIN_CHARS)
+
+
+def part_slug(name: str) -> str:
+    """Return the name of a part, to follow the id of its device."""
+    return _made(name, 1)
+
+
+def _made(text: str, min_chars: int) -> str:
     made = _NOT_IN_ID.sub("-", text.lower()).lstrip("-")
-    is_faithful = _PLAIN.match(text) and _MIN_CHARS <= len(made) <= _MAX_CHARS
-    if is_faithful:
+    if _PLAIN.match(text) and min_chars <= len(made) <= _MAX_CHARS:
         return made
     mark = hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
     return f"{made[:_MAX_CHARS]}-{mark}".lstrip("-")

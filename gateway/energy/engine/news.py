@@ -75,6 +75,7 @@ class News:
         self._signs_of_life = {one.name for one in house.profiles.values() if one.shape == "series"}
         self._top = -1  # highest device index that the store has told a name of
         self._unmet = Unmet()
+        self._strangers: set[int] = set()
         self.to_read: list[tuple[int, int]] = []  # times, for the watch; oldest first
 
     @property
@@ -113,7 +114,8 @@ class News:
         house, is_new = self._house, False
         seen = [event.device_index for event in changes.events]
         seen += [int(batch.device_index.max(initial=-1)) for batch in changes.readings or ()]
-        if self._unmet.is_any or changes.readings is None or max(seen, default=-1) > self._top:
+        is_due = max(seen, default=-1) > self._top or self._sees_strangers(changes)
+        if self._unmet.is_any or changes.readings is None or is_due:
             rows = house.reader.devices()
             is_new = self._roster.take(rows, now_ms)
             self._top = max((row.device_index for row in rows), default=-1)
@@ -123,6 +125,18 @@ class News:
                     is_new |= self._roster.sends(np.array([row.device_index]), row.profile)
                     self._hear(row.device_index, row.time_ms)
         return is_new
+
+    def _sees_strangers(self, changes: Changes) -> bool:
+        """Return whether a known device, not of energy so far, sends a register for once."""
+        senders = {
+            index
+            for batch in changes.readings or ()
+            if batch.profile in self.meters
+            for index in np.unique(batch.device_index).tolist()
+        }
+        strangers = senders - self._roster.row_of.keys() - self._strangers
+        self._strangers |= strangers  # looked up once: a registry may want it to stay as it is
+        return bool(strangers)
 
     def _take_spans(self, spans: Mapping[str, Sequence[tuple[int, int]]], now_ms: int) -> None:
         """Note all meters for all days of the spans; read the newest time again for the watch."""

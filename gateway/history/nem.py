@@ -1,0 +1,292 @@
+"""NEM12 and NEM13, the meter data files of the Australian market (AEMO MDFF specification 2.x).
+
+NEM12: ``200`` begins a data stream, ``300`` holds a day of it, ``400`` says which of its intervals
+have another quality where the day's is V (variable). A stream becomes a device of profile ``ei1``:
+``nem-<NMI>-<suffix>``. Suffix E is what the customer took from the grid, B what he put into it, Q
+and K the same of reactive energy.
+
+NEM13: ``250`` holds two reads of an accumulation register, which become readings of ``em3``. Its
+quantity must be their difference; a record whose is not is refused by itself.
+
+Times are market time, UTC+10 all the year; an interval is named by its end.
+"""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+
+from gateway.decode.foreign.naming import slug
+from gateway.decode.foreign.telegrams import converter
+from gateway.history import Complaint, FileRefusedError, Flag, Found, Row, Series
+from gateway.profiles import Profile, Profiles
+
+_MARKET = timedelta(hours=10)
+_DAY_MIN = 1440
+_LENGTHS_MIN = [minutes for minutes in range(1, 61) if _DAY_MIN % minutes == 0]
+_FLAGS = {
+    "A": Flag.ACTUAL,
+    "E": Flag.ESTIMATED,
+    "F": Flag.FINAL_SUBSTITUTE,
+    "S": Flag.SUBSTITUTE,
+    "N": Flag.NO_DATA,
+}
+_VARIABLE = "V"
+_COLUMNS = {"E": "e_imp", "B": "e_exp", "Q": "r_imp", "K": "r_exp"}  # by the suffix' letter
+_REGISTERS = {"E": "ea_imp", "I": "ea_exp"}  # by the direction of a 250
+_UNITS = {unit.upper(): unit for unit in ("Wh", "kWh", "MWh", "varh", "kvarh")}
+_UNITS |= {"VARH": "varh", "KVARH": "kvarh"}
+_NMI, _SUFFIX, _UNIT, _LENGTH = 1, 4, 7, 8  # of a 200
+_DATE, _VALUES = 1, 2  # of a 300
+
+
+class _Stream(NamedTuple):
+    device: str
+    column: int  # of the profile
+    convert: Callable[[object], float | None]
+    length_min: int
+    rows: list[Row]
+
+    @property
+    def count(self) -> int:
+        return _DAY_MIN // self.length_min
+
+
+class _Day(NamedTuple):
+    """A 300 record whose quality is still to come."""
+
+    line: int
+    stream: _Stream
+    begin: datetime
+    values: Sequence[int | None]
+    flags: list[Flag | None]
+
+
+def read_nem(text: str, profiles: Profiles) -> Found:
+    """Return the readings of a file.
+
+    Raises:
+        FileRefusedError: names line and reason.
+    """
+    reader = _Nem(profiles)
+    line = 0
+    for line, record in enumerate(csv.reader(text.splitlines()), 1):
+        reader.take(line, [cell.strip() for cell in record])
+    return reader.finish(max(line, 1))
+
+
+class _Nem:
+    def __init__(self, profiles: Profiles) -> None:
+        self._interval, self._register = profiles["ei1"], profiles["em3"]
+        self._streams: list[_Stream] = []
+        self._reads: dict[str, list[Row]] = {}
+        self._refused: list[Complaint] = []
+        self._day: _Day | None = None
+        self._version = ""
+        self._ended = self._skips = False
+        self._takers: Mapping[str, Callable[[int, Sequence[str]], None]] = {
+            "100": self._take_header,
+            "200": self._take_stream,
+            "250": self._take_reads,
+            "300": self._take_day,
+            "400": self._take_quality,
+            "500": self._take_nothing,
+            "550": self._take_nothing,
+            "900": self._take_end,
+        }
+
+    def take(self, line: int, record: Sequence[str]) -> None:
+        if not any(record):
+            return
+        taker = self._takers.get(record[0])
+        if taker is None:
+            raise FileRefusedError(
+                line, f"record indicator {record[0][:16]!r} is not of NEM12 or NEM13"
+            )
+        if not self._version and record[0] != "100":
+            raise FileRefusedError(line, "no 100 record before it: the file has no header")
+        if self._ended:
+            raise FileRefusedError(line, "a record behind the 900 that ends the file")
+        taker(line, record)
+
+    def finish(self, line: int) -> Found:
+        if not self._version:
+            raise FileRefusedError(line, "the file is empty")
+        if not self._ended:
+            raise FileRefusedError(line, "no 900 record at the end: the file is cut off")
+        series = [
+            Series(stream.device, self._interval.name, stream.rows, stream.length_min * 60_000)
+            for stream in _merged(self._streams)
+        ]
+        series += [Series(device, "em3", rows) for device, rows in self._reads.items()]
+        if not any(one.rows for one in series) and not self._refused:
+            raise FileRefusedError(line, "the file holds no data between its header and its end")
+        return Found(series, refused=self._refused)
+
+    def _take_header(self, line: int, record: Sequence[str]) -> None:
+        version = _cell(record, 1)
+        if self._version or version not in {"NEM12", "NEM13"}:
+            raise FileRefusedError(line, f"header of version {version!r}; known: NEM12, NEM13")
+        self._version = version
+
+    def _take_stream(self, line: int, record: Sequence[str]) -> None:
+        self._close_day(line)
+        suffix, unit = _cell(record, _SUFFIX), _cell(record, _UNIT)
+        length = _cell(record, _LENGTH)
+        if not length.isdigit() or int(length) not in _LENGTHS_MIN:
+            raise FileRefusedError(line, f"interval length {length!r} is no part of a day")
+        column = _COLUMNS.get(suffix[:1].upper())
+        index = self._interval.column_index(column or "")
+        convert = _converter(unit, self._interval, index)
+        self._skips = index is None or convert is None
+        if index is None or convert is None:
+            detail = f"stream {suffix!r} in {unit!r} is no energy: its days are left out"
+            self._refused.append(Complaint(line, detail))
+            return
+        device = slug("nem", _cell(record, _NMI), suffix)
+        self._streams.append(_Stream(device, index, convert, int(length), []))
+
+    def _take_day(self, line: int, record: Sequence[str]) -> None:
+        self._close_day(line)
+        if self._skips:
+            return
+        if not self._streams:
+            raise FileRefusedError(line, "a 300 record before any 200")
+        stream = self._streams[-1]
+        end = _VALUES + stream.count
+        quality = _cell(record, end)
+        if quality[:1] not in {*_FLAGS, _VARIABLE}:
+            count = sum(1 for cell in record[_VALUES:] if _is_number(cell))
+            detail = f"a day of {stream.length_min} min has {stream.count} values and a quality"
+            raise FileRefusedError(
+                line, f"{detail}; here are {count} numbers, then {quality[:16]!r}"
+            )
+        flag = _FLAGS.get(quality[:1])
+        values = [
+            _value(line, cell, stream.convert, is_null=flag is Flag.NO_DATA)
+            for cell in record[_VALUES:end]
+        ]
+        begin = _moment(line, _cell(record, _DATE), "%Y%m%d")
+        self._day = _Day(line, stream, begin, values, [flag] * stream.count)
+
+    def _take_quality(self, line: int, record: Sequence[str]) -> None:
+        day = self._day
+        if self._skips:
+            return
+        if day is None:
+            raise FileRefusedError(line, "a 400 record that follows no 300")
+        first, last, quality = _cell(record, 1), _cell(record, 2), _cell(record, 3)
+        count = day.stream.count
+        if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last) <= count):
+            raise FileRefusedError(line, f"intervals {first} to {last} of a day that has {count}")
+        flag = _FLAGS.get(quality[:1])
+        if flag is None:
+            raise FileRefusedError(line, f"quality {quality[:16]!r}; known: {', '.join(_FLAGS)}")
+        for place in range(int(first) - 1, int(last)):
+            day.flags[place] = flag
+
+    def _take_reads(self, line: int, record: Sequence[str]) -> None:
+        direction, unit = _cell(record, 7), _cell(record, 19)
+        index = self._register.column_index(_REGISTERS.get(direction, ""))
+        convert = _converter(unit, self._register, index)
+        if self._version != "NEM13" or index is None or convert is None:
+            raise FileRefusedError(line, f"a register of direction {direction!r} in {unit!r}")
+        before, after, quantity = (_number(line, _cell(record, n)) for n in (8, 13, 18))
+        if after - before != quantity:
+            detail = f"{before} to {after} is not {quantity}: a multiplier, or a wrong read"
+            self._refused.append(Complaint(line, detail))
+            return
+        rows = self._reads.setdefault(slug("nem", _cell(record, 1), _cell(record, 4)), [])
+        for read, time, quality in ((8, 9, 10), (13, 14, 15)):
+            flag = _FLAGS.get(_cell(record, quality)[:1])
+            if flag is None:
+                raise FileRefusedError(line, f"quality {_cell(record, quality)!r} of a read")
+            values: list[int | None] = [None] * len(self._register.columns)
+            values[index] = _value(line, _cell(record, read), convert, is_null=False)
+            at = _moment(line, _cell(record, time), "%Y%m%d%H%M%S")
+            rows.append(Row(line, _ms(at), values, flag.status))
+
+    def _take_nothing(self, line: int, _: Sequence[str]) -> None:
+        if not self._streams and not self._reads:
+            raise FileRefusedError(line, "a detail record before any data")
+
+    def _take_end(self, line: int, _: Sequence[str]) -> None:
+        self._close_day(line)
+        self._ended = True
+
+    def _close_day(self, line: int) -> None:
+        """Make rows of the day before, now that all of its 400 records have come."""
+        day, self._day = self._day, None
+        if day is None:
+            return
+        if None in day.flags:
+            place = day.flags.index(None) + 1
+            raise FileRefusedError(line, f"no 400 record for interval {place} of line {day.line}")
+        width = len(self._interval.columns)
+        length, flag_index = width - 2, width - 1
+        for place, (value, flag) in enumerate(zip(day.values, day.flags, strict=True), 1):
+            known = flag or Flag.NOTHING
+            values: list[int | None] = [None] * width
+            values[day.stream.column] = None if known is Flag.NO_DATA else value
+            values[length], values[flag_index] = day.stream.length_min * 60, int(known)
+            end = day.begin + timedelta(minutes=place * day.stream.length_min)
+            day.stream.rows.append(Row(day.line, _ms(end), values, known.status))
+
+
+def _merged(streams: Sequence[_Stream]) -> list[_Stream]:
+    """Return streams with those of one device and length made one: some files repeat 200."""
+    found: dict[tuple[str, int], _Stream] = {}
+    for stream in streams:
+        key = stream.device, stream.length_min
+        if key in found:
+            found[key].rows.extend(stream.rows)
+        else:
+            found[key] = stream
+    return list(found.values())
+
+
+def _converter(
+    unit: str, profile: Profile, index: int | None
+) -> Callable[[object], float | None] | None:
+    known = _UNITS.get(unit.upper())
+    if index is None or known is None:
+        return None
+    return converter(known, profile.columns[index].unit, profile.columns[index].scale)
+
+
+def _cell(record: Sequence[str], place: int) -> str:
+    return record[place] if place < len(record) else ""
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return Decimal(cell).is_finite()
+    except InvalidOperation:
+        return False
+
+
+def _number(line: int, cell: str) -> Decimal:
+    if not cell.isascii() or not _is_number(cell):
+        raise FileRefusedError(line, f"{cell[:32]!r} is no number")
+    return Decimal(cell)
+
+
+def _value(
+    line: int, cell: str, convert: Callable[[object], float | None], *, is_null: bool
+) -> int | None:
+    if is_null and not cell:
+        return None
+    value = convert(_number(line, cell))
+    return None if value is None else round(value)
+
+
+def _moment(line: int, text: str, form: str) -> datetime:
+    try:
+        return datetime.strptime(text, form).replace(tzinfo=UTC) - _MARKET
+    except ValueError:
+        raise FileRefusedError(line, f"{text[:32]!r} is no date") from None
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1000
