@@ -23,11 +23,11 @@ from gateway.store.alarms import KeptAlarm
 from gateway.store.alarmstore import AlarmStep, AlarmStore
 from gateway.store.derived import DerivedStore
 from tests.support import stores
+from tests.support.derived import documented
 
 NOW = stores.NOW_MS  # 22:30:00, which ends a half hour
 DAY_MS = 86_400_000
 ROLLUPS, DERIVED = "outbox-rollups", "outbox-derived"
-DOCUMENT = Path(__file__).parents[2] / "docs" / "sinks.md"
 
 
 class House:
@@ -244,14 +244,3 @@ def test_every_line_is_in_the_table_of_the_document(house: House) -> None:
         *("meter_interval", "alarm_event", "alarm_open", "device_event", "fleet_state"),
         *("area_quality", "grid_outage", "detector_state", "gateway_self", "gateway_disk"),
     }
-
-
-def documented() -> dict[str, set[str]]:
-    """Return the words in code of each row of the tables, by measurement."""
-    section = DOCUMENT.read_text("utf-8").split("## Derived measurements")[1].split("### Codes")[0]
-    rows = [row for row in section.splitlines() if re.match(r"\| `[a-z]+_[a-z_]+` \|", row)]
-    words = {row.split("`")[1]: set(re.findall(r"`([a-z0-9_]+)`", row)) for row in rows}
-    words["road_live"] |= words["road_state"]  # "the same"
-    words["meter_month"] |= words["meter_day"]
-    words["alarm_life"] |= words["alarm_event"]
-    return words
