@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.sinks.line_protocol import encode_point
-from tests.boards.conftest import Twins
+from tests.boards.conftest import Twins, by_itself
 from tests.support.boards import drawing, panes
 from tests.support.boards.panes import HOUR_MS, Range
 from tests.support.browser import needs_chromium
@@ -16,6 +16,7 @@ REASON = drawing.missing()
 pytestmark = [
     pytest.mark.servers,
     pytest.mark.timeout(300),
+    by_itself,
     needs_chromium,
     pytest.mark.skipif(REASON is not None, reason=str(REASON)),
 ]
