@@ -39,6 +39,13 @@ _TELL: Mapping[tuple[str, str], Tell] = {
     ("transport", "weighing"): roads.plainly(
         "weighing_hour", "vehicles", "sound", "overloaded", "gross_t"
     ),
+    ("transport", "gates"): roads.plainly(
+        *("gate_hour", "came", "left", "vehicles_inside", "stays"),
+        *("dwell_median_h", "dwell_p90_h"),
+    ),
+    ("transport", "years"): roads.plainly(
+        *("station_year", "days", "aadt", "aadt_astm", "mean_daily", "k30", "k50", "k100"),
+    ),
     ("transport", "vehicles"): roads.plainly(
         *("radar_hour", "vehicles", "speed_kmh", "space_mean_speed_kmh", "v85_kmh", "headway_s"),
     ),
