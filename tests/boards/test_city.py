@@ -5,6 +5,7 @@ and a morning in which voltage is low, a transformer goes dark, a concentrator f
 lorry stands on the road, a toll reader and a detector fail.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +17,14 @@ from simulators.city.frame import Span
 from simulators.city.grid.world import Grid
 from tests.boards.conftest import Twins, by_itself
 from tests.servers import influxd, victoria
-from tests.support.boards import panes
+from tests.support.boards import drawing, panes
 from tests.support.boards.asking import DATABASE, Influx, Victoria
 from tests.support.boards.city import Play, WatchedCity, play
 from tests.support.boards.panes import HOUR_MS, MINUTE_MS, SETS, Choice, Range
 from tests.support.boards.rules import Firing, firings, rules
 from tests.support.boards.twins import answer_of, differences, numbers, pairs
+from tests.support.browser import needs_chromium
+from tests.support.running import ROOT
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(1200), by_itself]
 
@@ -44,9 +47,9 @@ ORDERS = [
     Order("transformer_outage", {"where": "tba-0002", "from_ms": morning(7.9),
                                  "to_ms": morning(8.6)}),
     Order("comms_outage", {"where": "dcu-0001", "from_ms": morning(6.2), "to_ms": morning(9)}),
-    Order("stalled_vehicle", {"from_ms": morning(7), "to_ms": morning(7.9)}),
-    Order("toll_reader_failure", {"from_ms": morning(6.5), "to_ms": morning(9)}),
-    Order("detector_stuck", {"from_ms": morning(6.5), "to_ms": morning(9)}),
+    Order("stalled_vehicle", {"where": "ex-01-02", "from_ms": morning(7), "to_ms": morning(7.9)}),
+    Order("toll_reader_failure", {"where": "toll-ex-01-02-1", "from_ms": morning(6.5), "to_ms": morning(9)}),
+    Order("detector_stuck", {"where": "loop-ur-01-02-1", "from_ms": morning(6.5), "to_ms": morning(9)}),
 ]  # fmt: skip
 
 
@@ -116,17 +119,17 @@ def test_energy_is_what_the_registers_say(town: Town) -> None:
 
 
 def test_vehicles_are_those_that_were_counted(town: Town) -> None:
-    span = Range(FROM_MS + HOUR_MS - 1, morning(6) - 1)
+    """Exactly: whole windows of five minutes, from 21:00 to 6:00."""
+    span = Range(FROM_MS + HOUR_MS, morning(6) - 1)
     for answer in ask(town, "device", "Vehicles in each interval", span, {}):
         seen: dict[str, float] = {}
         for (_, labels, _), value in answer.items():
             name = dict(labels)["device"]
             seen[name] = seen.get(name, 0.0) + value
         assert len(seen) == 20
-        # whole windows of five minutes, of which InfluxDB has those within the range only
         for name, counts in town.city.counts.items():
             true = sum(v for at, v in counts.items() if span.from_ms <= at <= span.to_ms)
-            assert seen[name] == pytest.approx(true, rel=0.01, abs=20), name
+            assert seen[name] == true, name
 
 
 def test_customers_in_the_dark_are_those_of_the_transformer(town: Town) -> None:
@@ -168,22 +171,50 @@ def test_alerts_are_silent_in_the_calm(fired: list[list[Firing]]) -> None:
         assert found == []
 
 
+# What is told again when late data changes it. Here a night's corrections reach VictoriaMetrics in
+# one request, where of two values of one time either may stand: docs/sinks.md, "Corrections".
+CORRECTED = {
+    "alarm_event", "area_quality", "grid_load", "grid_voltage", "meter_interval", "road_state",
+    "voltage_violation",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("hours", [1, 13])
 def test_twins_agree_on_a_city(town: Town, hours: int) -> None:
-    """All panels; what was corrected downwards stands higher on VictoriaMetrics: docs/sinks.md."""
+    """All panels have the same groups; numbers are equal but of what was corrected."""
     span = Range(TO_MS - hours * HOUR_MS - 30_500, TO_MS - 30_500)
-    wrong, filled = [], 0
+    wrong, filled, equal = [], 0, 0
     for (board, panel), both in pairs().items():
-        if both[0][0].kind == "annotation" or board == "gateway":
-            continue
+        asked = {re.findall(r'FROM "(\w+)"', panes.query_of(one.target))[0] for one in both[0]}
+        if both[0][0].kind == "annotation" or "gateway_self" in asked:
+            continue  # of the gateway's own numbers there are few in virtual time
         answers = [
             numbers(answer_of(server, questions, span, {}))
             for server, questions in zip(town.twins.both, both, strict=True)
         ]
         filled += bool(answers[0])
-        wrong += [f"{board} / {panel}: {one}" for one in differences(*answers, both)]
-    assert filled > 60
+        groups = [{key[:2] for key in answer} for answer in answers]
+        found = list(differences(answers[0], answers[1], both))
+        equal += not found
+        if groups[0] != groups[1] or (found and not asked & CORRECTED):
+            wrong += [f"{board} / {panel}: {one}" for one in found or groups]
     assert not wrong, "\n".join(wrong)
+    assert filled > 55
+    assert equal > 70
+
+
+@needs_chromium
+@pytest.mark.skipif(drawing.missing() is not None, reason=str(drawing.missing()))
+@pytest.mark.parametrize("key", ["wall", "voltage", "corridor"])
+def test_the_city_can_be_seen(town: Town, tmp_path: Path, key: str) -> None:
+    """Pictures of it are in build/pictures; some of them in docs/boards."""
+    span = Range(morning(2), TO_MS)
+    board = panes.load("influxql")[key]
+    answers = drawing.frames_of(town.twins.influx, board, span, {})
+    pictures = ROOT / "build" / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    summary = drawing.draw(tmp_path, board, answers, span, pictures / f"{key}.png")
+    assert sum(bool(shown) for shown in summary.values()) > len(summary) / 2
 
 
 def test_variables_offer_the_city(town: Town) -> None:
