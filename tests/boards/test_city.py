@@ -48,8 +48,10 @@ ORDERS = [
                                  "to_ms": morning(8.6)}),
     Order("comms_outage", {"where": "dcu-0001", "from_ms": morning(6.2), "to_ms": morning(9)}),
     Order("stalled_vehicle", {"where": "ex-01-02", "from_ms": morning(7), "to_ms": morning(7.9)}),
-    Order("toll_reader_failure", {"where": "toll-ex-01-02-1", "from_ms": morning(6.5), "to_ms": morning(9)}),
-    Order("detector_stuck", {"where": "loop-ur-01-02-1", "from_ms": morning(6.5), "to_ms": morning(9)}),
+    Order("toll_reader_failure", {"where": "toll-ex-01-02-1", "from_ms": morning(6.5),
+                                  "to_ms": morning(9)}),
+    Order("detector_stuck", {"where": "loop-ur-01-02-1", "from_ms": morning(6.5),
+                             "to_ms": morning(9)}),
 ]  # fmt: skip
 
 
