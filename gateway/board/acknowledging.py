@@ -63,6 +63,8 @@ class Acknowledging:
 
     async def _say(self) -> None:
         words, sight = self._frame.words, self._frame.hold.sight
+        if not (self._visitor.is_operator and self._alarm):  # a hand-made event of a page
+            return
         note = " ".join(str(self._note.value or "").split())[:MOST_NOTE]  # a line, as lists show
         word = Acknowledge(self._visitor.name, sight.clock(), self._alarm, note)
         self._save.disable()  # an impatient second click is no second word
