@@ -11,6 +11,9 @@ from gateway.views.engineering import time_text
 
 # A wall shows what a shift can work through; the list of the API pages through all.
 MOST_SHOWN = 500
+# Characters of evidence in a message: of a feeder it may name 10,000 meters, and a retained message
+# of the listener has at most 64 KiB.
+MOST_CALLED = 16_384
 API = "/api/v1"
 # around an alarm, for the evidence: lines of a local day begin up to 24 h before it
 BEFORE_MS, AFTER_MS = 26 * 3_600_000, 3_600_000
@@ -118,3 +121,9 @@ def to_document(alarm: KeptAlarm) -> dict[str, object]:
         "evidence": msgspec.Raw(alarm.evidence.encode()),
         "links": links_of(alarm)._asdict(),
     }
+
+
+def to_call(alarm: KeptAlarm) -> dict[str, object]:
+    """Return an alarm as it is called out: long evidence is left where ``links.api`` says."""
+    is_long = len(alarm.evidence) > MOST_CALLED
+    return to_document(alarm) | ({"evidence": None} if is_long else {})
