@@ -1,6 +1,7 @@
 """``run``, ``demo`` and ``check``."""
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -20,11 +21,11 @@ type = "listener"
 listen = "127.0.0.1:{mqtt_port}"
 [registry]
 auto_enrol = true
-{registry}[http]
+{registry}[foreign]
+zone = "UTC"
+[http]
 listen = "127.0.0.1:{port}"
 """
-# Who hangs on what; written by the simulated city, believed by the gateway.
-DEMO_REGISTRY = 'file = "city/registry.toml"\n'
 
 
 def add_to(commands: Commands) -> None:
@@ -52,7 +53,15 @@ def add_to(commands: Commands) -> None:
         default=[],
         help="what goes wrong in the city; see docs/simulators.md",
     )
+    demo.add_argument(
+        "--foreign",
+        action="store_true",
+        help="a second fleet that speaks only formats of other makers (docs/devices.md)",
+    )
     demo.add_argument("--no-fleet", action="store_true", help="bring your own devices")
+    demo.add_argument(
+        "--registry", type=Path, metavar="FILE", help="who hangs on what; default: the city's"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -83,10 +92,13 @@ def _demo(options: argparse.Namespace) -> int:
     city = None if options.no_fleet else _city_command(options, data_dir)
     if city is not None and not _is_playable(city):
         return 2
-    registry = "" if city is None else DEMO_REGISTRY
+    file = options.registry or (None if city is None else data_dir / "city" / "registry.toml")
+    registry = "" if file is None else f"file = {json.dumps(str(file.resolve()))}\n"
     text = DEMO_CONFIG.format(mqtt_port=options.mqtt_port, port=options.port, registry=registry)
     config.write_text(text, "utf-8")
     helpers = {} if city is None else {"city": city}
+    if options.foreign:
+        helpers["foreign"] = _foreign_command(options, data_dir)
     print(
         f"\n  infragate demo\n"
         f"  board    http://127.0.0.1:{options.port}\n"
@@ -99,6 +111,14 @@ def _demo(options: argparse.Namespace) -> int:
     return app.run_gateway(
         load_settings(config), helpers=helpers, run_s=options.minutes * 60 or None
     )
+
+
+def _foreign_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "simulators", "foreign", "--interval-s", "5"),
+        *("--mqtt", f"mqtt://127.0.0.1:{options.mqtt_port}"),
+        *("--state", str(data_dir / "foreign")),
+    ]
 
 
 def _is_playable(city: list[str]) -> bool:
