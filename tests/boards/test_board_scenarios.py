@@ -20,7 +20,7 @@ from tests.support.running import wait_until
 pytestmark = [pytest.mark.servers, needs_chromium, pytest.mark.timeout(600)]
 
 WITHIN_S = 60
-WHERE = "tba-0002"
+OUTAGE, WHERE = "transformer_outage", "tba-0002"
 TOPIC = "tg/1/demo/energy/em-00007/t"
 GARBAGE = 150  # an alarm speaks of a hundred of one reason
 
@@ -38,7 +38,7 @@ async def test_an_outage_and_an_attack_are_seen_and_lead_to_their_evidence(
     if not soak:
         pytest.skip("two minutes of a city as it happens: INFRAGATE_SOAK=1, make test-boards")
     demo = Demo(tmp_path)
-    demo.start("--scenario", f"transformer_outage:where={WHERE},from=60,to=900")
+    demo.start("--scenario", f"{OUTAGE}:where={WHERE},from=60,to=900")
     try:
         wait_until(lambda: b"alive" in demo.get("/healthz"), 60, "the gateway")
         async with browser(tmp_path / "profile") as page:
@@ -56,11 +56,14 @@ async def test_an_outage_and_an_attack_are_seen_and_lead_to_their_evidence(
 
 
 def began_s(truth: Path) -> float:
-    """Return when the outage begins, as its truth says."""
-    wait_until(truth.exists, 30, "the truth")
-    told = wait_until(lambda: json.loads(truth.read_text())["scenarios"], 30, "its scenario")
-    began = next(one["from"] for one in told if one["what"] == "transformer_outage")
-    return datetime.fromisoformat(str(began)).timestamp()
+    """Return when the outage began, as its truth says."""
+
+    def told() -> str:
+        found = json.loads(truth.read_text())["scenarios"]
+        return str(next((one["from"] for one in found if one["what"] == OUTAGE), ""))
+
+    # a truth tells of what has begun, every five seconds
+    return datetime.fromisoformat(wait_until(told, 150, "its truth")).timestamp()
 
 
 async def see_the_outage(page: Page, since_s: float) -> None:
