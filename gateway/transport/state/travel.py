@@ -80,6 +80,23 @@ def travel_times(hours: FloatArray, road: Road) -> FloatArray:
     return np.where(_aligned(linked, total), total, np.nan)
 
 
+def to_the_end(hours: FloatArray, road: Road) -> FloatArray:
+    """Return the time from each station to the last one of its corridor, hours; NaN as links are.
+
+    Args:
+        hours: (stations,) to the next one, as ``link_hours`` returns them.
+        road: which station follows.
+    """
+    onward = road.downstream >= 0
+    left, longest = np.zeros(hours.shape), int(np.bincount(road.section + 1).size)
+    for _ in range(longest):
+        further = np.where(onward, hours + left[road.downstream], 0.0)
+        if np.array_equal(further, left, equal_nan=True):
+            break
+        left = further
+    return left
+
+
 def lengths_km(road: Road) -> FloatArray:
     """Return the distance of each station to the next, NaN at the last."""
     there = np.where(road.downstream >= 0, road.km[road.downstream], np.nan)
