@@ -64,7 +64,8 @@ def link_hours(speed_kmh: FloatArray, road: Road, rules: Measures) -> FloatArray
     third_km = _aligned(length_km / _LINKS, speed_kmh)
     hours: FloatArray = third_km * (1 / speed_kmh + 2 / (speed_kmh + there) + 1 / there)
     is_street = (road.class_of_stations() == RoadClass.URBAN) * (rules.signal_s / _S_PER_H)
-    return hours + _aligned(is_street, speed_kmh)
+    hours += _aligned(is_street, speed_kmh)
+    return hours
 
 
 def travel_times(hours: FloatArray, road: Road) -> FloatArray:
