@@ -138,14 +138,17 @@ class Town:
 
     def memory(self) -> list[int]:
         """Return what must survive a restart: the registers."""
-        return [one.accrued for one in (*self._homes, *self._lanes)]
+        return [one.accrued for one in self._everybody()]
 
     def restore(self, memory: Sequence[int]) -> None:
         """Go on from the registers of an earlier run; of another town they are left."""
-        everybody = (*self._homes, *self._lanes)
+        everybody = self._everybody()
         if len(memory) == len(everybody):
             for one, accrued in zip(everybody, memory, strict=True):
                 one.accrued = accrued
+
+    def _everybody(self) -> list[Home | Lane]:
+        return [*self._homes, *self._lanes]
 
     def say(self, from_ms: int, to_ms: int) -> Iterator[Said]:
         """Let the time pass and yield what all devices say at its end."""

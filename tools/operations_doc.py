@@ -135,6 +135,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "families": "names in the table there; empty: all",
         "mappings": "folder of further mapping files, default `mappings` in `data_dir`; they win",
         "zone": "of times without offset; without it the gateway stamps such readings, graded so",
+        "announce": "tell Home Assistant of all devices, by its discovery messages",
         "org": "of devices that no registry file names",
     },
     "[alarms]": {

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.integration.test_real_input import publish
 from tests.support.running import ROOT, free_port, listener, running, wait_until
@@ -20,7 +22,8 @@ PLUG = '{"Time":"2026-01-01T00:00:00","ENERGY":{"Total":%.3f,"Power":%d,"Voltage
 
 def test_a_plug_a_sensor_and_a_will_are_understood_without_a_word(tmp_path: Path) -> None:
     port = free_port()
-    with running(tmp_path, listener(port)) as gateway:
+    with running(tmp_path, listener(port), extra="[foreign]\nannounce = true\n") as gateway:
+        heard = listening(port, "homeassistant/#", "infragate/state/#")
         publish(
             port,
             [
@@ -50,6 +53,30 @@ def test_a_plug_a_sensor_and_a_will_are_understood_without_a_word(tmp_path: Path
         assert [one["detail"] for one in reports] == [{"Wifi": {"SSId": "net"}}]
         (climate,) = rows_of(gateway, window, "clim1")
         assert (climate["temp"], climate["open"]) == (21.4, 1)
+        # what is stored is announced to Home Assistant, as this gateway was told to
+        state = "infragate/state/site/plug-1/plug1"
+        wait_until(lambda: state in heard, 30, "an announcement")
+        assert heard[state]["p"] == 42
+        config = heard["homeassistant/sensor/site-plug-1-plug1-ea_imp/config"]
+        assert config["state_topic"] == state
+        assert (config["device_class"], config["unit_of_measurement"]) == ("energy", "Wh")
+        assert (config["state_class"], config["value_template"]) == (
+            "total_increasing",
+            "{{ value_json.ea_imp }}",
+        )
+
+
+def listening(port: int, *filters: str) -> dict[str, Any]:
+    """Return what comes on some topics, as it comes."""
+    heard: dict[str, Any] = {}
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="home")
+    client.on_message = lambda _c, _u, message: heard.update(
+        {message.topic: json.loads(message.payload)}
+    )
+    client.on_connect = lambda *_: client.subscribe([(one, 0) for one in filters])
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    return heard
 
 
 def rows_of(gateway: Any, device: str, profile: str) -> list[dict[str, Any]]:
