@@ -77,6 +77,7 @@ async def test_every_page_says_what_it_is_for(web: WebProcess, tmp_path: Path) -
             assert page.faults == [], path
 
 
+@pytest.mark.clause("1437.II.4.b")
 async def test_every_page_is_readable_in_vietnamese_at_night_on_a_phone(
     web: WebProcess, tmp_path: Path
 ) -> None:

@@ -82,8 +82,14 @@ def compare_derived(plant: Plant) -> int:
 
     wait_until(is_there, 60, "all findings in both", every_s=1.0)
     found = stored(settings, time.time_ns() // 1_000_000)
-    assert {"meter_interval", "alarm_event"} & measurements(found)
+    slots = [key for key in found if key[0] == "meter_interval" and key[2] == "import_wh"]
+    assert len(slots) >= 10 * 43  # of every meter all half hours that were sent
+    assert {"grid_outage", "fleet_state"} <= snapshots(plant.influx)
     return len(found)
+
+
+def snapshots(influx: Server) -> set[str]:
+    return {row[0] for row in influx_query(influx, "SHOW MEASUREMENTS")[0]["values"]}
 
 
 def is_empty(gateway: Gateway, sink: str) -> bool:
@@ -139,9 +145,11 @@ def test_after_a_day_without_databases_they_catch_up_through_every_kind_of_kill(
     plant: Plant, record_property: Callable[[str, object], None], *, soak: bool
 ) -> None:
     plant.town.send(2000)
+    plant.town.send_slots(0, 24)
     settle(plant)
     plant.influx.kill()
     plant.victoria.kill()
+    plant.town.send_slots(24, 40)
     plant.town.send(500_000 if soak else 30_000)
     plant.gateway.settle(300, messages=plant.town.messages)  # the store goes on without them
     wait_until(lambda: (lag_of(plant.gateway) or 0) > 2, 30, "lag shown")
@@ -150,6 +158,7 @@ def test_after_a_day_without_databases_they_catch_up_through_every_kind_of_kill(
     plant.victoria.start()
 
     wait_until(lambda: influx_count(plant.influx) > 3000, 60, "catching up")
+    plant.town.send_slots(40, 44)
     plant.gateway.kill()
     begun = influx_count(plant.influx)
     plant.gateway.start()

@@ -45,7 +45,7 @@ class Home:
         health = await frame.see("health", sight.health)
         self._empty.visible = not fleet.devices
         self._account.show(fleet.totals)
-        self._fleet.show(fleet)
+        self._fleet.show(await frame.see("tally", fleet.tally))
         self._flow.show(sight.flow)
         self._paths.show(health, sight.flow.soon_s())
         self._show_severities(alarms)

@@ -28,11 +28,12 @@ from gateway.board.words import said
 BACK_MS = 3 * 86_400_000
 WORK_MS = 86_400_000
 GOOD = "good"
+_BESIDE = frozenset({"lane_unused", "toll_reader_failed", "scale_drift"})
 
 
 def is_of_detector(one: AlarmLine) -> bool:
     """Return whether an alarm is about a detector."""
-    return one.kind.startswith("detector_") or one.kind in {"lane_unused", "toll_reader_failed"}
+    return one.kind.startswith(("detector_", "roadside_")) or one.kind in _BESIDE
 
 
 class Detectors:

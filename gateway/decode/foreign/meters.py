@@ -2,7 +2,8 @@
 
 Such a payload is read on any topic of a foreign format, and on the native lanes t and b, where a
 node passes on what its meter says. All of them become ``em3``, also those of single-phase meters,
-since a meter's short lists do not say how many phases it has; water behind a P1 port is ``wtr1``.
+since a meter's short lists do not say how many phases it has; gas and water behind a P1 port are
+``gas1`` and ``wtr1``.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from gateway.decode.foreign.zones import local_time
 from gateway.decode.wire import reject
 from gateway.model import QuarantineReason, Record
 from gateway.ports import Collecting, Decode, DeviceDirectory, Route
+from gateway.profiles import Profile
 
 READERS: Mapping[int, Callable[[bytes], Telegram]] = {
     p1.FIRST_BYTE: p1.read_p1,
@@ -25,7 +27,8 @@ READERS: Mapping[int, Callable[[bytes], Telegram]] = {
 }
 _NATIVE = (p1.FIRST_BYTE, dlms.FLAG, sml.FIRST_BYTE)  # none of them begins a native payload
 _PROFILE = "em3"
-_WATER, _WATER_MEDIA, _WATER_COLUMN = "wtr1", (6, 7, 21), "vol"  # warm, cold, hot: EN 13757-3
+# Profiles of meters behind a P1 port, by M-Bus device type (EN 13757-3); both have column ``vol``.
+_VOLUMES, _VOLUME_COLUMN = {3: "gas1", 6: "wtr1", 7: "wtr1", 21: "wtr1"}, "vol"
 _MEDIA = {3: "gas", 4: "heat", 6: "warmwater", 7: "water", 12: "heat", 21: "hotwater"}
 
 
@@ -35,7 +38,6 @@ class MeterTelegrams:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._profile = options.profiles[_PROFILE]
-        self._water = options.profiles[_WATER]
         self._local = local_time(options.zone)
 
     @property
@@ -62,9 +64,9 @@ class MeterTelegrams:
             time_ms = self._time(telegram, record)
             found.append(Found((device, ""), self._profile, time_ms, (row,)))
         found += [
-            Found((device, _MEDIA[sub.medium]), self._water, sub.time_ms, (row_of_volume,))
+            Found((device, _MEDIA[sub.medium]), volume[0], sub.time_ms, (volume[1],))
             for sub in telegram.sub_meters
-            if (row_of_volume := self._volume(sub)) is not None
+            if (volume := self._volume(sub)) is not None
         ]
         if not found:
             _refuse(telegram)
@@ -94,18 +96,19 @@ class MeterTelegrams:
             return telegram.time_ms
         return self._local(telegram.wall.replace(tzinfo=None).isoformat(), record.received_ms)
 
-    def _volume(self, sub: SubMeter) -> Row | None:
-        """Return the row of a water meter, None where it is of another medium."""
-        index = self._water.column_index(_WATER_COLUMN)
-        if sub.medium not in _WATER_MEDIA or index is None:
+    def _volume(self, sub: SubMeter) -> tuple[Profile, Row] | None:
+        """Return profile and row of a meter of gas or water, None where it is of another medium."""
+        profile = self._options.profiles.get(_VOLUMES.get(sub.medium, ""))
+        index = None if profile is None else profile.column_index(_VOLUME_COLUMN)
+        if profile is None or index is None:
             return None
-        column = self._water.columns[index]
+        column = profile.columns[index]
         convert = converter(sub.register.unit, column.unit, column.scale)
         if convert is None:
             return None
-        row: list[float | None] = [0.0, *[None] * (len(self._water.columns) + 1)]
+        row: list[float | None] = [0.0, *[None] * (len(profile.columns) + 1)]
         row[index + 1] = convert(sub.register.value)
-        return row
+        return profile, row
 
 
 def _refuse(telegram: Telegram) -> Never:

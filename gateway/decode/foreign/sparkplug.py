@@ -13,34 +13,36 @@ without one are named in the event of the birth.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple
+from math import nan
 
 from gateway.decode.foreign.naming import slug
 from gateway.decode.foreign.options import Options
 from gateway.decode.foreign.quantities import Quantities
-from gateway.decode.foreign.rows_out import Found, add_all, event_of, header_of, route_of, topic_of
+from gateway.decode.foreign.rows_out import Found, add_all, event_of, route_of, topic_of
 from gateway.decode.foreign.sparkplug_node import (
     MAX_SHAPES,
     REBIRTH_EVERY_MS,
     SEQ_BITS,
-    Cell,
     Node,
+    Scale,
     Shape,
     Use,
-    cell_of,
     is_number,
-    scaler,
+    with_signs,
 )
-from gateway.decode.foreign.sparkplug_payload import Payload, bd_seq_of, read_payload, rebirth
-from gateway.decode.foreign.sparkplug_shape import shape_of
+from gateway.decode.foreign.sparkplug_payload import (
+    Payload,
+    bd_seq_of,
+    read_payload,
+    rebirth,
+)
+from gateway.decode.foreign.sparkplug_shape import form_of
+from gateway.decode.foreign.sparkplug_topic import NAMESPACE, Topic, parse
 from gateway.decode.wire import reject
-from gateway.model import Lane, QuarantineReason, Record
-from gateway.ports import Collecting, DeviceDirectory
+from gateway.model import QuarantineReason, Record
+from gateway.ports import Collecting, DeviceDirectory, Route
 from gateway.profiles import Profile
 
-_NAMESPACE = "spBv1.0/"
-_TYPES = ("NBIRTH", "DBIRTH", "NDATA", "DDATA", "NDEATH", "DDEATH")
-_NODE_LEVELS, _DEVICE_LEVELS = 4, 5
 _SECTOR = "energy"  # where a node is enrolled whose first message has no column to say it
 
 # Bounds against topics made up without end; what is forgotten is asked for anew.
@@ -50,18 +52,6 @@ _MAX_WISHES = 1000
 _MAX_UNPLACED = 50  # names in the event of a birth
 
 
-class _Topic(NamedTuple):
-    """What a topic says, and the node it speaks of."""
-
-    text: str
-    kind: str
-    device: str  # "" for the node itself
-    named: tuple[str, str]
-    command: str  # topic of commands to the node
-    node: Node
-    base: tuple[str, ...]  # group and node
-
-
 class Sparkplug:
     """Implements ``decode.Foreign`` and ``decode.Asking``. One instance per pipeline."""
 
@@ -69,12 +59,14 @@ class Sparkplug:
         self._options = options
         self._quantities = Quantities(options.profiles)
         self._nodes: OrderedDict[tuple[str, ...], Node] = OrderedDict()
-        self._topics: dict[bytes, _Topic] = {}
+        self._topics: dict[bytes, Topic] = {}
         self._wishes: dict[str, bytes] = {}
+        self._routes: dict[bytes, Route] = {}
+        self._shapes: dict[object, Shape] = {}  # nodes of one kind share them
 
     def takes(self, topic: str) -> bool:
         """Return whether messages of this topic are its own."""
-        return topic.startswith(_NAMESPACE)
+        return topic.startswith(NAMESPACE)
 
     def wishes(self) -> list[tuple[str, bytes]]:
         """Return topics and payloads of commands to be sent, once each: requests for births."""
@@ -95,36 +87,35 @@ class Sparkplug:
         if shape is None or taken is None or taken.seq != (node.seq + 1) & SEQ_BITS:
             self._read(record, topic, directory, out)
             return
-        row: list[float | None] = [None] * shape.width
-        row[0] = 0
-        for (place, scale), value in zip(shape.cells, taken.values, strict=True):
-            row[place] = scale(value)
-        options = self._options
-        route = directory.foreign(topic.text, topic.named, options.org, shape.sector)
-        header = header_of(shape.profile, route, taken.time_ms, shape.lane, record, options)
-        out.add_rows(header, (row,))
+        values = taken.values
+        if shape.signed:
+            values = with_signs(values, shape.signed)
+        route = self._routes.get(name) or self._route(name, topic, shape.sector, directory)
+        head = (
+            route.device_index,
+            taken.time_ms,
+            record.number,
+            record.received_ms,
+            route.is_registered,
+            self._options.max_age_ms(record.source),
+        )
+        out.add_raw(shape, head, tuple(values))
         node.seq = taken.seq
 
-    def _resolve(self, record: Record) -> _Topic:
-        text = topic_of(record)
-        parts = text.split("/")
-        if not _NODE_LEVELS <= len(parts) <= _DEVICE_LEVELS or not all(parts):
-            reject(
-                QuarantineReason.TOPIC, f"not spBv1.0/<group>/<type>/<node>[/<device>]: {text!r}"
-            )
-        _, group, kind, edge, *device = parts
-        if kind not in _TYPES or bool(device) != kind.startswith("D"):
-            reject(QuarantineReason.TOPIC, f"{kind[:16]!r} is no message from a node: {text!r}")
-        base = (group, edge)
-        topic = _Topic(
-            text,
-            kind,
-            device[0] if device else "",
-            (slug(*base, *device), ""),
-            f"{_NAMESPACE}{group}/NCMD/{edge}",
-            self._node(base),
-            base,
-        )
+    def forget_routes(self) -> None:
+        """Ask the directory anew from now on: the registry has changed."""
+        self._routes.clear()
+
+    def _route(self, name: bytes, topic: Topic, sector: str, directory: DeviceDirectory) -> Route:
+        if len(self._routes) >= _MAX_TOPICS:
+            self._routes.clear()
+        route = directory.foreign(topic.text, topic.named, self._options.org, sector)
+        self._routes[name] = route
+        return route
+
+    def _resolve(self, record: Record) -> Topic:
+        names = parse(topic_of(record))
+        topic = Topic(*names, self._node(names.base))
         if len(self._topics) >= _MAX_TOPICS:
             self._topics.clear()
         self._topics[record.topic] = topic
@@ -140,7 +131,7 @@ class Sparkplug:
         return node
 
     def _read(
-        self, record: Record, topic: _Topic, directory: DeviceDirectory, out: Collecting
+        self, record: Record, topic: Topic, directory: DeviceDirectory, out: Collecting
     ) -> None:
         payload = read_payload(record.payload)
         if topic.kind.endswith("BIRTH"):
@@ -154,7 +145,7 @@ class Sparkplug:
         self,
         payload: Payload,
         record: Record,
-        topic: _Topic,
+        topic: Topic,
         directory: DeviceDirectory,
         out: Collecting,
     ) -> None:
@@ -190,7 +181,7 @@ class Sparkplug:
         self,
         payload: Payload,
         record: Record,
-        topic: _Topic,
+        topic: Topic,
         directory: DeviceDirectory,
         out: Collecting,
     ) -> None:
@@ -216,14 +207,14 @@ class Sparkplug:
             topic.node.is_born = False
             topic.node.seq = -1
 
-    def _all_of(self, topic: _Topic) -> list[tuple[str, str]]:
+    def _all_of(self, topic: Topic) -> list[tuple[str, str]]:
         return [topic.named, *((slug(*topic.base, one), "") for one in sorted(topic.node.devices))]
 
     def _data(
         self,
         payload: Payload,
         record: Record,
-        topic: _Topic,
+        topic: Topic,
         directory: DeviceDirectory,
         out: Collecting,
     ) -> None:
@@ -247,15 +238,15 @@ class Sparkplug:
         elif len(found) == 1 and node.is_born:
             self._remember(uses, found[0], record, node)
 
-    def _follow(self, seq: int, record: Record, topic: _Topic) -> int:
+    def _follow(self, seq: int, record: Record, topic: Topic) -> int:
         missing = topic.node.advance(seq)
         if missing:
             self._ask(topic, record)
         return missing
 
-    def _found(self, uses: Sequence[Use], time_ms: int, topic: _Topic) -> list[Found]:
+    def _found(self, uses: Sequence[Use], time_ms: int, topic: Topic) -> list[Found]:
         """Return rows: one for each profile, time and lane."""
-        rows: dict[tuple[str, int, bool], tuple[Profile, list[float | None]]] = {}
+        rows: dict[tuple[str, int, bool], tuple[Profile, list[float]]] = {}
         for use in uses:
             place, metric = use.known.place, use.metric
             if place is None or not (use.value is None or is_number(use.value)):
@@ -263,10 +254,10 @@ class Sparkplug:
             at_ms = metric.time_ms or time_ms
             key = place.profile.name, at_ms, metric.is_historical
             if key not in rows:
-                rows[key] = place.profile, [0.0, *[None] * (len(place.profile.columns) + 1)]
+                rows[key] = place.profile, [0.0, *[nan] * (len(place.profile.columns) + 1)]
             if isinstance(use.value, int | float):
                 datatype = metric.datatype or use.known.datatype
-                rows[key][1][place.index] = scaler(place, datatype)(use.value)
+                rows[key][1][place.index] = Scale.of(place, datatype).apply(use.value)
         return [
             Found(topic.named, profile, at_ms, (row,), is_historical)
             for (_, at_ms, is_historical), (profile, row) in rows.items()
@@ -274,24 +265,28 @@ class Sparkplug:
 
     def _remember(self, uses: Sequence[Use], found: Found, record: Record, node: Node) -> None:
         """Read the next message of this form at once, where it is plain enough."""
-        cells: list[Cell] = []
-        for use in uses:
-            cell = cell_of(use)
-            if cell is None:
-                return
-            cells.append(cell)
-        take = shape_of(record.payload)
-        if take is None or take(record.payload) is None:
+        if found.is_backlog or not all(is_number(use.value) for use in uses):
             return
-        if len(node.shapes) >= MAX_SHAPES:
-            node.shapes.clear()
-        lane = Lane.BACKLOG.value if found.is_backlog else Lane.TELEMETRY.value
-        profile = found.profile
-        node.shapes[record.topic, len(record.payload)] = Shape(
-            take, profile.name, profile.sector, len(profile.columns) + 2, cells, lane
+        form = form_of(record.payload)
+        if form is None or form(record.payload) is None:
+            return
+        scales = tuple(
+            Scale.of(use.known.place, use.metric.datatype or use.known.datatype)
+            for use in uses
+            if use.known.place is not None
         )
+        if len(scales) != len(uses):
+            return  # a metric without column
+        if max(len(self._shapes), len(node.shapes)) >= MAX_SHAPES:
+            self._shapes.clear()
+            node.shapes.clear()
+        key = form.key, found.profile.name, scales
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = self._shapes[key] = Shape(form, found.profile, scales)
+        node.shapes[record.topic, len(record.payload)] = shape
 
-    def _ask(self, topic: _Topic, record: Record) -> None:
+    def _ask(self, topic: Topic, record: Record) -> None:
         """Wish for a birth of the node, once a minute at the most."""
         node = topic.node
         if (

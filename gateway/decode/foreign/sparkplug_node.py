@@ -1,26 +1,67 @@
 """What is known of a Sparkplug edge node: what its births named, where ``seq`` stands."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, nan
 from typing import NamedTuple, cast
+
+import numpy as np
+from typing_extensions import override
 
 from gateway.decode.foreign.quantities import Place, Quantities
 from gateway.decode.foreign.sparkplug_payload import SIGNED_TYPES, Metric, Value, signed
-from gateway.decode.foreign.sparkplug_shape import Take
+from gateway.decode.foreign.sparkplug_shape import Form
 from gateway.decode.wire import MAX_INT, reject
-from gateway.model import QuarantineReason
+from gateway.model import FloatArray, QuarantineReason
+from gateway.profiles import Profile
 
 SEQ_BITS = 255  # seq counts 0…255 and begins anew (§6.4.5)
 REBIRTH_EVERY_MS = 60_000  # a node that does not answer is not asked with every message
-MAX_SHAPES = 64  # of a node: a form is a list of metrics, and each device has a few
+MAX_SHAPES = (
+    1024  # of a node, and of all: a form is a list of metrics, and a kind of node has a few
+)
 _MAX_KNOWN = 65_536  # metrics of one node; what an attacker's births could name
 _FLOAT_TYPE = 9
 # Values are rounded to parts of a column's scaled unit: what floating point leaves behind is
 # smaller (941481.3999999999), what a sensor resolves larger. Single precision has seven digits.
 _PARTS, _SINGLE_PARTS = 1e6, 1e3
 
-Cell = tuple[int, Callable[[float], float | None]]
+
+class Scale(NamedTuple):
+    """The way from a metric's number to its column's; the same for one value and for many."""
+
+    index: int  # in a row
+    factor: float
+    parts: float  # of a scaled unit that are kept
+    most: float  # from here on parts are no longer exact
+    datatype: int
+
+    @classmethod
+    def of(cls, place: Place, datatype: int) -> "Scale":
+        """Return the scale of a metric of that type."""
+        factor = float(place.convert(1) or 0.0)
+        parts = _SINGLE_PARTS if datatype == _FLOAT_TYPE else _PARTS
+        return cls(place.index, factor, parts, MAX_INT / parts / max(factor, 1.0), datatype)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether integers come as two's complement."""
+        return self.datatype in SIGNED_TYPES
+
+    def apply(self, raw: float) -> float:
+        """Return the number of the column; not finite is NaN, not measured.
+
+        Raises:
+            RejectedError: ``limit``, no column could hold it.
+        """
+        if -self.most < raw < self.most:
+            return round(raw * (self.factor * self.parts)) / self.parts
+        if not isfinite(raw):
+            return nan
+        value = raw * self.factor
+        if not -MAX_INT <= value <= MAX_INT:
+            reject(QuarantineReason.LIMIT, f"{raw} is beyond 2**53")
+        return value
 
 
 class Known(NamedTuple):
@@ -32,15 +73,35 @@ class Known(NamedTuple):
     place: Place | None
 
 
-class Shape(NamedTuple):
-    """How the next message of a form becomes a row."""
+class Shape:
+    """How messages of a form become rows of a profile; implements ``ports.Raw``."""
 
-    take: Take
-    profile: str
-    sector: str
-    width: int
-    cells: Sequence[Cell]
-    lane: str
+    def __init__(self, form: Form, profile: Profile, scales: Sequence[Scale]) -> None:
+        self.take = form
+        self.profile, self.sector = profile.name, profile.sector
+        self.count = len(scales)
+        self.signed = [(at, scale.datatype) for at, scale in enumerate(scales) if scale.is_signed]
+        self._width = len(profile.columns) + 2
+        self._places = [scale.index for scale in scales]
+        self._factors = np.array([scale.factor for scale in scales])
+        self._parts = np.array([scale.parts for scale in scales])
+        self._most = np.array([scale.most for scale in scales])
+
+    @override
+    def __repr__(self) -> str:
+        """Return what it is, for people."""
+        return f"Shape({self.profile}, {self.count} metrics)"
+
+    def rows(self, values: FloatArray) -> FloatArray:
+        """Return rows [0, value…, status] in scaled units; ``values`` has shape (n, count)."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            exact = np.rint(values * (self._factors * self._parts)) / self._parts
+            scaled = np.where(np.abs(values) < self._most, exact, values * self._factors)
+        scaled[~np.isfinite(values)] = np.nan
+        table = np.full((len(values), self._width), np.nan)
+        table[:, 0] = 0
+        table[:, self._places] = scaled
+        return table
 
 
 class Use(NamedTuple):
@@ -129,41 +190,15 @@ class Node:
         return missing
 
 
-def cell_of(use: Use) -> Cell | None:
-    """Return how raw numbers of a metric become its column's; None where it has none."""
-    place = use.known.place
-    if place is None or not is_number(use.value):
-        return None
-    datatype = use.metric.datatype or use.known.datatype
-    return place.index, scaler(place, datatype)
-
-
 def is_number(value: Value) -> bool:
     """Return whether a value can be one of a column."""
     return type(value) is int or type(value) is float
 
 
-def scaler(place: Place, datatype: int) -> Callable[[float], float | None]:
-    """Return the way from a metric's number to its column's; not finite is not measured.
-
-    The function raises RejectedError (``limit``) for what no column could hold.
-    """
-    factor = place.convert(1) or 0.0
-    parts = _SINGLE_PARTS if datatype == _FLOAT_TYPE else _PARTS
-    times = factor * parts
-    most = MAX_INT / parts / max(factor, 1.0)  # where the parts are no longer exact
-    is_signed = datatype in SIGNED_TYPES
-
-    def scale(raw: float) -> float | None:
-        if is_signed and type(raw) is int:
-            raw = cast("int", signed(raw, datatype))
-        if -most < raw < most:
-            return round(raw * times) / parts
-        if not isfinite(raw):
-            return None
-        value = raw * factor
-        if not -MAX_INT <= value <= MAX_INT:
-            reject(QuarantineReason.LIMIT, f"{raw} is beyond 2**53")
-        return value
-
-    return scale
+def with_signs(values: Sequence[float], places: Sequence[tuple[int, int]]) -> Sequence[float]:
+    """Return numbers with those of signed types made what they mean."""
+    found = list(values)
+    for at, datatype in places:
+        if type(found[at]) is int:
+            found[at] = cast("int", signed(found[at], datatype))
+    return found

@@ -6,12 +6,19 @@ So the first message of a form is read field by field, and what it was made of b
 (another metric, another length, a null) does not fit, and is read field by field again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from struct import Struct
 from typing import NamedTuple
 
-from gateway.decode.foreign.protobuf import BYTES, FIXED32, FIXED64, VARINT, read_varint
+from gateway.decode.foreign.protobuf import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    VARINT,
+    read_varint,
+    write_varint,
+)
 from gateway.errors import RejectedError
 
 _TIMESTAMP, _METRICS, _SEQ = 1, 2, 3
@@ -35,10 +42,7 @@ class _Piece(NamedTuple):
     raw: bytes
 
 
-Take = Callable[[bytes], Taken | None]
-
-
-def shape_of(data: bytes) -> Take | None:
+def form_of(data: bytes) -> "Form | None":
     """Return what takes messages of this one's form apart; None where it is not plain enough.
 
     ``data`` is known to be a good payload: one number a metric, all of one time.
@@ -54,61 +58,62 @@ class _NotPlainError(Exception):
     pass
 
 
-class _Form:
-    """One ``struct`` and what must be constant in it; calling it is ``Take``."""
-
-    __slots__ = (
-        "_consts",
-        "_layout",
-        "_others",
-        "_sequence",
-        "_time",
-        "_values",
-        "_varints",
-        "_wanted",
-    )
+class Form:
+    """One ``struct``, and what must be constant in a message; two of one ``key`` do the same."""
 
     def __init__(
         self, pieces: Sequence[_Piece], consts: Sequence[int], values: Sequence[int]
     ) -> None:
-        self._layout = Struct("<" + "".join(piece.code for piece in pieces))
+        layout = "<" + "".join(piece.code for piece in pieces)
+        self._unpack = Struct(layout).unpack
         self._consts, self._values = itemgetter(*consts), itemgetter(*values)
         self._wanted = tuple(pieces[at].raw for at in consts)
-        self._time, *self._others = (at for at, one in enumerate(pieces) if one.kind == _TIME)
+        self.key = layout, self._wanted
+        times = [at for at, one in enumerate(pieces) if one.kind == _TIME]
+        self._time = times[0]
+        # once more the first, so that there are two and itemgetter gives a tuple
+        self._times = itemgetter(*times, times[0])
         sequences = [at for at, one in enumerate(pieces) if one.kind == _SEQUENCE]
         self._sequence = sequences[0] if sequences else -1
         self._varints = [at for at, place in enumerate(values) if pieces[place].code[-1] == "s"]
 
     def __call__(self, data: bytes) -> Taken | None:
         """Return what a message holds; None where it is of another form."""
-        found = self._layout.unpack(data)  # of one length: it is part of the key
+        found = self._unpack(data)  # of one length: it is part of the key
         if self._consts(found) != self._wanted:
             return None
         time = found[self._time]
-        for at in self._others:
-            if found[at] != time:
-                return None
-        numbers = list(self._values(found))
-        for at in self._varints:
-            numbers[at] = _number(numbers[at])
+        times = self._times(found)
+        if times.count(time) != len(times):
+            return None
+        numbers = self._values(found)
+        if self._varints:
+            numbers = list(numbers)
+            for at in self._varints:
+                number = numbers[at] = _number(numbers[at])
+                if number < 0:
+                    return None
         time_ms = _number(time)
-        seq = _number(found[self._sequence]) if self._sequence >= 0 else -1
-        if time_ms < 0 or seq < -1 or (self._varints and _BROKEN in numbers):
+        seq = -1
+        if self._sequence >= 0:
+            seq = _SEQUENCES.get(found[self._sequence], _BROKEN)
+        if time_ms < 0 or seq < -1:
             return None
         return Taken(time_ms, seq, numbers)
 
 
-def _compile(pieces: Sequence[_Piece]) -> Take | None:
+def _compile(pieces: Sequence[_Piece]) -> Form | None:
     consts, values = (
         [at for at, piece in enumerate(pieces) if piece.kind == kind] for kind in (_CONST, _VALUE)
     )
     # itemgetter of one place returns no tuple; and such a message is short enough as it is
     if min(len(consts), len(values)) < 2 or not any(one.kind == _TIME for one in pieces):  # noqa: PLR2004
         return None
-    return _Form(pieces, consts, values)
+    return Form(pieces, consts, values)
 
 
 _BROKEN = -2  # no varint: its bytes say that it ends elsewhere
+_SEQUENCES = {write_varint(seq): seq for seq in range(256)}
 
 
 def _number(raw: bytes) -> int:

@@ -252,7 +252,8 @@ class TransportEngine:
         if self._feed.slots.is_closed(live.state.next_ms, now_ms):
             return []
         assert self._book is not None  # noqa: S101  # taken up
-        return [*self._publisher.live(live), *self._assets.lines(live, self._book, now_ms)]
+        books = self._book, self._roadside.book
+        return [*self._publisher.live(live), *self._assets.lines(live, books, now_ms)]
 
     def _work_on(self, began_s: float, now_ms: int) -> list[Result]:
         """Work out quarters of an hour while there is time."""

@@ -71,6 +71,10 @@ class Words:
         ]
         return np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
 
+    def known(self, device_index: IntArray) -> BoolArray:
+        """Return which devices have a name."""
+        return np.array([self._roster.knows(one) for one in device_index.tolist()], np.bool_)
+
     def gates(self, device_index: IntArray) -> dict[str, dict[int, bool]]:
         """Return all gates of the sites that these devices are gates of: which of them lead in."""
         if self._registry is None:

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from hypothesis import settings
 
-from gateway.config.foreign import ForeignSection
 from gateway.decode import Collector, Decoders
-from gateway.decode.foreign import build_foreign
+from gateway.decode.foreign.options import Options
+from gateway.decode.foreign.rooms import ANYWHERE, ROOMS, last_resort
+from gateway.decode.foreign.sniff import Sniffer
 from gateway.errors import RejectedError
 from gateway.model import Event, Record
 from gateway.profiles import load_profiles
@@ -35,8 +36,11 @@ class Rig:
     """Decoders that remember births, as in a pipeline."""
 
     def __init__(self, zone: str | None = None) -> None:
-        section = ForeignSection(zone=zone)
-        self.decoders = Decoders(PROFILES, foreign=build_foreign(section, PROFILES))
+        # as ``build_foreign`` does, but for the mapping files: they take a second to compile
+        options = Options(PROFILES, (), zone, "site")
+        rooms = [one for build in ROOMS.values() for one in build(options)]
+        last = last_resort(ANYWHERE, options, Sniffer([]))
+        self.decoders = Decoders(PROFILES, foreign=(*rooms, *last))
         self.directory = Directory(None, enrols=True, max_devices=10_000, rows=[])
         self.events: list[Event] = []
         self.number = 0

@@ -100,7 +100,7 @@ def test_the_sequence_begins_anew_after_255(rig: Rig) -> None:
 def test_devices_share_the_sequence_and_the_aliases_of_their_node(rig: Rig) -> None:
     birth = payload([M(20.5, FLOAT, "Outside/Temperature", 100, "degC")], seq=1)
     (row,) = rig.send(f"{BASE}/DBIRTH/edge1/th1", birth)
-    assert (row.device, row.profile, row.values) == ("plant-edge1-th1", "env1", {"temp": 20.5})
+    assert (row.device, row.profile, row.values) == ("plant-edge1-th1", "clim1", {"temp": 20.5})
     data = payload([M(21.5, FLOAT, alias=100)], seq=2)
     (row,) = rig.send(f"{BASE}/DDATA/edge1/th1", data)
     assert row.values == {"temp": 21.5}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.model import Quality, ReadingBatch
+from gateway.model import Quality, ReadingBatch, Reason
 from gateway.ports import DeviceRow
 from tests.unit.transport.desk import MORNING_MS, Highway
 from tests.unit.transport.rig import NAN
@@ -264,3 +264,84 @@ def test_a_scale_that_weighs_more_than_it_did_is_told_after_a_week(road: Highway
     (after,) = road.alarms("scale_drift")
     assert after.raised_ms == alarm.raised_ms
     assert after.cleared_ms
+
+
+# -- who is not well --
+
+
+def passing(number: int) -> list[float]:
+    """A vehicle as a radar sees it: speed, length, class, direction, gap, duration, lane."""
+    return [800 + number % 37, 42 + number % 5, 2, 1, 300, 280 + number % 41, 1]
+
+
+def hour_of(road: Highway, day: int, minutes: range) -> None:
+    """Let a vehicle pass in every minute, and the hour be summed up."""
+    first = day * 24 * 60
+    rows = [(first + minute, passing(first + minute)) for minute in minutes]
+    at(road, first + minutes.stop)
+    road.send(rows_of("pv1", RADAR, rows))
+    road.go(2)
+    at(road, first + 61)
+    road.go(8)
+
+
+def test_a_radar_is_silent_when_twenty_vehicles_were_due_and_until_one_is_seen(
+    road: Highway,
+) -> None:
+    for day in range(3):
+        hour_of(road, day, range(60))
+    day_min = 3 * 24 * 60
+    at(road, day_min + 10)
+    road.send(rows_of("pv1", RADAR, [(day_min + k, passing(k)) for k in range(10)]))
+    road.go(2)
+    at(road, day_min + 28)  # one a minute was due since minute 9
+    road.go(35)
+    assert not road.alarms("roadside_no_data")
+    at(road, day_min + 30)
+    road.go(35)
+    (alarm,) = road.alarms("roadside_no_data")
+    assert (alarm.place, alarm.cleared_ms) == ("device:radar-1", 0)
+    assert alarm.raised_ms == MORNING_MS + (day_min + 9) * MINUTE_MS
+    road.start()
+    road.go(35)
+    assert road.alarms("roadside_no_data") == [alarm]  # a new life accuses nobody again
+    at(road, day_min + 40)
+    road.send(rows_of("pv1", RADAR, [(day_min + 39, passing(39))]))
+    road.go(35)
+    (after,) = road.alarms("roadside_no_data")
+    assert after.cleared_ms == MORNING_MS + (day_min + 39) * MINUTE_MS
+
+
+def test_the_same_vehicle_twenty_times_and_three_impossible_ones(road: Highway) -> None:
+    at(road, 30)
+    road.send(rows_of("pv1", RADAR, [(k, passing(3)) for k in range(20)]))
+    road.go(35)
+    (stuck,) = road.alarms("roadside_no_change")
+    assert stuck.raised_ms == MORNING_MS
+    rows = rows_of("pv1", RADAR, [(30 + k, passing(k)) for k in range(3)])
+    rows.reasons[:] = int(Reason.HIGH_LOW)
+    road.send(rows)
+    road.go(35)
+    (odd,) = road.alarms("roadside_impossible")
+    assert (odd.raised_ms, odd.cleared_ms) == (MORNING_MS + 30 * MINUTE_MS, 0)
+    assert road.alarms("roadside_no_change")[0].cleared_ms
+    at(road, 40)
+    road.send(rows_of("pv1", RADAR, [(39, passing(7))]))
+    road.go(35)
+    assert road.alarms("roadside_impossible")[0].cleared_ms == MORNING_MS + 39 * MINUTE_MS
+
+
+def test_a_weather_station_is_silent_after_three_of_its_intervals(road: Highway) -> None:
+    def sky(minute: int) -> tuple[float, list[float]]:
+        return minute, [100, 0, -800, 250 + minute, 700, 100, 160, 20, 30, 90, 12_000, 10_090]
+
+    at(road, 41)
+    road.send(rows_of("env1", SKY, [sky(minute) for minute in (0, 10, 20, 30, 40)]))
+    road.go(2)
+    at(road, 69)
+    road.go(35)
+    assert not road.alarms("roadside_no_data")
+    at(road, 71)
+    road.go(35)
+    (alarm,) = road.alarms("roadside_no_data")
+    assert (alarm.place, alarm.raised_ms) == ("device:env-1", MORNING_MS + 40 * MINUTE_MS)
