@@ -37,7 +37,7 @@ test: $(DEV) servers ## All tests, against real Mosquitto, InfluxDB and Victoria
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-firmware: $(DEV) servers ## The firmware's tests alone, under CPython and MicroPython
-	$(BIN)/python -m pytest -q tests/firmware
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/firmware
 
 soak: $(DEV) servers ## The same tests with the full counts of the acceptance list (about an hour)
 	INFRAGATE_SOAK=1 $(BIN)/python -m pytest -q --timeout=3600
