@@ -1,6 +1,7 @@
 """CSV tables, captures and logs: line by line."""
 
 import json
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,7 +52,7 @@ COUNTER = {
 }
 
 
-def layout(form: dict[str, object], **changes: object) -> Layout:
+def layout(form: Mapping[str, object], **changes: object) -> Layout:
     return Layout.model_validate({**form, **changes})
 
 
