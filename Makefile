@@ -7,7 +7,7 @@ RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
 .PHONY: demo test test-firmware firmware bench bench-decode bench-city bench-firmware bench-store lint soak
-.PHONY: servers clean lock score-energy score-transport
+.PHONY: dashboards test-boards servers clean lock score-energy score-transport
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -37,10 +37,17 @@ test: $(DEV) servers ## All tests, against real Mosquitto, InfluxDB and Victoria
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-firmware: $(DEV) servers ## The firmware's tests alone, under CPython and MicroPython
-	$(BIN)/python -m pytest -q tests/firmware
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/firmware
 
 soak: $(DEV) servers ## The same tests with the full counts of the acceptance list (about an hour)
 	INFRAGATE_SOAK=1 $(BIN)/python -m pytest -q --timeout=3600
+
+dashboards: $(DEV) ## Write all Grafana boards, data sources and alerts anew from their specification
+	$(BIN)/python -m dashboards
+
+test-boards: $(DEV) servers ## Boards and alerts: all queries, a city, drawn by Grafana's components (npm)
+	$(BIN)/python -m tests.support.boards.drawing
+	$(BIN)/python -m pytest -q tests/boards
 
 firmware: $(DEV) ## Images for every board, with their sizes (build/firmware)
 	$(BIN)/python -m firmware.tools.build

@@ -63,12 +63,15 @@ class InfluxQL:
         query = influxql.rows(
             events.measurement, (events.field, events.title, *events.text), events.where
         )
-        return {
+        target = {
+            "refId": "Anno",
+            "rawQuery": True,
             "fromAnnotations": True,
             "query": query,
             "textColumn": events.title,
             "tagsColumn": ",".join(events.text),
         }
+        return {"target": target}
 
     @staticmethod
     def _target(query: str, form: str, alias: str) -> Target:

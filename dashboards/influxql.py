@@ -59,8 +59,7 @@ def _place(ask: Ask) -> tuple[str, tuple[str, ...], tuple[Match, ...]]:
 
 def _select(ask: Ask, whats: dict[str, Expression], every: list[str]) -> str:
     fields = list(dict.fromkeys(one for what in whats.values() for one in _fields(what)))
-    points = [f'"{fields[0].name}" {one}' for one in ask.points.conditions()] if ask.points else []
-    where = " AND ".join([*_matches(ask.where), *points, "$timeFilter"])
+    where = " AND ".join([*_matches(ask.where), "$timeFilter"])
     series = identity(ask.measurement)
     if not _is_nested(ask, fields, series):
         shown = _shown(whats, {one: _in_time(one) for one in fields})

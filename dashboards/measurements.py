@@ -67,18 +67,18 @@ MEASUREMENTS: dict[str, Measurement] = {
         "level place area rule", "1d", "share coverage verdict meters meters_that_keep"
     ),
     "meter_compliance": _of("device org area rule", "1d", "share coverage verdict"),
-    "voltage_violation": _of("device level place area kind", "1m", "worst_pu duration_s"),
+    "voltage_violation": _of("device level place area kind", "1m", "worst_pu duration_s withdrawn"),
     "grid_outage": _of("level place area", "1m", "customers dark share"),
-    "meter_interruption": _of("device org area", "1m", "open minutes"),
+    "meter_interruption": _of("device org area", "1m", "ended minutes withdrawn"),
     "grid_reliability": _of(
         "level place area",
         "1d",
         "customers sustained momentary saidi_min saifi caidi_min maifi",
     ),
     "loss_suspect": _of(
-        "device org area",
+        "device org area level place",
         "1h",
-        "rank score hidden_wh share transformer_excess_wh_per_day",
+        "rank confidence_sigmas hidden_wh share missing_wh",
     ),
     # meters
     "meter_interval": _of("device org area", "30m", "import_wh export_wh quality method"),
@@ -87,9 +87,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         "1d",
         "import_wh export_wh demand_w power_factor open_slots held_slots ready",
     ),
-    "billing_ready": _of(
-        "level place area", "15m", "meters ready share open_slots held_slots missing_days"
-    ),
+    "billing_ready": _of("level place area", "1h", "meters ready share open_slots held_slots"),
     "billing_curve": _of("level place area", "1h", "meters share"),
     # roads
     "road_state": _of("level place area", "5m", _ROAD),
@@ -140,7 +138,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "alarm_open": _of(
         "domain area", "1m", "note warning serious critical open", ("domain", "area")
     ),
-    "device_event": _of("device org area", "1m", "code"),
+    "device_event": _of("device org area event", "1m", "code"),
     "fleet_state": _of(
         "sector area",
         "1m",
@@ -154,7 +152,10 @@ MEASUREMENTS: dict[str, Measurement] = {
         ("sector", "area"),
     ),
     "site_info": _of(
-        "level place area parent sector title", "1h", "lat lon rating_va", ("level", "place")
+        "level place area parent title org sector",
+        "1h",
+        "number lat lon rating_va",
+        ("level", "place"),
     ),
     "gateway_self": _of(
         "source event child reason domain sink kind sector state",

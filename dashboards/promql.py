@@ -60,10 +60,7 @@ def _arithmetic(ask: Ask, what: Expression, window: str) -> str:
 
 def _reduced(ask: Ask, field: Field, window: str) -> str:
     metric = _metric(ask.measurement, field.name, ask.where)
-    if ask.points is not None:  # seen at each minute: right for max, min and last, not for counts
-        metric = f"({_within(metric, ask.points)})[{window}:1m]"
-        course = f"{_TIME[field.time]}({metric})"
-    elif field.time == "rate":
+    if field.time == "rate":
         course = f"rate({metric}[$__rate_interval])"
     else:
         course = f"{_TIME[field.time]}({metric}[{window}])"

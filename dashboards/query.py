@@ -75,7 +75,6 @@ class Ask:
         by: tags that tell the answers apart; none: one answer.
         where: all of these hold.
         only: of the series of a group those whose (one) field, reduced over time, lies in it.
-        points: of each series the points whose (one) field lies in it.
         top: how many groups are wanted, the largest (negative: the smallest); None: all.
     """
 
@@ -84,7 +83,6 @@ class Ask:
     by: tuple[str, ...] = ()
     where: tuple[Match, ...] = ()
     only: Band | None = None
-    points: Band | None = None
     top: int | None = None
 
     def fields(self) -> list[Field]:
@@ -102,10 +100,6 @@ class Ask:
     def keeping(self, low: float | None = None, high: float | None = None) -> "Ask":
         """Return the question about those series of a group whose value is from low to high."""
         return replace(self, only=Band(low, high))
-
-    def counting(self, low: float | None = None, high: float | None = None) -> "Ask":
-        """Return the question about those points whose value is from low to high."""
-        return replace(self, points=Band(low, high))
 
 
 def _fields(what: Expression) -> Iterator[Field]:

@@ -74,7 +74,7 @@ class Annunciator:
     ) -> None:
         self._book, self._people, self._store, self._senses = book, people, store, senses
         self._clock, self._stats = clock, stats
-        self._own, self._calls = OwnDesk(book), Calls()
+        self._own, self._calls = OwnDesk(book, clock()), Calls()
         self._words = words
         self._marks = (words, senses.findings.number)
         self._unwritten: AlarmStep | None = None
@@ -105,22 +105,23 @@ class Annunciator:
             book.see(domain, rows, now_ms, policy)
         if news.vanished is not None:
             book.lose(news.vanished, now_ms, policy)
-        book.see(DOMAIN, self._own_rows(now_ms), now_ms, policy)
+        book.see(DOMAIN, self._own_rows(now_ms, policy), now_ms, policy)
         if book.refused and len(book.open) < _ROOM_AGAIN * policy.max_open:
             book.refused = findings.number = 0
         book.settle(now_ms, policy)
         self._people.suppress(now_ms)
-        return book.take_step(self._words, findings.number)
+        # while some were turned away, the next life reads everything again
+        return book.take_step(self._words, 0 if book.refused else findings.number)
 
     def _sector_rows(self) -> list[RowKey]:
         return [key for key in self._book.lasting() if key[0] != DOMAIN]
 
-    def _own_rows(self, now_ms: int) -> list[Alarm]:
+    def _own_rows(self, now_ms: int, policy: AlarmPolicy) -> list[Alarm]:
         conditions = self._senses.conditions(self._own)
         if self._book.refused:
             evidence = {"refused": self._book.refused, "open": len(self._book.open)}
             conditions.append(Condition("alarm_flood", "gateway:alarms", 3, evidence))
-        return self._own.rows(conditions, now_ms)
+        return self._own.rows(conditions, now_ms, policy)
 
     def _call(self, step: AlarmStep) -> None:
         """Tell monitors; after a restart of ours or of a broker everything."""

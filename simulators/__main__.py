@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from simulators.city.command import add_city, run_city
-from simulators.commands import attack, chaos, load, network
+from simulators.commands import attack, chaos, foreign, load, network
 from simulators.fleet import Fleet, Plan
 from simulators.parent import die_with
 from simulators.replay import replay
@@ -30,6 +30,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, tuple[Command, str]] = {
     "load": (cast("Command", load), "as many messages as you ask for, and latencies"),
+    "foreign": (cast("Command", foreign), "plugs, meters and lanes in formats of other makers"),
     "network": (cast("Command", network), "a bad network in front of any server"),
     "chaos": (cast("Command", chaos), "kills and faults for a gateway of its own, and a verdict"),
     "attack": (

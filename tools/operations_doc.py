@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo  # noqa: E402
 
 from gateway.api.glossary import METRICS  # noqa: E402
 from gateway.config import (  # noqa: E402
+    AlarmsSection,
     BrokerSource,
     EnergySection,
     ForeignSection,
@@ -29,6 +30,7 @@ from gateway.config import (  # noqa: E402
     TransportSection,
     ValidationSection,
 )
+from gateway.config.http import OperatorSection  # noqa: E402
 from tools.generated import with_parts  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "operations.md"
@@ -39,10 +41,12 @@ SECTIONS: dict[str, type[Section]] = {
     '[[source]] type = "broker"': BrokerSource,
     "[validation]": ValidationSection,
     "[http]": HttpSection,
+    "[[http.operator]]": OperatorSection,
     "[registry]": RegistrySection,
     "[energy]": EnergySection,
     "[transport]": TransportSection,
     "[foreign]": ForeignSection,
+    "[alarms]": AlarmsSection,
     "[[sink]]": SinkSection,
 }
 _TLS = {
@@ -104,9 +108,14 @@ MEANINGS: dict[str, dict[str, str]] = {
     "[http]": {
         "listen": "API and board",
         **_TLS,
-        "token": "bearer token, `{ file = … }` or `{ env = … }`; needed beyond loopback",
+        "token": "of who may look, `{ file = … }` or `{ env = … }`; needed beyond loopback",
+        "operator": "who may do more than look, a block each",
         "insecure": "beyond loopback without TLS or token",
         "board": "serve the board at `/`",
+    },
+    "[[http.operator]]": {
+        "name": "stands beside what he acknowledged",
+        "token": "his own, `{ file = … }` or `{ env = … }`",
     },
     "[registry]": {
         "file": "devices, sites, topology; TOML or CSV",
@@ -126,7 +135,14 @@ MEANINGS: dict[str, dict[str, str]] = {
         "families": "names in the table there; empty: all",
         "mappings": "folder of further mapping files, default `mappings` in `data_dir`; they win",
         "zone": "of times without offset; without it the gateway stamps such readings, graded so",
+        "announce": "tell Home Assistant of all devices, by its discovery messages",
         "org": "of devices that no registry file names",
+    },
+    "[alarms]": {
+        "enabled": "run the annunciator",
+        "listener": "tell monitors of listeners over MQTT",
+        "broker": "publish alarms at brokers, which see to it themselves who may read",
+        "org": "in the topic of what belongs to no organisation: the gateway's own alarms",
     },
     "[[sink]]": {
         "name": "its own; metric label and name of its cursor",
@@ -167,6 +183,8 @@ def _default(field: FieldInfo) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, int):
         return f"{value:,}"
+    if value == ():
+        return "none"
     return "up lanes" if isinstance(value, tuple) else f"`{value}`"
 
 

@@ -7,7 +7,8 @@ from dashboards.spec import Text
 
 T = Text
 _HOUR = 3600
-TAMPER_CODES = (40, 48)  # DLMS: terminal cover removed (40) to meter opened (44), magnet (42), …
+# DLMS: covers, magnetic field, fraud attempt, module removed (policies/loss has the same)
+TAMPER_CODES = "(40|42|44|46|48|103|113|123|133)"
 
 ENERGY = (
     Alert(
@@ -140,7 +141,7 @@ ENERGY = (
     Alert(
         "tamper",
         T("Meters tampered with", "Tác động vào công tơ"),
-        ask("device_event", Field("code", "max", "count"), "area").counting(*TAMPER_CODES),
+        ask("device_event", Field("code", "count", "sum"), "area", event=TAMPER_CODES),
         _HOUR,
         (None, 2.5),
         0,
@@ -148,9 +149,9 @@ ENERGY = (
         "losses",
         "who",
         T(
-            "Three meters of an area and more report covers or magnets within an hour. 1. A crew at"
+            "Three and more reports of covers or magnets of an area within an hour. 1. A crew at"
             " work? Ask. 2. Else send somebody now: events name the meters (API: events).",
-            "Từ ba công tơ trong khu vực báo mở nắp hoặc từ trường trong một giờ. 1. Có đội công tác?"
+            "Từ ba lần báo mở nắp hoặc từ trường trong khu vực trong một giờ. 1. Có đội công tác?"
             " Hỏi lại. 2. Nếu không: cử người ngay; sự kiện nêu rõ công tơ (API: events).",
         ),
     ),

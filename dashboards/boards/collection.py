@@ -190,7 +190,7 @@ BOARD = Board(
                         ),
                     ),
                     _COMPLETE,
-                    every="15m",
+                    every="1h",
                 ),
                 table(
                     "not_ready",

@@ -195,10 +195,10 @@ BOARD = Board(
                 course(
                     "speed",
                     say(
-                        "Mean speed and occupancy",
-                        "Tốc độ trung bình và độ chiếm dụng",
-                        "For a detector: slow with high occupancy is a queue, fast with it a fault.",
-                        "Với đầu dò: chậm và chiếm dụng cao là ùn tắc, nhanh mà cao là lỗi.",
+                        "Mean speed",
+                        "Tốc độ trung bình",
+                        "For a detector: how fast do they drive? Slow is a queue, jumping about a fault.",
+                        "Với đầu dò: xe chạy nhanh chậm ra sao? Chậm là ùn tắc, nhảy lung tung là lỗi.",
                     ),
                     _lines(("tl1", mean("v_mean"), T("speed", "tốc độ"))),
                     Look("velocitykmh", 0),

@@ -101,8 +101,8 @@ BOARD = Board(
                     say(
                         "Unexplained energy",
                         "Điện năng không giải thích được",
-                        "How much is it in this time?",
-                        "Trong khoảng này là bao nhiêu?",
+                        "How much is it in this time? Worth a crew, or a calibration?",
+                        "Trong khoảng này là bao nhiêu? Có đáng cử đội kiểm tra?",
                     ),
                     _balance(total("residual_wh")),
                     Look("watth", 1),
@@ -257,12 +257,16 @@ BOARD = Board(
                             )
                             for key, title, look in (
                                 ("rank", T("Rank", "Hạng"), Look("none", 0)),
-                                ("score", T("Score", "Điểm"), Look("none", 2)),
+                                (
+                                    "confidence_sigmas",
+                                    T("Certainty, sigmas", "Độ chắc, sigma"),
+                                    Look("none", 1),
+                                ),
                                 ("hidden_wh", T("Hidden", "Bị giấu"), Look("watth", 1)),
                             )
                         ),
                     ),
-                    "score",
+                    "confidence_sigmas",
                     every="1h",
                 ),
             ),

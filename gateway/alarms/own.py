@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from gateway.alarms.book import OWN
+from gateway.alarms.policy import AlarmPolicy
 from gateway.ports import Alarm
 from gateway.store.alarms import KeptAlarm
 from gateway.store.alarmstore import Point, RowKey
@@ -38,17 +39,24 @@ class Open(Protocol):
 
 
 class OwnDesk:
-    """Makes findings of conditions."""
+    """Makes findings of conditions.
 
-    def __init__(self, book: Open) -> None:
-        self._book = book
+    Args:
+        book: of the alarms.
+        began_ms: when this life began; a rate that was high before is not seen yet.
+    """
+
+    def __init__(self, book: Open, began_ms: int) -> None:
+        self._book, self._began_ms = book, began_ms
         self._since: dict[tuple[str, str], int] = {}
 
     def is_open(self, kind: str, place: str) -> bool:
         """Return whether such an alarm lasts: then it takes more to end it than not to raise it."""
         return self._book.at((DOMAIN, kind, place)) is not None
 
-    def rows(self, conditions: Iterable[Condition], now_ms: int) -> list[Alarm]:
+    def rows(
+        self, conditions: Iterable[Condition], now_ms: int, policy: AlarmPolicy
+    ) -> list[Alarm]:
         """Return what lasts, and what has ended."""
         now = {(one.kind, one.place): one for one in conditions}
         self._since = {key: self._since.get(key, now_ms) for key in now}
@@ -62,7 +70,8 @@ class OwnDesk:
                 rows.append(Alarm(*key, raised_ms, now_ms, 0, one.severity, 1.0, evidence))
         for kind, place in lasting.keys() - now.keys():
             alarm = self._book.at((DOMAIN, kind, place))
-            if alarm is not None:
+            is_seen = now_ms - self._began_ms >= policy.blind_s(kind) * 1000
+            if alarm is not None and is_seen:
                 told = (alarm.found_ms, now_ms, alarm.severity, 1.0, alarm.evidence)
                 rows.append(Alarm(kind, place, lasting[kind, place], *told))
         return rows

@@ -14,6 +14,7 @@ class Page:
     def __init__(self, change: int) -> None:
         self._change = change
         self._alarms: dict[str, KeptAlarm] = {}
+        self._points: dict[Point, set[str]] = {}
         self._told: list[Told] = []
         self._begun: dict[RowKey, str] = {}
         self._ended: list[RowKey] = []
@@ -25,6 +26,7 @@ class Page:
         """Take an alarm as it is now; return it with the number of this change."""
         self._change += 1
         kept = self._alarms[alarm.id] = alarm._replace(change=self._change)
+        self._points.setdefault(kept[1:4], set()).add(kept.id)
         return kept
 
     def find(self, alarm: str) -> KeptAlarm | None:
@@ -33,7 +35,7 @@ class Page:
 
     def last_of(self, point: Point, until_ms: int) -> KeptAlarm | None:
         """Return the last alarm of a point that has changed and began up to a moment."""
-        here = (one for one in self._alarms.values() if one[1:4] == point)
+        here = (self._alarms[alarm] for alarm in self._points.get(point, ()))
         return max((one for one in here if one.raised_ms <= until_ms), key=_begin, default=None)
 
     def tell(self, alarm: KeptAlarm, happening: Happening) -> None:

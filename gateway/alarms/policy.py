@@ -98,6 +98,7 @@ class AlarmPolicy(Policy):
 
     reopen_within_min: float = Field(ge=0)
     clear_after_s: float = Field(ge=0)
+    settle_s: float = Field(ge=0)
     evidence_every_s: float = Field(ge=0)
     horizon_h: float = Field(gt=0)
     not_found_min: float = Field(ge=0)
@@ -119,6 +120,17 @@ class AlarmPolicy(Policy):
     def reopen_ms(self) -> float:
         """How soon what comes back is the same alarm."""
         return self.reopen_within_min * 60_000
+
+    def blind_s(self, kind: str) -> float:
+        """Return how long after a start it cannot be seen that a kind of ours is over."""
+        windows_s = {
+            "quarantine_burst": self.quarantine.window_s,
+            "journal_damaged": self.quarantine.window_s,
+            "process_restarting": self.process.window_s,
+            "attack_signs": self.attacks.window_s,
+            "clock_wrong": self.clock.step_hold_s,
+        }
+        return max(self.settle_s, windows_s.get(kind, 0.0))
 
 
 class AlarmPolicies:

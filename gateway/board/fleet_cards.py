@@ -1,5 +1,6 @@
 """How many devices of each sector are alive, lost or were never heard."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -7,7 +8,7 @@ from nicegui import ui
 
 from gateway.board.numbers import grouped
 from gateway.board.words import SECTORS
-from gateway.views.fleet import DeviceState, Fleet
+from gateway.views.fleet import DeviceState
 
 STATES = (DeviceState.ALIVE, DeviceState.LOST, DeviceState.SILENT)
 
@@ -20,9 +21,8 @@ class FleetCards:
     def __init__(self, words: Mapping[str, str], narrow: Narrow) -> None:
         self._cards = {sector: _Card(words, sector, narrow) for sector in SECTORS}
 
-    def show(self, fleet: Fleet) -> None:
+    def show(self, tally: Mapping[str, Counter[DeviceState]]) -> None:
         """Show the tally of each sector."""
-        tally = fleet.tally()
         for sector, card in self._cards.items():
             card.show([tally[sector][state] for state in STATES] if sector in tally else [])
 

@@ -21,7 +21,7 @@ from gateway.ports import DeviceRow, Sink
 from gateway.roles import building, now_ms, telling
 from gateway.sinks import open_sink
 from gateway.sinks.derived import Writer
-from gateway.sinks.derived.stored import Stored, stored_points
+from gateway.sinks.derived.stored import stored_points
 from gateway.sinks.readings import ReadingEncoder, canary_line
 from gateway.sinks.salvage import RefusedLine, keep_refused, write_around
 from gateway.sinks.status import SinkTooLargeError
@@ -113,7 +113,7 @@ class Backfill:
 
     async def _send_derived(self, span: Span) -> None:
         asked, pending = self._asked, list[bytes]()
-        stored = Stored(asked.sight.derived, asked.sight.store, asked.places, asked.name_of)
+        stored = asked.stored()
         last_ms = min(span.last_ms, now_ms())
         for points in stored_points(stored, asked.halves, span.first_ms, last_ms):
             pending += self._writer.lines(points)

@@ -20,9 +20,13 @@ type = "listener"
 listen = "127.0.0.1:{mqtt_port}"
 [registry]
 auto_enrol = true
+{registry}[foreign]
+zone = "UTC"
 [http]
 listen = "127.0.0.1:{port}"
 """
+# Who hangs on what; written by the simulated city, believed by the gateway.
+DEMO_REGISTRY = 'file = "city/registry.toml"\n'
 
 
 def add_to(commands: Commands) -> None:
@@ -47,7 +51,13 @@ def add_to(commands: Commands) -> None:
         "--scenario",
         action="append",
         metavar="NAME|FILE",
-        help="a city with ground truth in place of the fleet; see docs/simulators.md",
+        default=[],
+        help="what goes wrong in the city; see docs/simulators.md",
+    )
+    demo.add_argument(
+        "--foreign",
+        action="store_true",
+        help="a second fleet that speaks only formats of other makers (docs/devices.md)",
     )
     demo.add_argument("--no-fleet", action="store_true", help="bring your own devices")
 
@@ -77,10 +87,15 @@ def _demo(options: argparse.Namespace) -> int:
     data_dir = options.data.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
     config = data_dir / "demo.toml"
-    config.write_text(DEMO_CONFIG.format(mqtt_port=options.mqtt_port, port=options.port), "utf-8")
-    helpers = {} if options.no_fleet else {"fleet": _fleet_command(options, data_dir)}
-    if options.scenario and not _is_playable(options, data_dir):
+    city = None if options.no_fleet else _city_command(options, data_dir)
+    if city is not None and not _is_playable(city):
         return 2
+    registry = "" if city is None else DEMO_REGISTRY
+    text = DEMO_CONFIG.format(mqtt_port=options.mqtt_port, port=options.port, registry=registry)
+    config.write_text(text, "utf-8")
+    helpers = {} if city is None else {"city": city}
+    if options.foreign:
+        helpers["foreign"] = _foreign_command(options, data_dir)
     print(
         f"\n  infragate demo\n"
         f"  board    http://127.0.0.1:{options.port}\n"
@@ -95,20 +110,17 @@ def _demo(options: argparse.Namespace) -> int:
     )
 
 
-def _fleet_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
-    if options.scenario:
-        return _city_command(options, data_dir)
+def _foreign_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", "simulators", "fleet", "--forever", "--interval-s", "5"),
+        *(sys.executable, "-m", "simulators", "foreign", "--interval-s", "5"),
         *("--mqtt", f"mqtt://127.0.0.1:{options.mqtt_port}"),
-        *("--meters", str(options.meters), "--detectors", str(options.detectors)),
-        *("--state", str(data_dir / "fleet")),
+        *("--state", str(data_dir / "foreign")),
     ]
 
 
-def _is_playable(options: argparse.Namespace, data_dir: Path) -> bool:
-    """Ask the simulator first: a helper that ends is started again, for ever."""
-    command = [*_city_command(options, data_dir), "--check"]
+def _is_playable(city: list[str]) -> bool:
+    """Ask the simulator first, for its registry too: a helper that ends is started again."""
+    command = [*city, "--check"]
     return subprocess.run(command, check=False).returncode == 0  # noqa: S603  # our own
 
 

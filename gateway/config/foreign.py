@@ -16,6 +16,7 @@ class ForeignSection(Section):
     families: tuple[str, ...] = ()  # empty: all
     mappings: Path | None = None  # folder of further mapping files; None: mappings/ of data_dir
     zone: str | None = None  # of times without offset; None: the gateway stamps them, graded so
+    announce: bool = False  # tell Home Assistant of the devices we know
     org: str = "site"  # of devices that no registry file names
 
     @field_validator("org")

@@ -19,7 +19,7 @@ Both share the rule of ``ports.Decode``: ``RejectedError`` and nothing else, and
 only once the whole payload is known to be good.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from gateway.config.sections import Mapping as MappingSection
@@ -36,7 +36,7 @@ from gateway.ports import Collecting, Decode, DeviceDirectory, Route
 from gateway.profiles import Profiles
 from gateway.topics import parse_topic
 
-__all__ = ["Asking", "Collector", "Decoders", "Foreign", "Lending", "Remembering"]
+__all__ = ["Asking", "Collector", "Decoders", "Foreign", "Learning", "Lending", "Remembering"]
 
 # Devices that send at the same time, four lanes each, and some more. An attacker cannot grow it
 # beyond the registry's max_devices, since only enrolled devices get in; sub-topics of lane r,
@@ -65,6 +65,22 @@ class Foreign(Protocol):
 
 
 @runtime_checkable
+class Learning(Protocol):
+    """A foreign format that may come to take topics that it did not take before."""
+
+    def tell(self, on_learnt: Callable[[], None]) -> None:
+        """Call ``on_learnt`` whenever other topics are taken than before."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A foreign format that remembers routes."""
+
+    def forget_routes(self) -> None:
+        """Ask the directory anew from now on: the registry has changed."""
+
+
+@runtime_checkable
 class Asking(Protocol):
     """A foreign format that has something to ask of devices."""
 
@@ -79,14 +95,6 @@ class Lending(Protocol):
     @property
     def formats(self) -> Mapping[int, Decode]:
         """By first byte; one that native payloads begin with stays theirs."""
-
-
-@runtime_checkable
-class Remembering(Protocol):
-    """A foreign format that remembers routes."""
-
-    def forget_routes(self) -> None:
-        """Ask the directory anew from now on: the registry has changed."""
 
 
 class _Native(NamedTuple):
@@ -150,6 +158,9 @@ class Decoders:
         self._asking = [one for one in foreign if isinstance(one, Asking)]
         self._native: dict[bytes, _Native] = {}
         self._takers: dict[bytes, Foreign] = {}
+        for one in self._foreign:
+            if isinstance(one, Learning):
+                one.tell(self._takers.clear)
 
     def decode_plain(self, records: Sequence[Record], out: Collecting) -> Sequence[Record]:
         """Add at once all ordinary rows of devices that are known; return the other records.

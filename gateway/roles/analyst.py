@@ -37,7 +37,7 @@ def run(settings: Settings, _heritage: Heritage) -> int:
     profiles = load_all_profiles(settings)
     reader = StoreReader(data_dir, profiles)
     derived = _open(settings)
-    desks = _desks(settings, reader, profiles, stats)
+    desks = desks_of(settings, reader, profiles, stats)
     analyst = Analyst(desks, derived, lambda: reader.position().number - 1, now_ms, stats)
     calm_collector()
     keep_ms = duration_ms(settings.gateway.retention)
@@ -53,7 +53,7 @@ def run(settings: Settings, _heritage: Heritage) -> int:
         time.sleep(max(0.0, STEP_S - (time.monotonic() - began_s)))
 
 
-def _desks(
+def desks_of(
     settings: Settings, reader: StoreReader, profiles: Mapping[str, Profile], stats: Stats
 ) -> list[Desk]:
     """Return the desks of the sectors that are switched on."""

@@ -4,12 +4,11 @@ It needs no orderly end: SIGTERM kills it wherever it is, as SIGKILL would, and 
 from its last commit.
 """
 
-import json
 import logging
 import shutil
-import socket
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from gateway.alarms.book import Book, Known
@@ -22,8 +21,9 @@ from gateway.alarms.policy import AlarmPolicies, AlarmPolicy
 from gateway.alarms.scope import Scopes
 from gateway.alarms.watchers import Look, Watchers
 from gateway.annunciator import STEP_S, Annunciator, Senses
+from gateway.asking import ask
 from gateway.config import Settings, duration_ms
-from gateway.errors import JournalFullError
+from gateway.errors import GatewayError, JournalFullError
 from gateway.roles import Heritage, now_ms
 from gateway.stats import Stats
 from gateway.store.alarms import AlarmFilter, KeptAlarm
@@ -40,7 +40,6 @@ RETRY_S = 1.0
 MOST_OPEN = 1 << 20  # more than any policy lets in
 DAY_MS = 86_400_000  # a retained call that a broker kept longer than this is not taken back
 MOST_ENDED = 2_000
-RING_TIMEOUT_S = 2.0
 RING_BYTES = 256 << 10  # of one request: the intake publishes it in a few milliseconds
 
 
@@ -59,7 +58,7 @@ def run(settings: Settings, _heritage: Heritage) -> int:
         eyes.conditions,
         eyes.is_new_audience,
         lambda: _ended(store),
-        lambda calls: ring(data_dir / "run" / "control.sock", calls),
+        partial(ring, data_dir),
     )
     annunciator = Annunciator(book, people, store, senses, now_ms, stats, store.heard())
     calm_collector()
@@ -132,7 +131,7 @@ class Eyes:
         return ages_s
 
 
-def ring(path: Path, calls: Sequence[Call]) -> bool:
+def ring(data_dir: Path, calls: Sequence[Call]) -> bool:
     """Have the intake publish; return whether it took everything."""
     batches: list[list[Call]] = [[]]
     size_bytes = 0
@@ -142,20 +141,13 @@ def ring(path: Path, calls: Sequence[Call]) -> bool:
             batches.append([])
             size_bytes = len(call.payload)
         batches[-1].append(call)
-    return all(_ask(path, {"do": "announce", "calls": batch}) for batch in batches)
-
-
-def _ask(path: Path, request: dict[str, object]) -> bool:
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(RING_TIMEOUT_S)
-            sock.connect(str(path))
-            sock.sendall(json.dumps(request).encode() + b"\n")
-            with sock.makefile("rb") as answer:
-                return "error" not in json.loads(answer.readline() or b'{"error":0}')
-    except (OSError, ValueError) as error:
+        for batch in batches:
+            ask(data_dir, {"do": "announce", "calls": batch})
+    except (GatewayError, OSError, ValueError) as error:
         logger.info("alarms cannot be called out yet: %s", error)
         return False
+    return True
 
 
 def _ended(store: AlarmStore) -> Sequence[KeptAlarm]:

@@ -32,6 +32,7 @@ from gateway.roles import now_ms
 from gateway.screen import Screen, Window
 from gateway.security.tls import client_context, load_pair, server_context
 from gateway.sources.broker_hello import login_of, tls_of
+from gateway.store.notes import load_notes
 from gateway.validate import Validator
 
 # History that a person brings may be as old as meters are: a century of it.
@@ -132,7 +133,7 @@ def _decoders(settings: Settings, profiles: Profiles) -> Decoders:
     section = settings.foreign.model_copy(
         update={"mappings": folder if folder.is_dir() else settings.foreign.mappings}
     )
-    foreign = build_foreign(section, profiles, ages_ms)
+    foreign = build_foreign(section, profiles, ages_ms, load_notes(settings.gateway.data_dir))
     return Decoders(profiles, foreign=(*mappings, *foreign), source_max_age_ms=ages_ms)
 
 

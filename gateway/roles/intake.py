@@ -12,9 +12,11 @@ from gateway.intake import IntakeProcess, IntakeRooms
 from gateway.journal import Journal
 from gateway.nursery import NurseryLink
 from gateway.ports import Intake, Publisher, Source
+from gateway.profiles import load_profiles
 from gateway.quarantine import Quarantine, QuarantineReader
 from gateway.registry import Registry
 from gateway.roles import now_ms
+from gateway.roles.announcing import announce
 from gateway.security import Authenticator
 from gateway.sources.broker import BrokerClient
 from gateway.sources.intake import CommitRules, GroupCommit
@@ -61,6 +63,7 @@ class Opened(NamedTuple):
     intake: IntakeProcess
     journal: Journal
     audience: Sequence[Publisher]  # where alarms are called out
+    publishers: Sequence[Publisher]
 
 
 def open_intake(settings: Settings, waterline: Waterline, stats: Stats, taps: Taps) -> Opened:
@@ -94,7 +97,7 @@ def open_intake(settings: Settings, waterline: Waterline, stats: Stats, taps: Ta
         max_bytes=limits.journal_max_bytes,
         save_stats=lambda: _save(stats, commit, data_dir / "run" / "intake.json"),
     )
-    return Opened(intake, journal, _audience(settings, publishers))
+    return Opened(intake, journal, _audience(settings, publishers), publishers)
 
 
 async def _run(
@@ -131,6 +134,7 @@ async def _run(
         asyncio.create_task(children.run(), name="children"),
         asyncio.create_task(control.run(), name="control"),
     ]
+    jobs += _announcing(settings, opened.publishers)
     failed = await until_stopped(jobs, run_s)
     children.retire()
     # it still serves them while they end
@@ -146,6 +150,16 @@ async def _run(
     nursery.close()
     journal.close()
     return 1 if failed else 0
+
+
+def _announcing(settings: Settings, publishers: Sequence[Publisher]) -> list[asyncio.Task[None]]:
+    """Start to tell Home Assistant of our devices, where that is wanted."""
+    if not settings.foreign.announce:
+        return []
+    folder = settings.gateway.profiles
+    profiles = load_profiles(*([] if folder is None else [folder]))
+    reader = StoreReader(settings.gateway.data_dir, profiles)
+    return [asyncio.create_task(announce(reader, profiles, publishers), name="announce")]
 
 
 def _audience(settings: Settings, publishers: Sequence[Source]) -> list[Publisher]:

@@ -17,8 +17,10 @@ from gateway.sinks.derived.now import Now
 from gateway.sinks.derived.own import Own, disk_point
 from gateway.sinks.derived.places import Places
 from gateway.sinks.derived.series import DOMAINS
+from gateway.sinks.derived.stored import Stored
 from gateway.sinks.outbox import Outbox
 from gateway.stats import Stats
+from gateway.store.alarms import AlarmReader
 from gateway.store.changes import EventReader
 from gateway.views.samples import account_samples
 from gateway.views.sight import Sight
@@ -36,6 +38,12 @@ class Asked(NamedTuple):
     places: Places
     halves: Callable[[int], Iterator[Point]]
     name_of: Callable[[int], str]
+    alarms: AlarmReader
+
+    def stored(self) -> Stored:
+        """Return who answers for what is kept."""
+        sight = self.sight
+        return Stored(sight.derived, self.alarms, sight.store, self.places, self.name_of)
 
 
 def ask(settings: Settings, profiles: Profiles, clock: Callable[[], int]) -> Asked:
@@ -62,7 +70,8 @@ def ask(settings: Settings, profiles: Profiles, clock: Callable[[], int]) -> Ask
         heads = {one.id for one in devices if one.head}
         return half_points(asked, known_devices(asked, latest, heads), start_ms)
 
-    return Asked(sight, places, halves, lambda index: named(index)[0])
+    alarms = AlarmReader(settings.gateway.data_dir)
+    return Asked(sight, places, halves, lambda index: named(index)[0], alarms)
 
 
 class _Orgs:
@@ -96,8 +105,9 @@ def build_teller(
     sight, places = asked.sight, asked.places
     switched = {"energy": settings.energy.enabled, "transport": settings.transport.enabled}
     calendar = Calendar.of(load_policies(CALENDAR_DOMAIN, HolidayYear), HOLIDAYS)
+    kept = asked.alarms if settings.alarms.enabled else None
     domains = tuple(domain for domain in DOMAINS if switched[domain])
-    now, own = Now(sight.derived, places, calendar, domains), Own()
+    now, own = Now(sight.derived, places, calendar, domains, kept), Own()
 
     def metrics(time_ms: int) -> Iterator[Point]:
         yield from own.points([*sight.samples(), *account_samples(sight)], time_ms)
@@ -105,6 +115,7 @@ def build_teller(
 
     rooms = TellerRooms(
         sight.derived,
+        asked.alarms,
         EventReader(data_dir),
         lambda: sight.store.position().number - 1,
         asked.name_of,

@@ -24,6 +24,7 @@ from gateway.store.days import (
     set_arrival_day,
 )
 from gateway.store.files import full_disk_is_ours, snapshot, transaction
+from gateway.store.notes import Notes
 from gateway.store.pages import PageDamagedError, decode_keys, decode_page
 
 # Larger batches become several pages, so that a merge may take them in steps.
@@ -81,6 +82,7 @@ class Store:
         self._days = DayFiles(data_dir, is_writer=True)
         self._looked_at = DayFiles(data_dir, is_writer=False)
         self._state = state.open_state(data_dir, is_writer=True)
+        self._notes = Notes(data_dir)
         # After a torn write: up to which record each day already has the rows of that call.
         # Bounded by the days that one call touches, empty after it has succeeded.
         self._written: dict[int, int] = {}
@@ -110,6 +112,8 @@ class Store:
                 with full_disk_is_ours():
                     self._write_day(day, rest)
                 self._written[day] = rest.last_record
+        with full_disk_is_ours():
+            self._notes.add(events)
         self._written.clear()
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:

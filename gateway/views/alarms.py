@@ -26,6 +26,8 @@ SERIES = {
     "feed_in": "days",
     "incident": "live",
     "lane_closed": "live",
+    "scale_drift": "weighing",
+    "speed_advice": "live",
     "toll_reader_failed": "tolls",
 }
 

@@ -23,6 +23,7 @@ from simulators.target import add_target_options, target_of
 DAY_MS = 86_400_000
 # A dry run has no reason to know today: the same command is the same city for ever. A Monday.
 DRY_START = "2026-06-01T00:00:00+07:00"
+START_FILE = "start.json"
 _TRUTH_EVERY_S = 5.0
 _PROGRESS_S = 10.0
 _SHORTEST_MS = 1000
@@ -52,7 +53,9 @@ def add_city(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, metavar="DIR", help="go on where the last run was")
     parser.add_argument("--forever", action="store_true", help="go on when the days are over")
     parser.add_argument("--parent", type=int, metavar="PID", help="end when this process does")
-    parser.add_argument("--check", action="store_true", help="only whether the orders can be")
+    parser.add_argument(
+        "--check", action="store_true", help="only DIR/registry.toml, and whether the orders can be"
+    )
     parser.add_argument("--json", action="store_true", help="report as JSON in the last line")
 
 
@@ -71,9 +74,10 @@ def run_city(options: argparse.Namespace) -> int:
     city = City(size, span, orders, ends=not options.forever)
     if city.attacks.is_ordered and factor != 1.0:
         raise ValueError("attacks need --mqtt and real time")
+    _remember(options, start_ms)
+    city.write_registry(options.out, options.org)
     if options.check:
         return 0
-    city.write_registry(options.out, options.org)
     began_s = time.monotonic()
     if options.mqtt is None:
         report: dict[str, object] = _dry(city, options)
@@ -120,15 +124,16 @@ def _start_ms(options: argparse.Namespace, factor: float | None) -> int:
 
 
 def _resumed(options: argparse.Namespace, start_ms: int) -> int:
-    """Return when the run began that ``--state`` remembers; remember this one if there is none."""
-    if options.state is None or options.check:
+    """Return when the run began that ``--state`` remembers, else when this one begins."""
+    if options.state is None or not (file := options.state / START_FILE).exists():
         return start_ms
-    file: Path = options.state / "start.json"
-    if file.exists():
-        return int(json.loads(file.read_text("utf-8"))["start_ms"])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"start_ms": start_ms}), "utf-8")
-    return start_ms
+    return int(json.loads(file.read_text("utf-8"))["start_ms"])
+
+
+def _remember(options: argparse.Namespace, start_ms: int) -> None:
+    if options.state is not None and options.mqtt is not None:
+        options.state.mkdir(parents=True, exist_ok=True)
+        (options.state / START_FILE).write_text(json.dumps({"start_ms": start_ms}), "utf-8")
 
 
 def read_orders(text: str, start_ms: int) -> list[Order]:

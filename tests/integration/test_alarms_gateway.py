@@ -12,7 +12,6 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway.cli import procfs
 from tests.brokers import mosquitto
 from tests.faults import quick_or_soak
 from tests.support.clients import ask, cli, sender
@@ -49,6 +48,10 @@ class Monitor:
         """What is shown of the only alarm of a kind."""
         found = [one for topic, one in self.shown.items() if topic.split("/")[5] == kind]
         return found[0] if len(found) == 1 else None
+
+    def state(self, kind: str) -> str:
+        """The state that is shown of it."""
+        return str((self.alarm(kind) or {}).get("state"))
 
     def close(self) -> None:
         self._client.disconnect()
@@ -87,8 +90,12 @@ def alarms(gateway: Gateway, question: str = "") -> list[dict[str, Any]]:
 def test_an_alarm_is_called_out_acknowledged_and_survives_kills(tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, listener(port)) as gateway, monitor(port) as wall:
-        wait_until(lambda: "annunciator" in gateway.roles(), what="all processes")
-        wait_until(lambda: gateway.get("/metrics").count(b"infragate_alarms_open"), what="numbers")
+        wait_until(lambda: "annunciator" in gateway.roles(), timeout_s=60, what="all processes")
+        wait_until(
+            lambda: gateway.get("/metrics").count(b"infragate_alarms_open"),
+            timeout_s=60,
+            what="numbers",
+        )
         babble(port)
         raised = wait_until(lambda: wall.alarm("quarantine_burst"), 30, "a call")
         assert (raised["state"], raised["place"]) == ("raised", "reason:encoding")
@@ -98,7 +105,7 @@ def test_an_alarm_is_called_out_acknowledged_and_survives_kills(tmp_path: Path) 
         assert gateway.get(raised["links"]["api"])["quarantine"]  # the evidence itself
 
         post(gateway, f"/api/v1/alarms/{raised['id']}/acknowledge", {"note": "a new mapping"})
-        wait_until(lambda: wall.alarm("quarantine_burst")["state"] == "acknowledged", 30, "a call")
+        wait_until(lambda: wall.state("quarantine_burst") == "acknowledged", 30, "a call")
         for _ in range(quick_or_soak(2, 50)):
             gateway.kill_role("annunciator")
             time.sleep(0.5)
@@ -116,7 +123,11 @@ def test_acknowledgements_under_kills_are_neither_lost_nor_doubled(tmp_path: Pat
     """Each answer 200 or 202 is a word on disk; each has its effect once, whenever it is killed."""
     port = free_port()
     with running(tmp_path, listener(port)) as gateway:
-        wait_until(lambda: gateway.get("/metrics").count(b"infragate_alarms_open"), what="numbers")
+        wait_until(
+            lambda: gateway.get("/metrics").count(b"infragate_alarms_open"),
+            timeout_s=60,
+            what="numbers",
+        )
         babble(port)
         (one,) = wait_until(lambda: alarms(gateway, "?kind=quarantine_burst"), 30, "an alarm")
         notes = []
@@ -129,31 +140,42 @@ def test_acknowledgements_under_kills_are_neither_lost_nor_doubled(tmp_path: Pat
                 gateway.start()
             post(gateway, f"/api/v1/alarms/{one['id']}/acknowledge", {"note": note})
             notes.append(note)
-        path = f"/api/v1/alarms/{one['id']}"
-        last = lambda: gateway.get(path)["history"][-1]["note"]  # noqa: E731
-        wait_until(lambda: last() == notes[-1], 30, "every word")
-        said = [line for line in gateway.get(path)["history"] if line["by"]]
+
+        def said() -> list[dict[str, Any]]:
+            history = gateway.get(f"/api/v1/alarms/{one['id']}")["history"]
+            return [line for line in history if line["by"]]
+
+        wait_until(lambda: said()[-1]["note"] == notes[-1], 30, "every word")
         kept = notes if len(notes) <= 28 else [*notes[:3], *notes[-28:]]
-        assert [line["note"] for line in said] == kept
-        assert said[0]["what"] == "acknowledged"
-        assert {line["what"] for line in said[1:]} == {"noted"}
+        assert [line["note"] for line in said()] == kept
+        assert [line["what"] for line in said()] == ["acknowledged", *["noted"] * (len(kept) - 1)]
 
 
 def test_nobody_but_the_gateway_speaks_of_alarms(tmp_path: Path) -> None:
     port = free_port()
-    with running(tmp_path, listener(port), http=False), monitor(port) as wall, sender(port) as liar:
-        topic = "infragate/1/evn/alarms/energy/feeder_outage/0123456789ab"
-        liar.send([("tg/1/evn/energy/m-1/t", b"{")])
-        for _ in range(3):
-            liar.send([(topic, b'{"state":"raised"}')])
-            time.sleep(0.3)
+    topic = "infragate/1/evn/alarms/energy/feeder_outage/0123456789ab"
+    with running(tmp_path, listener(port)) as gateway, monitor(port) as wall:
+        liar = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="liar", protocol=mqtt.MQTTv5)
+        liar.connect("127.0.0.1", port)
+        liar.loop_start()
+        for qos in (0, 1):
+            liar.publish(topic, b'{"state":"raised"}', qos=qos, retain=True)
+        liar.publish("tg/1/evn/energy/m-1/t", b"{", qos=1).wait_for_publish(20)
+        liar.disconnect()
+        liar.loop_stop()
+        gateway.settle(messages=1)
+        assert gateway.accounting()["messages"]["received"] == 1
         assert not wall.messages
 
 
 def test_the_command_line_shows_and_speaks_without_a_gateway(tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, listener(port)) as gateway:
-        wait_until(lambda: gateway.get("/metrics").count(b"infragate_alarms_open"), what="numbers")
+        wait_until(
+            lambda: gateway.get("/metrics").count(b"infragate_alarms_open"),
+            timeout_s=60,
+            what="numbers",
+        )
         babble(port)
         (one,) = wait_until(lambda: alarms(gateway), 30, "an alarm")
         shown = ask(gateway, "alarms", "list", "--severity", "warning")
@@ -186,14 +208,21 @@ def test_brokers_are_told_only_where_it_is_switched_on(tmp_path: Path) -> None:
     with mosquitto(port), monitor(port) as wall:
         (tmp_path / "off").mkdir()
         with running(tmp_path / "off", broker(port)) as gateway:
-            wait_until(lambda: gateway.get("/metrics").count(b"infragate_alarms_open"), what="it")
+            wait_until(
+                lambda: gateway.get("/metrics").count(b"infragate_alarms_open"),
+                timeout_s=60,
+                what="it",
+            )
             babble(port)
             wait_until(lambda: alarms(gateway), 30, "an alarm")
             time.sleep(1)
             assert not wall.messages
         (tmp_path / "on").mkdir()
         with running(tmp_path / "on", broker(port), extra=on) as gateway:
-            wait_until(lambda: gateway.get("/metrics").count(b"infragate_alarms_open"), what="it")
+            wait_until(
+                lambda: gateway.get("/metrics").count(b"infragate_alarms_open"),
+                timeout_s=60,
+                what="it",
+            )
             babble(port)
             wait_until(lambda: wall.alarm("quarantine_burst"), 30, "a call")
-            assert procfs.tree(gateway.process.pid)  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config import load_settings
 from tests.servers import Server, influxd
 from tests.support.databases import (
     influx_count,
@@ -15,6 +16,7 @@ from tests.support.databases import (
     metric,
     stored_points,
 )
+from tests.support.derived import influx_held, measurements, stored
 from tests.support.running import ROOT, Gateway, free_port, listener, wait_until
 from tests.support.town import Town
 
@@ -39,6 +41,8 @@ class Site:
         town = Town(self._port, self._start_ms)
         town.sent = self._sent
         town.send(readings)
+        if not with_sink:
+            town.send_slots(0, 48)
         self._sent = town.sent
         self.gateway.settle(messages=town.messages)
         if with_sink:
@@ -64,6 +68,22 @@ def backfill(gateway: Gateway, *options: str) -> str:
     return done.stdout
 
 
+def has_all_that_was_found(gateway: Gateway, influx: Server) -> int:
+    """Assert that a database without any of it gets every finding by the same command."""
+    wait_until(lambda: metric(gateway, "infragate_analysis_pending", domain="energy") == 0, 30)
+    for name in influx_query(influx, "SHOW MEASUREMENTS")[0]["values"]:
+        influx_query(influx, f'DROP MEASUREMENT "{name[0]}"')
+    backfill(gateway)
+    settings = load_settings(gateway.config)
+    expected = stored(settings, time.time_ns() // 1_000_000, halves=True)
+    names = measurements(expected)
+    assert {"meter_interval", "area_quality"} <= names
+    held = influx_held(influx, names)
+    lacking = {key[0] for key, value in expected.items() if held.get(key) != value}
+    assert lacking == set()
+    return len(held)
+
+
 def test_a_new_sink_gets_what_is_new_and_backfill_brings_the_rest(tmp_path: Path) -> None:
     with influxd() as influx:
         site = Site(tmp_path, influx)
@@ -86,5 +106,6 @@ def test_a_new_sink_gets_what_is_new_and_backfill_brings_the_rest(tmp_path: Path
             assert influx_count(influx) == 8000
             quarters = influx_query(influx, "SELECT sum(n) FROM em1_15m")
             assert quarters[0]["values"][0][1] == 8000  # the rollups as well
+            assert has_all_that_was_found(site.gateway, influx) > 0
         finally:
             site.gateway.stop()

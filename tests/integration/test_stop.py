@@ -43,7 +43,9 @@ def test_a_peer_that_has_gone_is_an_error_and_never_a_signal(tmp_path: Path) -> 
     gateway.start()
     wait_until(lambda: "analyst" in gateway.roles(), what="all processes")
     roles = gateway.roles()
-    assert set(roles) == {"intake", "nursery", "processor", "keeper", "analyst", "web"}
+    assert set(roles) == {
+        *("intake", "nursery", "processor", "keeper", "analyst", "annunciator", "web")
+    }
     ignored = [ignores_sigpipe(pid) for pid in roles.values()]
     gateway.stop()
     assert all(ignored)

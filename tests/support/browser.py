@@ -5,7 +5,7 @@ import base64
 import json
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -86,10 +86,11 @@ class Page:
 
 
 @asynccontextmanager
-async def browser(folder: Path) -> AsyncIterator[Page]:
-    """Start Chromium with a profile of its own in ``folder`` and open a tab."""
+async def browser(folder: Path, under: Sequence[str] = ()) -> AsyncIterator[Page]:
+    """Start Chromium with a profile of its own in ``folder``, ``under`` a command; open a tab."""
     assert CHROMIUM is not None
     process = await asyncio.create_subprocess_exec(
+        *under,
         CHROMIUM,
         *FLAGS,
         f"--user-data-dir={folder}",

@@ -67,7 +67,7 @@ class Demo:
             for line in lines
             if line.startswith("infragate_devices{") and 'state="alive"' in line
         }
-        return alive == {"energy": METERS, "transport": DETECTORS}
+        return alive.get("energy", 0) >= METERS and alive.get("transport", 0) >= DETECTORS
 
     @property
     def log(self) -> str:

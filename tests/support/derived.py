@@ -13,7 +13,7 @@ from typing import Any
 from gateway.roles.building import load_all_profiles
 from gateway.roles.telling import ask
 from gateway.sinks.derived import Point
-from gateway.sinks.derived.stored import Stored, stored_points
+from gateway.sinks.derived.stored import stored_points
 from tests.servers import Server
 from tests.support.databases import get, influx_query
 
@@ -34,9 +34,8 @@ def held_of(points: Iterable[Point]) -> Held:
 def stored(settings: Any, now_ms: int, *, halves: bool = False) -> Held:
     """Return what stands in a data directory, as of a moment."""
     asked = ask(settings, load_all_profiles(settings), lambda: now_ms)
-    whom = Stored(asked.sight.derived, asked.sight.store, asked.places, asked.name_of)
     made = asked.halves if halves else (lambda _: iter(()))
-    pages = stored_points(whom, made, 0, now_ms)
+    pages = stored_points(asked.stored(), made, 0, now_ms)
     return held_of(point for page in pages for point in page)
 
 

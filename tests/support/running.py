@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from gateway.cli import procfs
 
 ROOT = Path(__file__).parents[2]
+READY_S = 90  # a second on a quiet machine; how fast a start is, test_kill.py measures
 
 
 def free_port() -> int:
@@ -103,7 +104,7 @@ class Gateway:
                 stderr=log,
             )
         if wait:
-            wait_until(lambda: self.get("/readyz"), what="gateway ready")
+            wait_until(lambda: self.get("/readyz"), READY_S, "gateway ready")
 
     def kill(self) -> float:
         """SIGKILL; return how long its children outlived it, in seconds."""

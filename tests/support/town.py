@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ ROWS = 50  # in a message
 STEP_MS = 50  # between two readings of a meter: a day's worth of them fits into the last hour
 COLUMNS = ("ea_imp", "ea_exp", "p", "u", "i", "pf")
 SCALES = (1, 1, 1, 0.1, 0.01, 0.001)
+SLOT_MS = 1_800_000  # of meters that are billed
 _WINDOW = 100  # messages in flight
 
 
@@ -64,6 +66,20 @@ class Town:
         """Publish something of another device and wait for its PUBACK."""
         self._publish(device, sector, body)
         wait_until(lambda: self._acknowledged == self.messages, 60, "its PUBACK")
+
+    def send_slots(self, first: int, stop: int, meters: int = 10) -> None:
+        """Publish half hours of the last day of three-phase meters, 100 Wh each: they make bills.
+
+        Half hour 48 ends with the last whole one before now.
+        """
+        end_ms = time.time_ns() // 1_000_000 // SLOT_MS * SLOT_MS
+        row = [0, 0, 0, 200, 70, 70, 60, 2310, 2300, 2290, 30, 30, 26, 990, 5000]
+        rows = [[(k - first) * SLOT_MS, 5000 + 100 * k, *row, 0] for k in range(first, stop)]
+        time_ms = end_ms - (48 - first) * SLOT_MS
+        for meter in range(meters):
+            body = {"p": "em3", "log": 5, "b": 1, "n": first, "t": time_ms, "r": rows}
+            self._publish(f"slots-{meter:03d}", "energy", body)
+        wait_until(lambda: self._acknowledged == self.messages, 60, "every PUBACK")
 
     @property
     def readings(self) -> int:

@@ -1,6 +1,7 @@
 """The web process itself, over a data directory: ``python -m tests.support.web_process``."""
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -62,11 +63,12 @@ def web_process(folder: Path) -> Iterator[WebProcess]:
 
 
 def main(folder: str, listen: str) -> int:
-    registry = Path(folder) / "registry.toml"
+    registry, http = Path(folder) / "registry.toml", Path(folder) / "http.json"
+    more = json.loads(http.read_text("utf-8")) if http.exists() else {}
     settings = Settings.model_validate(
         {
             "gateway": {"data_dir": folder},
-            "http": {"listen": listen},
+            "http": {"listen": listen, **more},
             "registry": {"file": registry if registry.exists() else None},
         }
     )

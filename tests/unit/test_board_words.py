@@ -1,16 +1,25 @@
 """What the board says, and what its lines leave out."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gateway.board.chart import MOST_POINTS, broken, thinned
+from gateway.board.frame import MAIN
+from gateway.board.looks.alarms import SEVERITY_WORDS
 from gateway.board.numbers import age_text, duration_text, grouped, soon_text, value_text
+from gateway.board.place import SPANS_MS
 from gateway.board.reasons import meanings
-from gateway.board.words import ENGLISH, VIETNAMESE
-from gateway.model import Reason
+from gateway.board.words import ENGLISH, TONES, VIETNAMESE
+from gateway.model import QuarantineReason, Reason
 from gateway.profiles import load_profiles
+from gateway.store.alarms import State
+from gateway.transport.health import DayStatus
+from gateway.transport.series import Method
+from gateway.views.fleet import DeviceState
+from gateway.views.health import PROCESSES
 
 PROFILES = load_profiles()
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -22,6 +31,29 @@ def test_both_languages_have_every_word_and_every_blank_in_it() -> None:
         blanks = re.findall(r"{\w+}", text)
         assert sorted(blanks) == sorted(re.findall(r"{\w+}", VIETNAMESE[key])), key
         assert VIETNAMESE[key]
+
+
+def test_every_process_state_and_reason_of_the_gateway_has_its_words() -> None:
+    wanted = {f"does_{name}" for name in PROCESSES}
+    wanted |= {f"reason_{one}" for one in QuarantineReason}
+    wanted |= {str(one) for one in DeviceState} | {tone.word for tone in TONES.values()}
+    wanted |= {f"severity_{word}" for word in SEVERITY_WORDS.values()}
+    wanted |= {f"alarm_{state}" for state in (*State, "suppressed", "withdrawn")}
+    wanted |= {f"status_{one.name.lower()}" for one in DayStatus}
+    wanted |= {f"method_{one.name.lower()}" for one in Method}
+    wanted |= {f"span_{span}" for span in SPANS_MS} | {f"nav_{name}" for name in MAIN}
+    assert wanted - ENGLISH.keys() == set()
+
+
+def test_every_kind_of_alarm_in_the_documents_has_a_name() -> None:
+    kinds: set[str] = set()
+    for name in ("energy", "transport"):
+        text = (Path(__file__).parents[2] / "docs" / f"{name}.md").read_text("utf-8")
+        table = text.partition("## Alarms")[2].partition("\n## ")[0]
+        for line in table.splitlines():
+            kinds |= set(re.findall(r"`(\w+)`", line.split("|")[1])) if line[:3] == "| `" else set()
+    assert len(kinds) > 30
+    assert {f"kind_{one}" for one in kinds} - ENGLISH.keys() == set()
 
 
 @pytest.mark.parametrize("language", ["en", "vi"])

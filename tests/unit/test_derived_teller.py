@@ -19,6 +19,8 @@ from gateway.sinks.feed import unpack_lines
 from gateway.sinks.outbox import Outbox, durable_number
 from gateway.stats import Stats
 from gateway.store import Merger, Roller
+from gateway.store.alarms import KeptAlarm
+from gateway.store.alarmstore import AlarmStep, AlarmStore
 from gateway.store.derived import DerivedStore
 from tests.support import stores
 
@@ -183,6 +185,43 @@ def test_half_hours_are_told_when_over_and_again_when_a_rollup_of_them_changes(
     assert house.lines("grid_voltage") == []
 
 
+def test_an_alarms_life_and_the_gateways_own_alarms_are_told(house: House) -> None:
+    at = (NOW - 9000, NOW - 8000, NOW - 7000, 0, NOW - 9000)  # raised, found, updated, –, raised
+    own = KeptAlarm("a1", "gateway", "sink_down", "sink:db", "evn", "", 3, 1.0, *at, 1, "{}",
+                    "", 0, "", "", 7)  # fmt: skip
+    seen = own._replace(id="a2", domain="energy", kind="loss", place="feeder:f-2", severity=2)
+    seen = seen._replace(ack_ms=NOW - 6500, ack_who="an", times=2, change=8)
+    quiet = seen._replace(id="a3", place="feeder:f-3", suppressed="w1", change=9)
+    AlarmStore(house.folder).commit(AlarmStep([own, seen, quiet], change=9))
+    house.tell()
+    own_line, seen_line, quiet_line = house.lines("alarm_life")
+    assert own_line == (
+        "alarm_life,area=none,domain=gateway,kind=sink_down,level=sink,place=db severity=3.0,"
+        f"times=1.0,cleared=0.0,acknowledged=0.0,suppressed=0.0 {NOW - 9000}"
+    )
+    assert "times=2.0,cleared=0.0,acknowledged=1.0,suppressed=0.0,acknowledged_after_s=1.5" in (
+        seen_line
+    )
+    assert "suppressed=1.0" in quiet_line
+    # of each domain what is to be called out: not what a maintenance window keeps quiet
+    assert sorted(line.split(" ")[:2] for line in house.lines("alarm_open")) == [
+        [
+            "alarm_open,area=none,domain=energy",
+            "note=0.0,warning=1.0,serious=0.0,critical=0.0,open=1.0",
+        ],
+        [
+            "alarm_open,area=none,domain=gateway",
+            "note=0.0,warning=0.0,serious=1.0,critical=0.0,open=1.0",
+        ],
+        [
+            "alarm_open,area=none,domain=transport",
+            "note=0.0,warning=0.0,serious=0.0,critical=0.0,open=0.0",
+        ],
+    ]
+    house.tell()
+    assert len(house.lines("alarm_life")) == 3
+
+
 def test_every_line_is_in_the_table_of_the_document(house: House) -> None:
     house.find(meter_day(3), alarms=(Alarm("loss", "feeder:f-2", NOW, NOW, 0, 3, 0.5, "{}"),))
     house.roll()
@@ -213,4 +252,5 @@ def documented() -> dict[str, set[str]]:
     words = {row.split("`")[1]: set(re.findall(r"`([a-z0-9_]+)`", row)) for row in rows}
     words["road_live"] |= words["road_state"]  # "the same"
     words["meter_month"] |= words["meter_day"]
+    words["alarm_life"] |= words["alarm_event"]
     return words

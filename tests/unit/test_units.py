@@ -10,7 +10,8 @@ REGISTRY: UnitRegistry[float] = UnitRegistry()
 
 # our symbol → pint's name, where it is another
 _NAMES = {
-    "var": "watt", "varh": "watt*hour", "kvarh": "kilowatt*hour", "Wmin": "watt*minute", "1": "dimensionless",
+    "var": "watt", "varh": "watt*hour", "kvarh": "kilowatt*hour", "Wmin": "watt*minute",
+    "1": "dimensionless",
     "%": "percent", "‰": "permille", "°": "degree", "mph": "mile/hour", "kn": "knot",
     "t": "metric_ton", "°C": "degC", "°F": "degF", "K": "kelvin", "mm/h": "mm/hour",
     "µg/m³": "µg/m^3", "mg/m³": "mg/m^3", "lx": "lux", "klx": "kilolux", "W/m²": "W/m^2",

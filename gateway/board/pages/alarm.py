@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from nicegui import ui
 
 from gateway.board import seen
+from gateway.board.acknowledging import Acknowledging
 from gateway.board.frame import Frame
 from gateway.board.looks.alarms import SEVERITY_TONES, SEVERITY_WORDS, AlarmLine
 from gateway.board.looks.evidence import Evidence, Suspect, Weight, evidence_of
@@ -39,6 +40,7 @@ class AlarmPage:
         self._frame = frame
         self._id = query.get("id", "")
         self._none = hint(frame.words["alarm_unknown"])
+        self._acknowledging = Acknowledging(frame, self._refresh)
         self._root = ui.element("div").classes("stack")
         self._alarm: AlarmLine | None = None
         self._titles: Mapping[str, str] = {}
@@ -72,6 +74,8 @@ class AlarmPage:
                 severity = SEVERITY_WORDS.get(alarm.severity, "warning")
                 ui.label(words[f"severity_{severity}"]).classes(f"tone {tone}")
                 ui.label(words[f"alarm_{alarm.state}"]).classes("tone plain")
+                title = f"{kind_text(frame, alarm)}, {place_text(frame, alarm.place, self._titles)}"
+                self._acknowledging.draw(alarm, title)
             ui.link(
                 place_text(frame, alarm.place, self._titles), place_href(frame, alarm.place)
             ).classes("where")

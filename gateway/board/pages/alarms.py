@@ -34,7 +34,7 @@ class AlarmList:
                 self._table = Table(
                     frame.words,
                     alarm_columns(frame, titles, frame.hold.sight.clock),
-                    Looks("alarms_span", "alarms_none_span", searches=True),
+                    Looks("alarms_span", "alarms_none_span", searches=True, is_in_words=True),
                     lambda one: f"{kind_text(frame, one)} {one.place} {titles.get(one.place, '')}",
                 )
         if alarms is self._seen:

@@ -120,7 +120,7 @@ class Losses:
         with self._above:
             columns = alarm_columns(frame, self._titles, clock)
             columns.insert(4, Column("first_suspect", self._suspect))
-            told = Table(words, columns, Looks("loss_open", "loss_none_open"))
+            told = Table(words, columns, Looks("loss_open", "loss_none_open", is_in_words=True))
         with self._below:
             looks = Looks("loss_table", "loss_none", "unexplained", searches=True)
             days = Table(words, self._columns(), looks, lambda one: one.name)

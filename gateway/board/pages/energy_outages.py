@@ -99,7 +99,11 @@ class Outages:
             value_column("caidi", "caidi_min", lambda v: number_text(v, "min", 1)),
         ]
         return (
-            Table(words, alarm_columns(frame, titles, clock), Looks("outages", "outages_none")),
+            Table(
+                words,
+                alarm_columns(frame, titles, clock),
+                Looks("outages", "outages_none", is_in_words=True),
+            ),
             Table(words, columns, Looks("reliability", "reliability_none", "customer_minutes")),
         )
 

@@ -86,7 +86,11 @@ class Voltage:
         poor = Looks("volts_poor", "well", "share_inside", is_descending=False, searches=True)
         times = Looks("violations", "violations_none", "since", searches=True)
         return (
-            Table(words, alarm_columns(frame, titles, clock), Looks("alarms_open", "well")),
+            Table(
+                words,
+                alarm_columns(frame, titles, clock),
+                Looks("alarms_open", "well", is_in_words=True),
+            ),
             Table(words, self._columns(titles, has_meters=True), looks),
             Table(words, self._columns(titles), poor, lambda one: one.name),
             Table(words, self._run_columns(titles), times, lambda one: one.name),

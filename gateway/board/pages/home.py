@@ -32,8 +32,8 @@ class Home:
             self._flow = FlowCard(words)
             self._paths = PathsCard(words, frame.hold.sight.settings)
         with ui.element("div").classes("columns even"):
-            self._map = SiteMap(words, lambda place: ui.navigate.to(place_href(frame, place)))
             self._beside = ui.element("div")
+            self._map = SiteMap(words, lambda place: ui.navigate.to(place_href(frame, place)))
         self._account = AccountLine(words, frame.url("/quarantine"))
         self._table: Table[AlarmLine] | None = None
         frame.follow(self._refresh)
@@ -45,7 +45,7 @@ class Home:
         health = await frame.see("health", sight.health)
         self._empty.visible = not fleet.devices
         self._account.show(fleet.totals)
-        self._fleet.show(fleet)
+        self._fleet.show(await frame.see("tally", fleet.tally))
         self._flow.show(sight.flow)
         self._paths.show(health, sight.flow.soon_s())
         self._show_severities(alarms)
@@ -55,7 +55,7 @@ class Home:
                 self._table = Table(
                     frame.words,
                     alarm_columns(frame, sites.titles, sight.clock),
-                    Looks("alarms_open", "alarms_none", page_rows=SHOWN_ALARMS),
+                    Looks("alarms_open", "alarms_none", page_rows=SHOWN_ALARMS, is_in_words=True),
                 )
         self._table.show(alarms)
 

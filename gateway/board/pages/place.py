@@ -157,7 +157,11 @@ class PlacePage:
         ]
         looks = Looks("devices", "none_found", searches=True)
         return (
-            Table(words, alarm_columns(frame, names, clock), Looks("alarms_span", "well")),
+            Table(
+                words,
+                alarm_columns(frame, names, clock),
+                Looks("alarms_span", "well", is_in_words=True),
+            ),
             Table(words, columns, looks, lambda one: one.name),
         )
 

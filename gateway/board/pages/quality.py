@@ -21,7 +21,7 @@ from gateway.board.looks.lines import Lines
 from gateway.board.numbers import grouped
 from gateway.board.parts.cells import number_text, share_text
 from gateway.board.parts.figures import Figures
-from gateway.board.parts.plots import TONE_COLOURS, Series, bars, chart, put
+from gateway.board.parts.plots import TONE_COLOURS, WHOLE, Series, bars, chart, put
 from gateway.board.parts.tables import Cell, Column, Looks, Table
 from gateway.board.parts.when import day_text
 from gateway.board.reasons import meanings
@@ -128,7 +128,7 @@ class QualityPage:
                 words[TONES[quality].word],
                 [_share(grades.by_sector[one], name) for one in sectors],
                 TONE_COLOURS[_tone(quality)],
-                "all",
+                WHOLE,
             )
             for quality, name in zip(Quality, GRADES, strict=True)
             if any(grades.by_sector[one].get(name) for one in sectors)
@@ -143,7 +143,7 @@ class QualityPage:
                 words[TONES[Quality(GRADES.index(name))].word],
                 [_share(one.slots, name) for one in days],
                 TONE_COLOURS[_tone(Quality(GRADES.index(name)))],
-                "all",
+                WHOLE,
             )
             for name in names
         ]

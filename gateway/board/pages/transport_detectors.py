@@ -28,11 +28,12 @@ from gateway.board.words import said
 BACK_MS = 3 * 86_400_000
 WORK_MS = 86_400_000
 GOOD = "good"
+_BESIDE = frozenset({"lane_unused", "toll_reader_failed", "scale_drift"})
 
 
 def is_of_detector(one: AlarmLine) -> bool:
     """Return whether an alarm is about a detector."""
-    return one.kind.startswith("detector_") or one.kind in {"lane_unused", "toll_reader_failed"}
+    return one.kind.startswith(("detector_", "roadside_")) or one.kind in _BESIDE
 
 
 class Detectors:
@@ -85,7 +86,11 @@ class Detectors:
     ) -> tuple[Table[AlarmLine], Table[Mapping[str, Any]], Table[Line]]:
         frame, words = self._frame, self._frame.words
         clock = frame.hold.sight.clock
-        told = Table(words, alarm_columns(frame, titles, clock), Looks("alarms_open", "well"))
+        told = Table(
+            words,
+            alarm_columns(frame, titles, clock),
+            Looks("alarms_open", "well", is_in_words=True),
+        )
         items = Table(words, self._work_columns(), Looks("work", "work_none"))
         looks = Looks("detector_days", "detector_days_none", "status", searches=True)
         return told, items, Table(words, self._columns(titles), looks, lambda one: one.name)

@@ -75,7 +75,9 @@ class Incidents:
         frame = self._frame
         clock = frame.hold.sight.clock
         told = Table(
-            frame.words, alarm_columns(frame, titles, clock), Looks("incidents", "incidents_none")
+            frame.words,
+            alarm_columns(frame, titles, clock),
+            Looks("incidents", "incidents_none", is_in_words=True),
         )
 
         def place(one: Head) -> Cell:

@@ -21,6 +21,9 @@ TONE_COLOURS = {
 LEVEL_COLOURS = ("#2f9c95", "#5fb08f", "#a3bf6b", "#e0c04d", "#dd8a2d", "#b3261e")
 
 
+WHOLE = "whole"  # the stack of series that are shares of one thing
+
+
 class Series(NamedTuple):
     """One line or one kind of bars."""
 
@@ -104,11 +107,12 @@ def lines(series: Sequence[Series], unit: str, span_ms: tuple[int, int]) -> dict
 
 
 def bars(series: Sequence[Series], unit: str, names: Sequence[str]) -> dict[str, Any]:
-    """Return bars by category."""
+    """Return bars by category; shares that stack up end at 100 %."""
+    is_whole = unit == "%" and all(one.stack == WHOLE for one in series)
     return frame(
         legend=legend(series),
         xAxis=axis(type="category", data=list(names)),
-        yAxis=axis(type="value", name=unit, splitNumber=4),
+        yAxis=axis(type="value", name=unit, splitNumber=4, max=100 if is_whole else None),
         series=[
             {
                 "type": "bar",

@@ -31,7 +31,9 @@ class ReadingChart:
                 label = ui.label(frame.words["readings_of"].format(device=device))
                 label.classes("heading").props("role=heading aria-level=2")
                 self._title = ui.label().classes("caption")
-                ui.link(frame.words["to_device"], frame.url("/devices", device=device))
+                ui.link(frame.words["to_device"], frame.url("/devices", device=device)).classes(
+                    "export"
+                )
             self._none = ui.label(frame.words["readings_none"]).classes("hint")
             self._chart = chart({}, frame.words["readings_of"].format(device=device))
 

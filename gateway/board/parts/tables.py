@@ -46,6 +46,7 @@ class Looks(NamedTuple):
     is_descending: bool = True
     searches: bool = False
     page_rows: int = PAGE_ROWS
+    is_in_words: bool = False  # few words a line: a phone shows them one below the other
 
 
 class Table(Generic[T]):
@@ -75,7 +76,8 @@ class Table(Generic[T]):
             "sortBy": looks.sort or None,
             "descending": looks.is_descending,
         }
-        with ui.element("section").classes("card listing") as self.root:
+        kind = "card listing in-words" if looks.is_in_words else "card listing"
+        with ui.element("section").classes(kind) as self.root:
             with ui.element("div").classes("filters"):
                 ui.label(words[looks.title]).classes("heading").props("role=heading aria-level=2")
                 self._note = ui.label().classes("caption")

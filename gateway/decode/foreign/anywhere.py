@@ -2,14 +2,15 @@
 
 A P1 reader, a HAN adapter or wmbusmeters publishes where its owner told it to. So a topic that
 nothing else takes is looked at by payload: the first byte of a telegram, the marks of a SenML pack,
-of wmbusmeters, of an NGSI entity; at last by the signs of mapping files (``sniff``).
+of wmbusmeters, of an NGSI entity. What nobody knows is quarantined as ``unmapped``.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from gateway.decode import Foreign
-from gateway.model import Record
+from gateway.decode.foreign.rows_out import topic_of
+from gateway.decode.wire import reject
+from gateway.model import QuarantineReason, Record
 from gateway.ports import Collecting, Decode, DeviceDirectory
 
 
@@ -30,9 +31,8 @@ class Knowing(Protocol):
 class Anywhere:
     """Implements ``decode.Foreign``; must be the last one asked."""
 
-    def __init__(self, rooms: Sequence[Knowing], otherwise: Foreign) -> None:
+    def __init__(self, rooms: Sequence[Knowing]) -> None:
         self._rooms = rooms
-        self._otherwise = otherwise
 
     @property
     def formats(self) -> Mapping[int, Decode]:
@@ -41,7 +41,7 @@ class Anywhere:
 
     def takes(self, topic: str) -> bool:
         """Return whether messages of this topic may be of one of its rooms."""
-        return self._otherwise.takes(topic)
+        return not topic.startswith(("tg/", "$"))
 
     def decode(self, record: Record, directory: DeviceDirectory, out: Collecting) -> None:
         """Let the room that knows the payload read it.
@@ -53,4 +53,5 @@ class Anywhere:
             if room.knows(record.payload):
                 room.decode(record, directory, out)
                 return
-        self._otherwise.decode(record, directory, out)
+        topic = topic_of(record)
+        reject(QuarantineReason.UNMAPPED, f"no mapping takes topic {topic[:200]!r}")

@@ -37,7 +37,8 @@ class RawShape:
         with np.errstate(over="ignore"):  # beyond all limits: refused by ``screen``
             millionths = values * self._factors
         is_exact = np.abs(millionths) < EXACT
-        scaled = np.where(is_exact, np.rint(millionths), millionths) / MILLIONTHS
+        whole = np.rint(millionths)
+        scaled = (whole if is_exact.all() else np.where(is_exact, whole, millionths)) / MILLIONTHS
         rows = np.full((len(values), self._width), np.nan)
         rows[:, 0], rows[:, -1] = 0.0, status
         rows[:, self._places] = scaled

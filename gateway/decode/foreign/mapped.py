@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.decode.foreign.compiled import Message, compile_message
 from gateway.decode.foreign.family import Family
-from gateway.decode.foreign.fast import FastShape, compile_shape, signature
+from gateway.decode.foreign.learnt import Learnt, Stamps
 from gateway.decode.foreign.naming import part_slug, slug
 from gateway.decode.foreign.options import Options
 from gateway.decode.foreign.payloads import document_of, state_of, word_of
@@ -29,21 +29,8 @@ from gateway.ports import Collecting, DeviceDirectory, Route, RowsHeader
 REPORT = "report"
 MAX_REPORT_BYTES = 16 << 10  # as a document of our own lanes
 _MAX_TOPICS = 65_536  # whose names are remembered; a topic tree can be made up without end
-_MAX_SHAPES = 1024  # compiled, of all messages of a family; 2 KB each
-_MAX_MISSES = 16  # a topic that changes its shape so often is not worth it
 _NAN = float("nan")
 _LANE = Lane.TELEMETRY.value
-
-
-_Rows = dict[tuple[int, str], Route]
-
-
-class _Fast(NamedTuple):
-    """What is known of a topic whose messages have one shape."""
-
-    shape: FastShape
-    routes: tuple[Route, ...]  # of each row
-    message: Message
 
 
 class _Bound(NamedTuple):
@@ -71,9 +58,8 @@ class MappedFamily:
             compile_message(family.family, form, options) for form in family.message
         )
         self._bound: dict[bytes, _Bound] = {}
-        self._fast: dict[bytes, _Fast] = {}
-        self._misses: dict[bytes, int] = {}
-        self._shapes: dict[object, FastShape | None] = {}
+        self._stamps = Stamps()
+        self._learnt = Learnt(options, self._stamps)
 
     def takes(self, topic: str) -> bool:
         """Return whether messages of this topic are its own."""
@@ -85,64 +71,13 @@ class MappedFamily:
         Raises:
             RejectedError: as ``decode.Foreign``.
         """
-        fast = self._fast.get(record.topic)
-        if fast is None or not self._decode_fast(fast, record, out):
+        if not self._learnt.decode(record, out):
             bound = self._bound.get(record.topic) or self._bind(record.topic)
             self.decode_as(bound, record, directory, out)
 
     def forget_routes(self) -> None:
         """Ask the directory anew from now on: the registry has changed."""
-        self._fast.clear()
-
-    def _decode_fast(self, fast: _Fast, record: Record, out: Collecting) -> bool:
-        """Return whether the message had the shape that was expected."""
-        shape, routes, message = fast
-        try:
-            root = shape.decode(record.payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self._miss(record.topic)
-            return False
-        _, received_ms, source, _, _, _ = record
-        time_ms = 0
-        if shape.time is not None and message.clock is not None:
-            time_ms = message.clock.instant(shape.time(root), received_ms, 0)
-        ages = self._options.source_max_age_ms
-        max_age_ms = max(ages[source], message.max_age_ms) if ages else message.max_age_ms
-        values = shape.numbers(root)
-        for row, (device_index, _, is_registered) in zip(shape.rows, routes, strict=True):
-            head = device_index, time_ms, record.number, received_ms, is_registered, max_age_ms
-            out.add_raw(row.shape, head, values if row.pick is None else row.pick(values))
-        return True
-
-    def _miss(self, topic: bytes) -> None:
-        """Take note that a topic changes its shape; one that often does is left to the walk."""
-        self._fast.pop(topic, None)
-        if len(self._misses) >= _MAX_TOPICS:
-            self._misses.clear()
-        self._misses[topic] = self._misses.get(topic, 0) + 1
-
-    def _learn(self, bound: _Bound, root: dict[str, object], rows: _Rows, topic: bytes) -> None:
-        """Remember the shape of a message whose every value went into a column."""
-        message = bound.message
-        clock = message.clock
-        is_odd = clock is not None and (clock.against is not None or len(clock.path) != 1)
-        if is_odd or self._misses.get(topic, 0) >= _MAX_MISSES:
-            return
-        key = message.form.name, signature(root)
-        if key not in self._shapes:
-            if len(self._shapes) >= _MAX_SHAPES:
-                self._shapes.clear()
-            time_key = None if clock is None else str(clock.path[0])
-            widths = [
-                (target.profile, len(blank))
-                for target, blank in zip(message.targets, message.blank, strict=True)
-            ]
-            self._shapes[key] = compile_shape(root, message.tree, time_key, widths)
-        shape = self._shapes[key]
-        if shape is not None and [(row.reading, row.part) for row in shape.rows] == list(rows):
-            if len(self._fast) >= _MAX_TOPICS:
-                self._fast.clear()
-            self._fast[topic] = _Fast(shape, tuple(rows.values()), message)
+        self._learnt.forget()
 
     def bind(self, message: Message, topic: str, named: Named) -> _Bound:
         """Return how a message of a topic is read as ``message``."""
@@ -180,7 +115,7 @@ class MappedFamily:
         if report is not None:
             out.add_event(report)
         elif kind == "json":
-            self._learn(bound, root, routes, record.topic)
+            self._learnt.learn(message, root, routes, record.topic)
 
     def _root(self, bound: _Bound, payload: bytes) -> dict[str, object]:
         message = bound.message
@@ -203,16 +138,18 @@ class MappedFamily:
     def _header(
         self, message: Message, reading: int, route: Route, time_ms: int, record: Record
     ) -> RowsHeader:
+        profile = message.targets[reading].profile
+        device, received_ms = route.device_index, record.received_ms
         return RowsHeader(
-            message.targets[reading].profile,
-            route.device_index,
+            profile,
+            device,
             0,
             -1,
             NO_SEQ,
             time_ms,
             _LANE,
             record.number,
-            record.received_ms,
+            received_ms if time_ms else self._stamps.of(device, profile, received_ms),
             route.is_registered,
             max(self._options.max_age_ms(record.source), message.max_age_ms),
         )

@@ -29,7 +29,7 @@ ANYWHERE: Mapping[str, Callable[[Options], Knowing]] = {
 }
 
 
-def last_resort(chosen: Collection[str], options: Options, otherwise: Foreign) -> tuple[Foreign]:
-    """Return what is asked where nobody else takes a topic; ``otherwise`` is the very last."""
+def last_resort(chosen: Collection[str], options: Options, *more: Knowing) -> list[Foreign]:
+    """Return what is asked where nobody else takes a topic."""
     rooms = [build(options) for name, build in ANYWHERE.items() if name in chosen]
-    return (Anywhere(rooms, otherwise),)
+    return [Anywhere([*rooms, *more])]

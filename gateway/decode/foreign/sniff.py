@@ -1,10 +1,10 @@
-"""Payloads known by what is in them, on topics that nobody knows; implements ``decode.Foreign``.
+"""Payloads known by what is in them, on topics that nobody knows; a room of ``anywhere``.
 
 A user may have named his topics as he likes: ``{"ENERGY":{"Total":…`` is a Tasmota plug on any
 topic. Only what a mapping file calls its *signs* counts; the device is named after the whole topic.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.decode.foreign.compiled import Message
 from gateway.decode.foreign.mapped import MappedFamily
@@ -14,38 +14,45 @@ from gateway.decode.paths import MISSING, find
 from gateway.decode.wire import reject
 from gateway.errors import RejectedError
 from gateway.model import QuarantineReason, Record
-from gateway.ports import Collecting, DeviceDirectory
+from gateway.ports import Collecting, Decode, DeviceDirectory
 
 
 class Sniffer:
-    """Asks the payload; the last of all formats to be asked."""
+    """Implements ``anywhere.Knowing``."""
 
     def __init__(self, families: Sequence[MappedFamily]) -> None:
         self._known = [
             (family, message) for family in families for message in family.messages if message.signs
         ]
 
-    def takes(self, topic: str) -> bool:
-        """Return whether a topic is not one of ours, misspelt."""
-        return not topic.startswith("tg/")
+    @property
+    def formats(self) -> Mapping[int, Decode]:
+        """Formats of the native lanes: none, they begin as native JSON does."""
+        return {}
+
+    def knows(self, payload: bytes) -> bool:
+        """Return whether a payload has signs of a family."""
+        return self._find(payload) is not None
 
     def decode(self, record: Record, directory: DeviceDirectory, out: Collecting) -> None:
         """Add the readings of a message, all of them or none.
 
         Raises:
-            RejectedError: ``unmapped``, nobody knows it; else as ``decode.Foreign``.
+            RejectedError: as ``decode.Foreign``.
         """
+        found = self._find(record.payload)
         topic = record.topic.decode()
+        if found is None:
+            reject(QuarantineReason.UNMAPPED, f"no mapping takes topic {topic[:200]!r}")
+        family, message = found
+        family.decode_as(family.bind(message, topic, Named(topic, "", "")), record, directory, out)
+
+    def _find(self, payload: bytes) -> tuple[MappedFamily, Message] | None:
         try:
-            root: object = document_of(record.payload)
+            root = document_of(payload)
         except RejectedError:
-            root = None
-        for family, message in self._known:
-            if _has_sign(message, root):
-                bound = family.bind(message, topic, Named(topic, "", ""))
-                family.decode_as(bound, record, directory, out)
-                return
-        reject(QuarantineReason.UNMAPPED, f"no mapping takes topic {topic[:200]!r}")
+            return None
+        return next((known for known in self._known if _has_sign(known[1], root)), None)
 
 
 def _has_sign(message: Message, root: object) -> bool:

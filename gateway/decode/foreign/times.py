@@ -26,8 +26,9 @@ CLOCK_INVALID = 2  # AMR status byte
 
 _LAST_S = 1e11
 _OFFSET = re.compile(r"(?:Z|[+-]\d\d:?\d\d)\Z")
-_PLAIN = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:[0-5]\d:[0-5]\d\Z", re.ASCII)
-_HOUR_CHARS, _HOUR_MS = 13, 3_600_000
+_PLAIN_CHARS, _HOUR_MS = len("2026-11-21T22:30:00"), 3_600_000
+_MINUTES_MS = {f"{minute:02d}": 60_000 * minute for minute in range(60)}
+_SECONDS_MS = {f":{second:02d}": 1000 * second for second in range(60)}
 _MAX_HOURS = 4096  # hours remembered: a made-up payload may name any
 
 
@@ -46,7 +47,7 @@ def compile_clock(form: TimeForm, zone: str | None) -> ClockForm:
     Raises:
         ValueError: format, zone or path cannot be used.
     """
-    instant = _usable(compile_instant(form.format, form.zone or zone))
+    instant = compile_instant(form.format, form.zone or zone)
     against = None if form.against is None else parse_path(form.against)
     network = compile_instant("rfc3339", "UTC")
     return ClockForm(parse_path(form.path), instant, against, network)
@@ -55,48 +56,52 @@ def compile_clock(form: TimeForm, zone: str | None) -> ClockForm:
 def compile_instant(text_format: str, zone: str | None) -> Instant:
     """Return the function that reads one format; 0 = a time that nobody says the zone of."""
     if text_format == "any":
-        return _any(compile_instant("rfc3339", zone))
+        return _usable(_any(compile_instant("rfc3339", zone)))
     read = compile_time(MappingTime(format=text_format, zone=zone or "UTC"))
     if text_format in {"unix_s", "unix_ms", "relative_s"}:
-        return lambda value, received_ms, before: read(_exact(value), received_ms, before)
+        return _usable(lambda value, received_ms, before: read(_exact(value), received_ms, before))
     if "%z" in text_format:
-        return read
+        return _usable(read)
     if zone is None:
-        return lambda value, received_ms, before_ms: (
-            read(value, received_ms, before_ms)
-            if type(value) is str and _OFFSET.search(value)
-            else 0
+        return _usable(
+            lambda value, received_ms, before_ms: (
+                read(value, received_ms, before_ms)
+                if type(value) is str and _OFFSET.search(value)
+                else 0
+            )
         )
     if text_format == "rfc3339":
-        return _by_hours(read)
+        return _by_hours(_usable(read))
     # 260606140010 is a number to JSON and a pattern to its device
-    return lambda value, received_ms, before: read(
-        str(value) if type(value) is int else value, received_ms, before
+    return _usable(
+        lambda value, received_ms, before: read(
+            str(value) if type(value) is int else value, received_ms, before
+        )
     )
 
 
 def _by_hours(read: Instant) -> Instant:
     """Remember the hours: reading a local time takes longer than the rest of a message.
 
-    Hours in which clocks are changed are left to ``read``.
+    Hours in which clocks are changed are left to ``read``, and what is no plain time.
     """
     hours: dict[str, int] = {}
 
     def instant(value: object, received_ms: int, before_ms: int) -> int:
-        if type(value) is not str or _PLAIN.match(value) is None:
+        if type(value) is not str or len(value) != _PLAIN_CHARS:
             return read(value, received_ms, before_ms)
-        hour = value[:_HOUR_CHARS]
-        base_ms = hours.get(hour)
-        if base_ms is None:
-            base_ms = read(f"{hour}:00:00", received_ms, 0)
-            if read(f"{hour}:59:59", received_ms, base_ms) - base_ms != _HOUR_MS - 1000:
-                return read(value, received_ms, before_ms)
-            if read(f"{hour}:00:00", received_ms, base_ms) != base_ms:
-                return read(value, received_ms, before_ms)
+        try:
+            return hours[value[:14]] + _MINUTES_MS[value[14:16]] + _SECONDS_MS[value[16:]]
+        except KeyError:
+            time_ms = read(value, received_ms, before_ms)
+        hour = value[:14]
+        base_ms = read(f"{hour}00:00", received_ms, 0)
+        is_whole = read(f"{hour}59:59", received_ms, base_ms) - base_ms == _HOUR_MS - 1000
+        if time_ms and is_whole and read(f"{hour}00:00", received_ms, base_ms) == base_ms:
             if len(hours) >= _MAX_HOURS:
                 hours.clear()
             hours[hour] = base_ms
-        return base_ms + 60_000 * int(value[14:16]) + 1000 * int(value[17:19])
+        return time_ms
 
     return instant
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from gateway.energy.loss.doubt import clock_course
 from gateway.energy.loss.policy import LossPolicy
+from gateway.energy.loss.steps import Fit, polish, relax, settled, tried_elsewhere
 from gateway.energy.loss.suspects import noise_memory, unmoved
 from gateway.model import BoolArray, FloatArray, IntArray
 
@@ -22,11 +23,7 @@ _HUBER = 4.0  # residuals beyond so many deviations weigh less
 _MAD = 1.4826  # of a normal distribution
 _TERMS = 4  # iron, gain, copper as in ``model``; the clock of the place's own meter
 _LEAST_NOISE_WH = 5.0  # of a slot: registers count whole Wh at best, and models are models
-_ROUNDS, _SWEEPS = 3, 30
-_STANDS = 0.01  # a share that moves no further
-_WHOLE = 0.5
-_MOST_TRIED, _TRIED_PLACES = 40, 4  # a trial of 1,200 meters at 20 places takes 20 ms
-_MOST_HIDDEN = 20.0  # times what a meter shows
+_ROUNDS = 3
 
 
 class Move(NamedTuple):
@@ -54,51 +51,6 @@ class _Network(NamedTuple):
     energy_wh: FloatArray  # (meters, slots)
     known: BoolArray  # (places, slots)
     registered: IntArray
-
-
-class _Fit(NamedTuple):
-    """The network with the technical part taken off, each place in its own noise."""
-
-    course: FloatArray  # (places, meters, slots), in standard deviations of the place
-    missing: FloatArray  # (places, slots): what no move explains
-    power: FloatArray  # (places, meters): Σ course²
-
-    def together(self) -> FloatArray:
-        """Return how courses go with what is missing, (meters, places)."""
-        return np.asarray(np.matmul(self.course, self.missing[:, :, None])[:, :, 0].T)
-
-    def gradient(self, meter: int, here: int, there: int) -> float:
-        """Return what a move would explain; from here to here: that the meter hides energy."""
-        joins = float(self.course[there, meter] @ self.missing[there])
-        leaves = float(self.course[here, meter] @ self.missing[here])
-        return joins if here == there else joins - leaves
-
-    def gradients(self, registered: IntArray) -> FloatArray:
-        """Return the same of all moves, (meters, places)."""
-        at = self.together()
-        rows = np.arange(len(registered))
-        own = at[rows, registered]
-        gradients = at - own[:, None]
-        gradients[rows, registered] = own
-        return np.asarray(gradients)
-
-    def curvature(self, registered: IntArray) -> FloatArray:
-        """Return how quickly a move would be too much, (meters, places)."""
-        rows = np.arange(len(registered))
-        own = self.power[registered, rows]
-        curvature = self.power.T + own[:, None]
-        curvature[rows, registered] = own
-        return np.asarray(curvature)
-
-    def cost(self, shares: FloatArray, price: float) -> float:
-        """Return what is not explained, and the price of what explains the rest; nats."""
-        return float((self.missing**2).sum()) / 2 + price * int(np.count_nonzero(shares))
-
-    def move(self, meter: int, here: int, there: int, share: float) -> None:
-        """Count a part of a meter elsewhere."""
-        self.missing[there] -= share * self.course[there, meter]
-        if here != there:
-            self.missing[here] += share * self.course[here, meter]
 
 
 class _Noise(NamedTuple):
@@ -137,17 +89,17 @@ def moves(
     noise = _learnt(_fitted(network, noise, shares), network, noise)
     fit = _fitted(network, noise, shares)
     for _ in range(_ROUNDS):
-        _relax(fit, registered, shares, rule.min_gain_nats)
-        shares = _settled(fit, registered, shares, rule.min_gain_nats)
+        relax(fit, registered, shares, rule.min_gain_nats)
+        shares = settled(fit, registered, shares, rule.min_gain_nats)
         fit = _fitted(network, noise, shares)
-        _polish(fit, registered, shares, policy)
-        fit = _tried_elsewhere(fit, registered, shares, policy)
+        polish(fit, registered, shares, policy)
+        fit = tried_elsewhere(fit, registered, shares, policy)
         noise = _learnt(fit, network, noise)
         fit = _fitted(network, noise, shares)
     return _pulled(fit, registered, shares, rule.min_gain_nats)
 
 
-def _fitted(network: _Network, noise: _Noise, shares: FloatArray) -> _Fit:
+def _fitted(network: _Network, noise: _Noise, shares: FloatArray) -> Fit:
     """Return the network in the light of its noise, with some moves made."""
     courses, missing = [], []
     for place, through in enumerate(network.in_wh):
@@ -165,13 +117,13 @@ def _fitted(network: _Network, noise: _Noise, shares: FloatArray) -> _Fit:
         missing.append(rest[0])
         courses.append(rest[1:])
     course = np.stack(courses)
-    fit = _Fit(course, np.stack(missing), (course**2).sum(axis=2))
+    fit = Fit(course, np.stack(missing), (course**2).sum(axis=2))
     for meter, there in zip(*np.nonzero(shares), strict=True):
         fit.move(meter, int(network.registered[meter]), there, float(shares[meter, there]))
     return fit
 
 
-def _learnt(fit: _Fit, network: _Network, before: _Noise) -> _Noise:
+def _learnt(fit: Fit, network: _Network, before: _Noise) -> _Noise:
     """Return what is noise: all that no move explains."""
     memory, weights, deviations = [], [], []
     for place, known in enumerate(network.known):
@@ -188,88 +140,7 @@ def _learnt(fit: _Fit, network: _Network, before: _Noise) -> _Noise:
     return _Noise(np.array(memory), np.stack(weights), np.array(deviations))
 
 
-def _relax(fit: _Fit, registered: IntArray, shares: FloatArray, price: float) -> None:
-    """Find shares of moves, coordinate by coordinate."""
-    curvature = np.maximum(fit.curvature(registered), 1e-12)
-    for _ in range(_SWEEPS):
-        promising = (fit.gradients(registered) > _WHOLE * price) | (shares > 0)
-        furthest = 0.0
-        for meter, there in zip(*np.nonzero(promising), strict=True):
-            here, share = int(registered[meter]), float(shares[meter, there])
-            gradient = fit.gradient(meter, here, there) - price
-            most = _MOST_HIDDEN if here == there else 1.0
-            step = min(max(share + gradient / curvature[meter, there], 0.0), most) - share
-            if step:
-                fit.move(meter, here, there, step)
-                shares[meter, there] = share + step
-                furthest = max(furthest, abs(step))
-        if furthest < _STANDS:
-            return
-
-
-def _settled(fit: _Fit, registered: IntArray, shares: FloatArray, price: float) -> FloatArray:
-    """Return whole moves, and of what meters hide only that which is worth its price.
-
-    Else a hundred meters that hide a hundredth each explain all noise, and any move seems sure.
-    """
-    is_own = np.arange(shares.shape[1])[None, :] == registered[:, None]
-    is_worth = shares**2 * fit.power.T / 2 >= price
-    return np.where(is_own, np.where(is_worth, shares, 0.0), shares >= _WHOLE)
-
-
-def _tried_elsewhere(
-    fit: _Fit, registered: IntArray, shares: FloatArray, policy: LossPolicy
-) -> _Fit:
-    """Try each move to other places, all others following; keep what explains more.
-
-    Where two have changed places in a ring, no single step leads out of half a solution. Writes
-    into ``shares``.
-    """
-    price = policy.wiring.min_gain_nats
-    best = fit.cost(shares, price)
-    made = [(m, t) for m, t in zip(*np.nonzero(shares), strict=True) if t != registered[m]]
-    for meter, there in made[:_MOST_TRIED]:
-        here = int(registered[meter])
-        towards = np.argsort(-fit.together()[meter])[:_TRIED_PLACES].tolist()
-        for other in dict.fromkeys([here, *towards]):
-            if other == there or not shares[meter, there]:
-                continue
-            trial, tried = fit._replace(missing=fit.missing.copy()), shares.copy()
-            trial.move(meter, here, there, -float(tried[meter, there]))
-            tried[meter, there] = 0.0
-            if other != here:
-                trial.move(meter, here, other, 1.0)
-                tried[meter, other] = 1.0
-            _polish(trial, registered, tried, policy)
-            cost = trial.cost(tried, price)
-            if cost < best - 1:
-                best, fit = cost, trial
-                shares[:] = tried
-    return fit
-
-
-def _polish(fit: _Fit, registered: IntArray, shares: FloatArray, policy: LossPolicy) -> None:
-    """Make or take back whole moves, as long as any of them explains more than its price."""
-    rule = policy.wiring
-    curvature = fit.curvature(registered)
-    rows = np.arange(len(registered))
-    for _ in range(rule.most_moves):
-        gradients = fit.gradients(registered)
-        is_made: BoolArray = np.greater(shares, 0)
-        gain = np.where(is_made, -gradients, gradients) - curvature / 2
-        gain += np.where(is_made, rule.min_gain_nats, -rule.min_gain_nats)
-        is_moved = is_made & (np.arange(gain.shape[1]) != registered[:, None])
-        gain[~is_made & is_moved.any(axis=1)[:, None]] = -np.inf  # it hangs at one place
-        gain[rows, registered] = -np.inf
-        meter, there = np.unravel_index(int(gain.argmax()), gain.shape)
-        if gain[meter, there] <= 0:
-            return
-        share = -1.0 if is_made[meter, there] else 1.0
-        fit.move(int(meter), int(registered[meter]), int(there), share)
-        shares[meter, there] += share
-
-
-def _pulled(fit: _Fit, registered: IntArray, shares: FloatArray, least: float) -> Pull:
+def _pulled(fit: Fit, registered: IntArray, shares: FloatArray, least: float) -> Pull:
     rows = np.arange(len(registered))
     weight = fit.power[registered, rows] / 2
     at = fit.together()

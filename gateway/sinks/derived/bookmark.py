@@ -15,6 +15,7 @@ class Bookmark:
     """What was told before a crash is told; what comes behind it goes (once more)."""
 
     change: int = 0  # of ``derived.sqlite``
+    alarm: int = 0  # change of ``alarms.sqlite``
     record: int = 0  # of the journal, up to which events were told
     rollups: Position = field(default_factory=Position)  # in their outbox
     half_ms: int = 0  # begin of the newest half hour that was told, or is due
@@ -31,7 +32,8 @@ def load_bookmark(file: Path) -> Bookmark | None:
             return None
         halves = {int(start): int(due) for start, due in raw["halves"]}
         position = Position(*raw["rollups"])
-        return Bookmark(raw["change"], raw["record"], position, raw["half_ms"], halves)
+        numbers = (raw["change"], raw["alarm"], raw["record"])
+        return Bookmark(*numbers, position, raw["half_ms"], halves)
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
@@ -45,6 +47,7 @@ def save_bookmark(file: Path, mark: Bookmark) -> None:
     raw = {
         "version": _VERSION,
         "change": mark.change,
+        "alarm": mark.alarm,
         "record": mark.record,
         "rollups": mark.rollups,
         "half_ms": mark.half_ms,

@@ -47,7 +47,7 @@ def site_points(registry: Registry | None, places: Places, time_ms: int) -> Iter
     if registry is None:
         return
     for number, node in enumerate(registry.nodes()):
-        parent = next(registry.above(node.id, time_ms), None)
+        parent = next(iter(registry.above(node.id, time_ms)), None)
         rating = registry.rating(node.id, time_ms)
         tags = places.node(node.kind.value, node.id, time_ms)
         tags |= {"parent": parent.id if parent else "", "title": node.title}

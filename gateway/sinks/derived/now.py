@@ -13,10 +13,12 @@ from gateway.ports import Alarm, Result
 from gateway.registry import NodeKind
 from gateway.sinks.derived.places import NO_AREA, Places
 from gateway.sinks.derived.point import Point, number
+from gateway.store.alarms import AlarmReader
 from gateway.store.derived import AlarmQuery, DerivedReader
 from gateway.transport.health import ALARM_KIND
 from gateway.views.fleet import Fleet
 
+OWN = "gateway"  # domain of the gateway's own alarms
 _LANE = "tl1"
 _SEVERITIES = ("note", "warning", "serious", "critical")
 _FAULTS = {kind: float(fault + 1) for fault, kind in ALARM_KIND.items()}
@@ -48,6 +50,7 @@ class Now:
         places: tags.
         calendar: when local months begin.
         domains: sectors that are worked on.
+        kept: alarms with their life; None where nobody keeps them.
     """
 
     def __init__(
@@ -56,17 +59,20 @@ class Now:
         places: Places,
         calendar: Calendar,
         domains: tuple[str, ...],
+        kept: AlarmReader | None = None,
     ) -> None:
-        self._derived, self._places = derived, places
+        self._derived, self._places, self._kept = derived, places, kept
         self._calendar, self._domains = calendar, domains
 
     def alarms(self, time_ms: int) -> Iterator[Point]:
         """Yield how many alarms of each area are open; an area without any has zeros."""
-        for domain in self._domains:
-            counts: dict[str, Counter[int]] = {area: Counter() for area in self._places.areas()}
-            for alarm in self._open(domain):
-                area = self._places.place(alarm.place, time_ms)["area"]
-                counts.setdefault(area, Counter())[alarm.severity] += 1
+        standing = self._standing()
+        for domain in {**dict.fromkeys(self._domains), **standing}:
+            areas = self._places.areas() if domain in self._domains else ()
+            counts: dict[str, Counter[int]] = {area: Counter() for area in areas}
+            for place, severity in standing.get(domain, ()):
+                area = self._places.place(place, time_ms)["area"]
+                counts.setdefault(area, Counter())[severity] += 1
             for area, count in counts.items():
                 fields = {name: float(count[at]) for at, name in enumerate(_SEVERITIES, 1)}
                 fields["open"] = float(count.total())
@@ -150,6 +156,19 @@ class Now:
     def _month_ms(self, time_ms: int) -> int:
         first, _ = month_of(int(self._calendar.day(np.array([time_ms]))[0]))
         return self._calendar.start_ms(first)
+
+    def _standing(self) -> dict[str, list[tuple[str, int]]]:
+        """Return place and severity of what is to be called out, by domain."""
+        found: dict[str, list[tuple[str, int]]] = {}
+        if self._kept is not None and self._kept.last_change():
+            found[OWN] = []
+            for alarm in self._kept.open(_MOST_ALARMS):
+                if not alarm.suppressed:
+                    found.setdefault(alarm.domain, []).append((alarm.place, alarm.severity))
+            return found
+        for domain in self._domains:
+            found[domain] = [(alarm.place, alarm.severity) for alarm in self._open(domain)]
+        return found
 
     def _open(self, domain: str, kind: str | None = None) -> Iterator[Alarm]:
         query = AlarmQuery(0, _FOREVER_MS, kind, is_open=True)

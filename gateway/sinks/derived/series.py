@@ -9,6 +9,7 @@ from gateway.sinks.derived import grid, meters, roads
 from gateway.sinks.derived.places import Places
 from gateway.sinks.derived.point import Point
 from gateway.sinks.derived.roads import Tell
+from gateway.store.alarms import KeptAlarm
 
 _TELL: Mapping[tuple[str, str], Tell] = {
     ("energy", "load"): grid.load,
@@ -37,6 +38,13 @@ _TELL: Mapping[tuple[str, str], Tell] = {
     ),
     ("transport", "weighing"): roads.plainly(
         "weighing_hour", "vehicles", "sound", "overloaded", "gross_t"
+    ),
+    ("transport", "gates"): roads.plainly(
+        *("gate_hour", "came", "left", "vehicles_inside", "stays"),
+        *("dwell_median_h", "dwell_p90_h"),
+    ),
+    ("transport", "years"): roads.plainly(
+        *("station_year", "days", "aadt", "aadt_astm", "mean_daily", "k30", "k50", "k100"),
     ),
     ("transport", "vehicles"): roads.plainly(
         *("radar_hour", "vehicles", "speed_kmh", "space_mean_speed_kmh", "v85_kmh", "headway_s"),
@@ -74,3 +82,24 @@ def alarm_point(domain: str, alarm: Alarm, places: Places) -> Point:
     if alarm.cleared_ms:
         fields["duration_s"] = max(0, alarm.cleared_ms - alarm.raised_ms) / 1000
     return Point("alarm_event", tags, fields, alarm.raised_ms)
+
+
+def life_point(alarm: KeptAlarm, places: Places) -> Point:
+    """Return what people and time have made of an alarm, where it began."""
+    tags = {
+        "domain": alarm.domain,
+        "kind": alarm.kind,
+        **places.place(alarm.place, alarm.raised_ms),
+    }
+    fields: dict[str, float | None] = {
+        "severity": float(alarm.severity),
+        "times": float(alarm.times),
+        "cleared": float(alarm.cleared_ms > 0),
+        "acknowledged": float(alarm.ack_ms > 0),
+        "suppressed": float(bool(alarm.suppressed)),
+    }
+    if alarm.ack_ms:
+        fields["acknowledged_after_s"] = max(0, alarm.ack_ms - alarm.found_ms) / 1000
+    if alarm.cleared_ms:
+        fields["duration_s"] = max(0, alarm.cleared_ms - alarm.raised_ms) / 1000
+    return Point("alarm_life", tags, fields, alarm.raised_ms)

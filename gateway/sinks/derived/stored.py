@@ -10,9 +10,16 @@ from gateway.ports import Result
 from gateway.sinks.derived.halves import HALF_MS
 from gateway.sinks.derived.places import Places
 from gateway.sinks.derived.point import Point
-from gateway.sinks.derived.series import DOMAINS, SERIES, alarm_point, points_of
+from gateway.sinks.derived.series import (
+    DOMAINS,
+    SERIES,
+    alarm_point,
+    life_point,
+    points_of,
+)
 from gateway.sinks.derived.teller import event_points
 from gateway.store import StoreReader
+from gateway.store.alarms import AlarmFilter, AlarmReader
 from gateway.store.derived import AlarmQuery, DerivedReader
 
 _PAGE = 1_000  # lines; of a meter's day up to 48 points each
@@ -25,6 +32,7 @@ class Stored(NamedTuple):
     """Whom to ask."""
 
     derived: DerivedReader
+    alarms: AlarmReader
     store: StoreReader
     places: Places
     name_of: Callable[[int], str]
@@ -45,6 +53,7 @@ def stored_points(
         yield from _of_series(ask, domain, series, first_ms, last_ms)
     for domain in DOMAINS:
         yield from _of_alarms(ask, domain, first_ms, last_ms)
+    yield from _of_lives(ask, first_ms, last_ms)
     yield from _of_events(ask, first_ms, last_ms)
     for day in ask.store.days(first_ms, last_ms):
         for start_ms in range(day * DAY_MS, (day + 1) * DAY_MS, HALF_MS):
@@ -67,6 +76,13 @@ def _of_alarms(ask: Stored, domain: str, first_ms: int, last_ms: int) -> Iterato
     while page := ask.derived.alarms(domain, query, _PAGE, after):
         yield [alarm_point(domain, one.alarm, ask.places) for one in page]
         after = page[-1].number
+
+
+def _of_lives(ask: Stored, first_ms: int, last_ms: int) -> Iterator[Points]:
+    asked, before = AlarmFilter(first_ms, last_ms), (last_ms, "")
+    while page := ask.alarms.list(asked, _PAGE, before):
+        yield [life_point(alarm, ask.places) for alarm in page]
+        before = page[-1].raised_ms, page[-1].id
 
 
 def _of_events(ask: Stored, first_ms: int, last_ms: int) -> Iterator[Points]:

@@ -19,9 +19,10 @@ from gateway.sinks.derived.halves import HALF_MS
 from gateway.sinks.derived.places import Places
 from gateway.sinks.derived.point import Point, Writer
 from gateway.sinks.derived.sent import Sent
-from gateway.sinks.derived.series import points_of
+from gateway.sinks.derived.series import life_point, points_of
 from gateway.sinks.outbox import Outbox, durable_number
 from gateway.stats import Stats
+from gateway.store.alarms import AlarmReader
 from gateway.store.changes import EventReader
 from gateway.store.derived import DerivedReader, Told
 from gateway.store.pages import PageDamagedError, decode_page
@@ -41,6 +42,7 @@ class TellerRooms(NamedTuple):
     """What the teller asks."""
 
     derived: DerivedReader
+    alarms: AlarmReader
     events: EventReader
     position: Callable[[], int]  # last record of the checkpoint
     name_of: Callable[[int], str]  # of a device index; LookupError: not yet known
@@ -85,6 +87,7 @@ class Teller:
         mark = replace(before, halves=dict(before.halves))
         due = dict(self._due)
         lines, is_more = self._findings(mark, now_ms)
+        lines += self._lives(mark, now_ms)
         lines += self._events(mark, now_ms)
         lines += self._half(mark, now_ms)
         lines += self._snapshots(due, now_ms)
@@ -131,6 +134,14 @@ class Teller:
         if isinstance(line, Alarm) or len(lines) == 1:
             return lines
         return self._sent.changed((told.domain, line.series, line.place, line.from_ms), lines)
+
+    def _lives(self, mark: Bookmark, now_ms: int) -> list[bytes]:
+        if self._rooms.alarms.last_change() < mark.alarm:
+            mark.alarm = 0  # another file is in its place
+        found = self._rooms.alarms.changed_since(mark.alarm, _FOUND_AT_ONCE)
+        wanted = [one for one in found if mark.alarm or one.updated_ms >= now_ms - DAY_MS]
+        mark.alarm = found[-1].change if found else mark.alarm
+        return self._written(life_point(one, self._rooms.places) for one in wanted)
 
     def _events(self, mark: Bookmark, now_ms: int) -> list[bytes]:
         # before the events: what comes between the two comes once more

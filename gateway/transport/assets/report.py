@@ -12,7 +12,7 @@ from gateway.transport.assets.register import Trouble, WorkItem, service, stage
 ASSETS, WORK = "assets", "work"
 EVERYTHING = "site:all"
 _MOST_WORK = 500
-_PREFIX, _DEVICE = "detector_", "device:"
+_PREFIXES, _DEVICE = ("detector_", "roadside_"), "device:"
 _DIGITS = 4
 
 
@@ -20,13 +20,13 @@ def troubles_of(alarms: Iterable[Alarm]) -> list[Trouble]:
     """Return what detector alarms say of equipment; those that were taken back say nothing."""
     found = []
     for one in alarms:
-        if not (one.kind.startswith(_PREFIX) and one.place.startswith(_DEVICE)):
+        if not (one.kind.startswith(_PREFIXES) and one.place.startswith(_DEVICE)):
             continue
         evidence = msgspec.json.decode(one.evidence)
         if "withdrawn" in evidence:
             continue
         cause = str(evidence.get("cause", ""))
-        name, fault = one.place.removeprefix(_DEVICE), one.kind.removeprefix(_PREFIX)
+        name, fault = one.place.removeprefix(_DEVICE), one.kind.partition("_")[2]
         known = cause if cause != "unknown" else ""
         found.append(Trouble(name, fault, known, one.raised_ms, one.cleared_ms))
     return found

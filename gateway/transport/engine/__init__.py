@@ -22,6 +22,7 @@ from gateway.model import ReadingBatch
 from gateway.ports import Alarm, Changes, Findings, Memo, Result
 from gateway.stats import Stats
 from gateway.store.derived import AlarmQuery
+from gateway.transport.engine.advising import advice_alarms
 from gateway.transport.engine.alarms import ALARMS_MS, DOMAIN, AlarmBook
 from gateway.transport.engine.assetwork import AssetWork
 from gateway.transport.engine.backlog import backlog_of
@@ -121,7 +122,7 @@ class TransportEngine:
         self._news.learn_names()
         others = [one.alarm for one in told if one.alarm.kind not in KINDS]
         words = Words(self._roster, house.registry)
-        self._roadside = Roadside(house.reader, house.profiles, self._policies, words, others)
+        self._roadside = Roadside(house, self._policies, words, others)
         self._roadside.begin(now_ms, kept.hours if kept else ())
         for name, senders in (kept.senders if kept else {}).items():
             self._roster.sends(np.array(senders, np.int64), name)
@@ -204,7 +205,7 @@ class TransportEngine:
         assert book is not None  # noqa: S101
         until_ms = live.state.next_ms
         if live.rewind(begin_ms):
-            book.doubt(begin_ms, until_ms)
+            book.doubt(live.state.next_ms, until_ms)
 
     def _close(self, began_s: float, now_ms: int) -> list[Alarm] | None:
         """Work out what is closed; return what is new, None where no interval was."""
@@ -237,6 +238,7 @@ class TransportEngine:
         changes = [one for one in step.health if is_ours[one.lane]]
         alarms = health_alarms(changes, live.road)
         alarms += incident_alarms(step.incidents, live.road, began_ms, raster_ms)
+        alarms += advice_alarms(live, book.open(), step.end_ms)
         self._memos += memos_of(live.behind(1), live.state, live.road)
         fresh = book.tell(alarms, step.end_ms)
         self._backlog.waiting.note_faults(fresh, step.end_ms)
@@ -250,7 +252,8 @@ class TransportEngine:
         if self._feed.slots.is_closed(live.state.next_ms, now_ms):
             return []
         assert self._book is not None  # noqa: S101  # taken up
-        return [*self._publisher.live(live), *self._assets.lines(live, self._book, now_ms)]
+        books = self._book, self._roadside.book
+        return [*self._publisher.live(live), *self._assets.lines(live, books, now_ms)]
 
     def _work_on(self, began_s: float, now_ms: int) -> list[Result]:
         """Work out quarters of an hour while there is time."""

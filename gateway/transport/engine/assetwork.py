@@ -39,7 +39,7 @@ class AssetWork:
         self._policies = load_policies(ASSETS_DOMAIN, AssetPolicy)
         self._due_ms = 0
 
-    def lines(self, live: Live, book: AlarmBook, now_ms: int) -> Sequence[Result]:
+    def lines(self, live: Live, books: Sequence[AlarmBook], now_ms: int) -> Sequence[Result]:
         """Return the lines when they are due."""
         if self._registry is None or now_ms < self._due_ms:
             return []
@@ -47,7 +47,8 @@ class AssetWork:
         policy = self._policies.at(ASSETS_POLICY, now_ms)
         offset_ms = policy.utc_offset_min * _MS_PER_MIN
         today_ms = now_ms - (now_ms + offset_ms) % _DAY_MS
-        troubles = troubles_of(book.lasting(today_ms - _DAY_MS, now_ms + 1))
+        span = today_ms - _DAY_MS, now_ms + 1
+        troubles = troubles_of(one for book in books for one in book.lasting(*span))
         days = [(today_ms - _DAY_MS, today_ms), (today_ms, today_ms + _DAY_MS)]
         found = [
             line for day in days for line in day_lines(self._devices, troubles, day, now_ms, policy)

@@ -14,6 +14,7 @@ from gateway.transport.engine.nights import Nights
 from gateway.transport.engine.publish import Publisher
 from gateway.transport.engine.quarters import QUARTER_MS, Waiting
 from gateway.transport.engine.quarterwork import QuarterWork
+from gateway.transport.engine.years import YearWork
 
 
 class Worked(NamedTuple):
@@ -24,16 +25,19 @@ class Worked(NamedTuple):
 
 
 class Backlog:
-    """Quarters first, oldest first; a day when all its quarters are there.
+    """Quarters first, oldest first; a day when all its quarters are there; years last.
 
     Args:
         waiting: quarters.
         work: does a quarter.
         nights: does a day.
+        years: does a year of a station.
     """
 
-    def __init__(self, waiting: Waiting, work: QuarterWork, nights: Nights) -> None:
-        self.waiting, self.nights = waiting, nights
+    def __init__(
+        self, waiting: Waiting, work: QuarterWork, nights: Nights, years: YearWork
+    ) -> None:
+        self.waiting, self.nights, self._years = waiting, nights, years
         self._work = work
 
     def run(self, live: Live, book: AlarmBook, now_ms: int, has_time: Callable[[], bool]) -> Worked:
@@ -56,6 +60,9 @@ class Backlog:
                 break
             if not has_time():
                 break
+        told = self._years.work(has_time)  # of days that are written: of steps before this one
+        self._years.note(done.results)
+        done.results.extend(told)
         return done
 
 
@@ -74,4 +81,5 @@ def backlog_of(
     waiting = Waiting(kept.waiting if kept else ())
     work = QuarterWork(house.reader, house.derived, profile, publisher)
     status, learned_day = DayStatusBook(house.registry), kept.learned_day if kept else -1
-    return Backlog(waiting, work, Nights(publisher, status, utc_offset_min, learned_day))
+    nights = Nights(publisher, status, utc_offset_min, learned_day)
+    return Backlog(waiting, work, nights, YearWork(house.derived, utc_offset_min))

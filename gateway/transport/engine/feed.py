@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gateway.model import BoolArray, IntArray, ReadingBatch
 from gateway.profiles import Profile
 from gateway.store import StoreReader
-from gateway.transport.engine.live import HISTORY_MS, Live
+from gateway.transport.engine.live import Live, history_ms
 from gateway.transport.engine.quarters import Waiting
 from gateway.transport.engine.raster import Rasters
 from gateway.transport.engine.slots import Slots
@@ -28,7 +28,7 @@ class Feed:
     def __init__(self, reader: StoreReader, profile: Profile, raster_ms: int) -> None:
         self._reader, self._profile = reader, profile
         self._rasters = Rasters(raster_ms)
-        self.slots = Slots(raster_ms, HISTORY_MS)
+        self.slots = Slots(raster_ms, history_ms(raster_ms))
 
     def hear(self, batches: Sequence[ReadingBatch], lanes: IntArray) -> bool:
         """Learn intervals; return whether the raster is another one now, and all is empty."""
@@ -37,7 +37,7 @@ class Feed:
         raster_ms = self._rasters.common(lanes) if batches else self.slots.raster_ms
         if raster_ms == self.slots.raster_ms:
             return False
-        self.slots = Slots(raster_ms, HISTORY_MS)
+        self.slots = Slots(raster_ms, history_ms(raster_ms))
         return True
 
     def is_watched(self, device_index: IntArray) -> BoolArray:

@@ -1,11 +1,13 @@
 """What is worked out of each interval as soon as it is closed, and again when late rows change it.
 
-The rooms are functions of a state and the interval that follows. The states of the last intervals
-are kept: a row that comes late makes the intervals from its own on anew.
+The rooms are functions of a state and the interval that follows. States of the last intervals are
+kept, one of five, since each is as large as the road: a row that comes late makes the intervals
+from the state before its own on anew.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +24,12 @@ from gateway.transport.state import QueueState, queues
 
 HISTORY_MS = 1_200_000  # what can be worked out anew
 INTERVAL_MS = 30_000
+KEPT_EVERY = 5  # intervals: what is gone back further than needed is at most four intervals
+
+
+def history_ms(raster_ms: int) -> int:
+    """Return for how long closed intervals are kept: one of ``HISTORY_MS`` ago has a state."""
+    return HISTORY_MS + KEPT_EVERY * raster_ms
 
 
 class LiveState(NamedTuple):
@@ -38,7 +46,7 @@ class LiveState(NamedTuple):
 class Closed:
     """An interval that was worked out."""
 
-    before: LiveState
+    before: LiveState | None  # of most of them it is not kept
     window: Window  # one slot
     is_good: BoolArray  # (lanes, 1)
 
@@ -67,7 +75,7 @@ class Live:
         self.shown = max(1, BIN_MS // raster_ms)  # intervals that a state of the road is made of
         self._watch: IncidentWatch | None = None
         self._rules: Rules | None = None
-        self._closed: deque[Closed] = deque(maxlen=HISTORY_MS // raster_ms)
+        self._closed: deque[Closed] = deque(maxlen=history_ms(raster_ms) // raster_ms)
         self.state: LiveState | None = None
 
     @property
@@ -97,23 +105,37 @@ class Live:
         judged = watch(state.health, window, self._road, rules.health)
         trusted = aggregate.is_trusted(window, rules.traffic.bins, judged.reasons != 0)
         incidents, watched = watching.run(window, state.incidents, trusted)
+        self._thin()
         self._closed.append(Closed(state, window, trusted))
         held = queues(window, trusted, self._road, state.queues, rules.traffic)
         self.state = LiveState(window.end_ms, state.began_ms, judged.state, watched, held)
         return Step(window.end_ms, judged.changes, incidents)
 
     def rewind(self, begin_ms: int) -> bool:
-        """Go back to before an interval; return whether that is still possible."""
-        if not any(one.before.next_ms <= begin_ms for one in self._closed):
-            return False
-        while self._closed and self._closed[-1].before.next_ms >= begin_ms:
-            self.state = self._closed.pop().before
-        return True
+        """Go back to before an interval, or further; return whether that is still possible."""
+        known = [one.next_ms for one in self._states() if one.next_ms <= begin_ms]
+        while known and self._closed and self._closed[-1].window.start_ms >= known[-1]:
+            self.state = self._closed.pop().before or self.state
+        return bool(known)
 
     def behind(self, slots: int) -> LiveState | None:
-        """Return the state before the last intervals, or as long ago as it is known."""
+        """Return the state before the last intervals, or before a few more; the oldest known."""
         last = list(self._closed)[-slots:]
-        return last[0].before if last else self.state
+        if not last:
+            return self.state
+        known = list(self._states())
+        return next(
+            (one for one in reversed(known) if one.next_ms <= last[0].window.start_ms), known[0]
+        )
+
+    def _states(self) -> Iterator[LiveState]:
+        return (one.before for one in self._closed if one.before is not None)
+
+    def _thin(self) -> None:
+        """Drop the state before the newest interval, unless it is one of those that are kept."""
+        newest = self._closed[-1] if len(self._closed) > 1 else None
+        if newest is not None and newest.window.start_ms // self.raster_ms % KEPT_EVERY:
+            self._closed[-1] = replace(newest, before=None)
 
     def newest(self, slots: int) -> tuple[Window, BoolArray] | None:
         """Return the last intervals with what of them is trusted; None at the begin."""

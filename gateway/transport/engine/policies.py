@@ -5,12 +5,14 @@ from typing import NamedTuple
 from gateway.policies import Policies, load_policies
 from gateway.transport.health import HEALTH_DOMAIN, HEALTH_POLICY, HealthPolicy
 from gateway.transport.incidents import IncidentPolicy
+from gateway.transport.logistics import LogisticsPolicy
 from gateway.transport.policy import TRAFFIC_DOMAIN, TRAFFIC_POLICY, TrafficPolicy
 from gateway.transport.tolls import TollPolicy
 from gateway.transport.warnings import WarningPolicy
 from gateway.transport.weigh import WeighPolicy
 
 INCIDENT_DOMAIN, INCIDENT_POLICY = "incidents", "default"
+LOGISTICS_POLICY = "default"
 ROADSIDE_POLICY = "vn"  # of tolls, scales, warnings
 
 
@@ -31,6 +33,7 @@ class TransportPolicies(NamedTuple):
     tolls: Policies[TollPolicy]
     weigh: Policies[WeighPolicy]
     warnings: Policies[WarningPolicy]
+    logistics: Policies[LogisticsPolicy]
 
     @classmethod
     def load(cls) -> "TransportPolicies":
@@ -46,6 +49,7 @@ class TransportPolicies(NamedTuple):
             load_policies("tolls", TollPolicy),
             load_policies("weigh", WeighPolicy),
             load_policies("warnings", WarningPolicy),
+            load_policies("logistics", LogisticsPolicy),
         )
 
     @property
@@ -76,3 +80,7 @@ class TransportPolicies(NamedTuple):
     def warnings_at(self, time_ms: int) -> WarningPolicy:
         """Return the limits of weather at a moment."""
         return self.warnings.at(ROADSIDE_POLICY, time_ms)
+
+    def logistics_at(self, time_ms: int) -> LogisticsPolicy:
+        """Return the limits of gates, yards and arrivals at a moment."""
+        return self.logistics.at(LOGISTICS_POLICY, time_ms)

@@ -5,7 +5,7 @@ from the state before; at a start the last hours are read again for them. Hours 
 the store, and again whenever a row of theirs comes, however late.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from gateway.model import IntArray, ReadingBatch
 from gateway.ports import Alarm, Result
-from gateway.profiles import Profile
-from gateway.store import StoreReader
 from gateway.transport.engine.alarms import AlarmBook
+from gateway.transport.engine.eventhealth import EventHealth
+from gateway.transport.engine.house import House
 from gateway.transport.engine.policies import TransportPolicies
 from gateway.transport.engine.roadwords import (
     Words,
@@ -27,6 +27,8 @@ from gateway.transport.engine.roadwords import (
     weighing_lines,
     wrong_way_alarm,
 )
+from gateway.transport.engine.scaledrift import ScaleWork
+from gateway.transport.engine.yards import YardWork
 from gateway.transport.incidents import RadarState, wrong_way
 from gateway.transport.placing import vehicles_of
 from gateway.transport.tolls import Lanes, ReaderState, passages, watch_readers
@@ -56,23 +58,20 @@ class Roadside:
     """All devices of single events.
 
     Args:
-        reader: the readings.
-        profiles: by name.
+        house: readings, profiles, and what was told before.
         policies: limits of the rooms.
         words: names of devices and places.
         told: alarms of an earlier life.
     """
 
     def __init__(
-        self,
-        reader: StoreReader,
-        profiles: Mapping[str, Profile],
-        policies: TransportPolicies,
-        words: Words,
-        told: Iterable[Alarm],
+        self, house: House, policies: TransportPolicies, words: Words, told: Iterable[Alarm]
     ) -> None:
-        self._reader, self._profiles, self._policies = reader, profiles, policies
-        self._words, self._book = words, AlarmBook(told)
+        self._reader, self._profiles, self._policies = house.reader, house.profiles, policies
+        self._words, self.book = words, AlarmBook(told)
+        self._yards = YardWork(house.reader, house.derived, house.profiles[TOLLS], words)
+        self._scales = ScaleWork(house.derived)
+        self._health = EventHealth(house.derived, house.profiles)
         self._fresh: dict[str, list[ReadingBatch]] = {}
         self._devices: dict[str, IntArray] = {}
         self._readers = ReaderState.fresh(0)
@@ -89,6 +88,7 @@ class Roadside:
                 self.take(page, now_ms)
         self._sky_due_ms = now_ms
         self._words.now_ms = now_ms
+        self._health.begin(now_ms)
 
     def waiting(self) -> list[tuple[int, str, int]]:
         """Return the hours that wait, to be given to the next life."""
@@ -112,6 +112,7 @@ class Roadside:
         for name, batches in self._fresh.items():
             recent = [one.take(one.time_ms > now_ms - _RECENT_MS) for one in batches]
             found += self._judge(name, [one for one in recent if len(one)])
+        found += self._watch(now_ms)
         self._fresh = {}
         if self._sky_due_ms and self._sky_due_ms <= now_ms:
             self._sky_due_ms = 0
@@ -122,13 +123,25 @@ class Roadside:
                 break
             del self._hours[hour, name]
             results += self._sum_up(hour, name)
-        alarms = self._book.tell((self._continued(one) for one in found), now_ms)
-        self._book.forget(now_ms - _RECENT_MS)
+        policy = self._policies.weigh_at(now_ms)
+        found += self._scales.alarms(results, self.book.open(), policy)
+        alarms = self.book.tell((self._continued(one) for one in found), now_ms)
+        self.book.forget(now_ms - _RECENT_MS)
         return Found(alarms, results)
+
+    def _watch(self, now_ms: int) -> list[Alarm]:
+        """Return who of them is not well."""
+        rule = self._policies.at(now_ms).health
+        for batches in self._fresh.values():
+            known = [one.take(self._words.known(one.device_index)) for one in batches]
+            devices = {device for one in known for device in one.device_index.tolist()}
+            names = {device: self._words.name(device) for device in devices}
+            self._health.take([one for one in known if len(one)], names, rule)
+        return self._health.alarms(self.book.open(), now_ms, rule)
 
     def _continued(self, alarm: Alarm) -> Alarm:
         """Return an alarm with the begin it had, where its like stands since before we looked."""
-        for one in self._book.open():
+        for one in self.book.open():
             is_like = (one.kind, one.place) == (alarm.kind, alarm.place)
             if is_like and one.raised_ms < alarm.raised_ms:
                 return alarm._replace(raised_ms=one.raised_ms)
@@ -161,7 +174,7 @@ class Roadside:
         seen = passages(self._profiles[TOLLS], _joined(batches), lanes)
         policy = self._policies.tolls_at(int(batches[0].time_ms[0]))
         changes, self._readers = watch_readers(seen, self._readers, policy)
-        standing = self._book.open()
+        standing = self.book.open()
         for one in changes:
             alarm = reader_alarm(one, self._words.name(int(devices[one.lane])), standing)
             standing += [alarm] if alarm is not None else []
@@ -211,12 +224,21 @@ class Roadside:
         if name == TOLLS:
             lanes = Lanes(devices, self._words.plazas(devices))
             seen = passages(profile, _joined(batches), lanes)
-            return toll_lines(seen, lanes, names, start_ms, self._policies.tolls_at(start_ms))
+            lines = toll_lines(seen, lanes, names, start_ms, self._policies.tolls_at(start_ms))
+            return [*lines, *self._at_gates(devices, start_ms)]
         if name == SCALES:
             weights = weighed(profile, _joined(batches), devices)
             return weighing_lines(weights, names, start_ms, self._policies.weigh_at(start_ms))
         rules = self._policies.at(start_ms).traffic.bins
         return vehicle_lines(vehicles_of(profile, batches), devices, names, start_ms, rules)
+
+    def _at_gates(self, devices: IntArray, start_ms: int) -> list[Result]:
+        """Sum up an hour of yards; the next one told begins with what was in them at its end."""
+        lines = self._yards.lines(devices, start_ms, self._policies)
+        later_ms = self._yards.later(lines)
+        if later_ms is not None:
+            self._hours.setdefault((later_ms // HOUR_MS, TOLLS), self._words.now_ms)
+        return lines
 
 
 def _spread(old: State, fresh: State, before: IntArray, devices: IntArray) -> State:

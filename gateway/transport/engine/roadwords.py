@@ -22,13 +22,24 @@ from gateway.transport.tolls import (
     figures,
 )
 from gateway.transport.warnings import Warned
-from gateway.transport.weigh import Fault, Overload, Weighed, WeighPolicy, faults, overloads
+from gateway.transport.weigh import (
+    Fault,
+    Overload,
+    Weighed,
+    WeighPolicy,
+    faults,
+    overloads,
+    tally,
+)
 
 READER_FAILED = "toll_reader_failed"
 TOLL_HOURS, WEIGHINGS, VEHICLES = "tolls", "weighing", "vehicles"
 HOUR_MS = 3_600_000
 _NOTE, _WARNING, _SERIOUS, _CRITICAL = 1, 2, 3, 4
 _SURE = 0.99
+STEERING = "steering_axles"  # their number, the sum of their loads and of the squares, kg
+_WAYS = ("in", "out")
+_SECTOR = "transport"
 _CLASSES = ("unknown", "moto", "car", "bus", "truck", "long")
 
 
@@ -59,6 +70,32 @@ class Words:
             self._above(one, NodeKind.STATION) or self.name(one) for one in device_index.tolist()
         ]
         return np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
+
+    def known(self, device_index: IntArray) -> BoolArray:
+        """Return which devices have a name."""
+        return np.array([self._roster.knows(one) for one in device_index.tolist()], np.bool_)
+
+    def gates(self, device_index: IntArray) -> dict[str, dict[int, bool]]:
+        """Return all gates of the sites that these devices are gates of: which of them lead in."""
+        if self._registry is None:
+            return {}
+        hung = [
+            one.id
+            for one in self._registry.devices()
+            if one.sector == _SECTOR and any(fact.direction in _WAYS for fact in one.lane)
+        ]
+        found: dict[str, dict[int, bool]] = {}
+        for one in self._roster.named(set(hung)).tolist():
+            site, lane = self._above(one, NodeKind.SITE), self._lane(one)
+            if site and lane in _WAYS:
+                found.setdefault(f"site:{site}", {})[one] = lane == _WAYS[0]
+        passed = set(device_index.tolist())
+        return {place: gates for place, gates in found.items() if passed & gates.keys()}
+
+    def _lane(self, device_index: int) -> str:
+        assert self._registry is not None  # noqa: S101  # it named the device
+        lane = self._registry.at(self.name(device_index), self.now_ms).lane
+        return "" if lane is None else lane.direction
 
     def at_road(self, device_index: IntArray) -> BoolArray:
         """Return which devices stand at a station of a road."""
@@ -154,6 +191,7 @@ def weighing_lines(
     inside = seen.take((seen.time_ms >= start_ms) & (seen.time_ms < start_ms + HOUR_MS))
     bits, over = faults(inside, policy), overloads(inside, policy)
     accused = np.array([one.vehicle for one in over], np.int64)
+    steering = np.stack(tally(inside, len(names), policy), axis=1)
     lines = []
     for row, name in enumerate(names):
         here = inside.scale == row
@@ -163,6 +201,7 @@ def weighing_lines(
             "sound": int(sound.sum()),
             "overloaded": int((inside.scale[accused] == row).sum()),
             "gross_t": rounded(float(inside.gross_kg[sound].sum()) / 1000, 3),
+            STEERING: [rounded(one, 0) for one in steering[row].tolist()],
             "faults": {
                 fault.name.lower(): count
                 for fault in Fault

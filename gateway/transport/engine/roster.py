@@ -1,6 +1,6 @@
 """Which devices of the store are at the road, and the road of those that send lanes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import numpy as np
 
@@ -46,6 +46,11 @@ class Roster:
     def name(self, device_index: int) -> str:
         """Return the name of a device."""
         return self._names[device_index]
+
+    def named(self, names: Container[str]) -> IntArray:
+        """Return the devices of these names, ascending."""
+        found = [one for one, name in self._names.items() if name in names]
+        return np.array(sorted(found), np.int64)
 
     def senders(self, profile: str) -> IntArray:
         """Return who sends a profile, ascending."""

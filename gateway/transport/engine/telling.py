@@ -20,7 +20,9 @@ _QUALITIES = {int(grade): grade.name.lower() for grade in Quality}
 _CLASSES = ("moto", "car", "bus", "truck", "long")
 _INCIDENT_SEVERITY = 3
 INCIDENT, LANE_CLOSED, SPILLBACK = "incident", "lane_closed", "queue_spillback"
-KINDS = frozenset({*ALARM_KIND.values(), INCIDENT, LANE_CLOSED})  # found interval by interval
+ADVICE = "speed_advice"
+# found interval by interval
+KINDS = frozenset({*ALARM_KIND.values(), INCIDENT, LANE_CLOSED, SPILLBACK, ADVICE})
 _CLOSED_LANE_SEVERITY = 2
 
 

@@ -153,6 +153,19 @@ class CauseWeights(Part):
     status_critical: float = Field(ge=0)
 
 
+class Events(Part):
+    """When a device of single events is not believed; keys are profiles."""
+
+    silent_expected: float = Field(gt=0)
+    least_silence_s: float = Field(gt=0)
+    first_silence_h: float = Field(gt=0)
+    missed_rows: float = Field(ge=2)
+    odd_rows: int = Field(ge=2)
+    usual_days: int = Field(ge=1, le=60)
+    same_rows: dict[str, int]
+    same_columns: dict[str, tuple[str, ...]]
+
+
 class HealthPolicy(Policy):
     """One edition."""
 
@@ -162,3 +175,4 @@ class HealthPolicy(Policy):
     balance: Balance
     daily: Daily
     cause: CauseWeights
+    events: Events

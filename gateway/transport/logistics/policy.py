@@ -9,6 +9,7 @@ class LogisticsPolicy(Policy):
     """Thresholds of gates, yards and arrivals."""
 
     longest_dwell_h: float = Field(gt=0)
+    dwell_back_h: float = Field(gt=0, le=720)
     fence_iqr: float = Field(gt=0)
     min_pairs: int = Field(ge=4)
     slowest_kmh: float = Field(gt=0)

@@ -12,6 +12,8 @@ class Drift(Part):
     share: float = Field(gt=0)
     standard_errors: float = Field(gt=0)
     min_vehicles: int = Field(ge=2)
+    recent_days: int = Field(ge=1, le=60)
+    before_days: int = Field(ge=1, le=300)
 
 
 class WeighPolicy(Policy):

@@ -68,8 +68,8 @@ def questions(dialect: str) -> Iterator[Question]:
                 every = panel.get("interval", "1m")
                 yield Question(key, panel["title"], panel["type"], target, every)
         for one in board["annotations"]["list"]:
-            if one["type"] != "dashboard" if "type" in one else True:
-                yield Question(key, one["name"], "annotation", one, "1m")
+            if one.get("type") != "dashboard":
+                yield Question(key, one["name"], "annotation", one.get("target", one), "1m")
 
 
 def seconds(text: str) -> float:

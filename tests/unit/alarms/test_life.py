@@ -146,6 +146,22 @@ def test_a_condition_of_our_own_is_held_before_it_is_called_out(room: Room) -> N
     room.conditions = []
     room.step()
     assert (room.one().state, room.one().cleared_ms) == (State.CLEARED, room.now_ms)
+    assert room.one().times == 1
+
+
+def test_after_a_start_what_cannot_be_seen_yet_is_not_over(room: Room) -> None:
+    """Nobody counts the nonsense of before a kill: the burst lasts for a whole window more."""
+    room.step(after_s=600)
+    burst = Condition("quarantine_burst", "reason:schema", 2, {"readings": 100})
+    room.conditions = [burst]
+    room.step()
+    room.conditions = []
+    room.begin()
+    room.step()
+    room.step(after_s=598)
+    assert room.one().state is State.RAISED
+    room.step(after_s=1)
+    assert (room.one().state, room.one().times) == (State.CLEARED, 1)
 
 
 def test_a_flood_is_one_alarm_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -157,8 +173,9 @@ def test_a_flood_is_one_alarm_and_nothing_is_lost(tmp_path: Path) -> None:
     flood = next(one for one in room.book.open if one.kind == "alarm_flood")
     assert '"refused":5' in flood.evidence
     room.tell(*(one._replace(cleared_ms=NOW_MS) for one in rows[:8]))
+    room.begin()  # and a kill does not forget whom it turned away
     room.step()
-    room.step()
+    room.step(after_s=60)
     assert {one.place for one in room.book.open} == {f"device:m-{k}" for k in range(8, 15)}
 
 

@@ -2,10 +2,26 @@
 
 import pytest
 
+from gateway.config.foreign import ForeignSection
+from gateway.decode import Collector, Decoders
+from gateway.decode.foreign import build_foreign
 from gateway.decode.foreign.family import SHIPPED, load_families
 from gateway.decode.foreign.options import Options
 from gateway.decode.foreign.trial import run_examples
+from gateway.model import Record
+from gateway.ports import Route
 from tests.unit.decode.support import PROFILES, RECEIVED_MS
+
+
+class Directory:
+    """A registry of one device."""
+
+    def route(self, org: str, sector: str, device: str) -> Route:
+        return Route(0, sector, is_registered=True)
+
+    def foreign(self, topic: str, named: tuple[str, str], org: str, sector: str) -> Route:
+        return Route(0, sector, is_registered=True)
+
 
 FAMILIES = load_families(SHIPPED)
 
@@ -32,3 +48,15 @@ def test_an_example_that_is_wrong_is_named() -> None:
     wrong = family.model_copy(update={"example": (example.model_copy(update={"reading": (row,)}),)})
     (problem,) = run_examples(wrong, Options(PROFILES, (), None, "site"), RECEIVED_MS)
     assert problem.startswith("tasmota: example 0 (tele/plug_12/SENSOR): columns [")
+
+
+def test_two_values_within_a_millisecond_are_two_readings() -> None:
+    """Topics of one value each: both rows are stamped, and a time is who they are."""
+    decoders = Decoders(PROFILES, foreign=build_foreign(ForeignSection(), PROFILES))
+    directory, out = Directory(), Collector()
+    for number, (key, value) in enumerate((("power", "42"), ("energy", "600"), ("power", "43"))):
+        topic = f"shellies/plug-1/relay/0/{key}".encode()
+        decoders.decode(Record(number, RECEIVED_MS, 0, 0, topic, value.encode()), directory, out)
+    (batch,) = out.batches()
+    assert batch.is_stamped.all()
+    assert (batch.readings.time_ms - RECEIVED_MS).tolist() == [0, 1, 2]

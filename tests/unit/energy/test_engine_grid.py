@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,15 @@ def utility(tmp_path: Path) -> Utility:
 
 
 def send(
-    utility: Utility, marks: Sequence[int], pu: dict[int, float], *, fed_wh: float = 0.0
+    utility: Utility,
+    marks: Sequence[int],
+    pu: dict[int, float],
+    *,
+    fed_wh: float = 0.0,
+    without: int | None = None,
 ) -> None:
     """Store what all meters show at marks: volts as said, 1.0 of the nominal if not."""
-    rows = [(k, mark) for mark in marks for k in range(METERS)]
+    rows = [(k, mark) for mark in marks for k in range(METERS) if k != without]
     device, mark = (np.array(column, np.int64) for column in zip(*rows, strict=True))
     values = np.zeros((len(rows), 6))
     values[:, 0] = [register(k, m) for k, m in rows]
@@ -73,6 +78,12 @@ def put(
         utility.next_records(len(device)),
     )  # fmt: skip
     utility.put(batch)
+
+
+def of_local_day(day: int) -> str:
+    """Return a day of the utility as the registry writes it."""
+    moment = datetime.fromtimestamp((MONDAY_MS + day * DAY_MS) / 1000, timezone(timedelta(hours=7)))
+    return moment.isoformat()
 
 
 def stand(utility: Utility) -> list[Alarm]:
@@ -290,3 +301,44 @@ def test_customers_are_told_of_their_habits_and_warned_of_their_budget(tmp_path:
     assert not told["is_over"]  # 16 x 12 = 192 kWh by now, and 84 more to come
     assert told["used_wh"] == pytest.approx(192_000, abs=5)
     assert told["expected_wh"] == pytest.approx(192_000 + 7 * 12_000, rel=0.001)
+
+
+def test_use_behind_a_disconnected_meter_is_alarmed_until_it_is_connected(tmp_path: Path) -> None:
+    """V13: switched off from the second day on, to the end of the third; it counts all the time."""
+    off = {"value": False, "from": of_local_day(1), "to": of_local_day(3)}
+    utility = Utility(tmp_path, METERS + 1, registry(connected=[off]))
+    utility.at(2 * SLOTS)
+    send(utility, range(2 * SLOTS + 1), {})
+    utility.go(SOME)
+    (alarm,) = [one for one in stand(utility) if one.kind == "use_while_disconnected"]
+    assert (alarm.place, alarm.severity) == (f"device:{name_of(0)}", 3)
+    assert (hour(alarm.raised_ms), alarm.cleared_ms) == (24, 0)
+    told = json.loads(alarm.evidence)
+    used = register(0, 2 * SLOTS) - register(0, SLOTS)
+    assert (told["rule"], told["slots"], told["energy_wh"]) == ("V13", SLOTS, used)
+    utility.at(4 * SLOTS)
+    send(utility, range(2 * SLOTS + 1, 4 * SLOTS + 1), {})
+    utility.go(SOME)
+    (alarm,) = [one for one in stand(utility) if one.kind == "use_while_disconnected"]
+    assert (hour(alarm.raised_ms), hour(alarm.cleared_ms)) == (24, 72)
+
+
+def test_after_three_days_of_estimates_somebody_is_sent(tmp_path: Path) -> None:
+    """V20: meter 2 is silent from 05:00 on; 144 slots later is 05:00 of the fourth day."""
+    utility = Utility(tmp_path, METERS + 1, registry())
+    utility.at(0)
+    for day in range(4):
+        utility.at((day + 1) * SLOTS)
+        for mark in range(day * SLOTS, (day + 1) * SLOTS + 1):
+            send(utility, [mark], {}, without=2 if mark > 10 else None)
+        utility.go(SOME)
+        told = [one for one in stand(utility) if one.kind == "prolonged_estimation"]
+        assert len(told) == (day == 3)
+    (alarm,) = told
+    assert (alarm.place, alarm.severity) == (f"device:{name_of(2)}", 1)
+    assert (hour(alarm.raised_ms), alarm.cleared_ms) == (5 + 72, 0)
+    assert json.loads(alarm.evidence)["rule"] == "V20"
+    # its backlog comes: nothing was estimated after all
+    send(utility, range(11, 4 * SLOTS + 1), {})
+    utility.go(2 * SOME)
+    assert not [one for one in stand(utility) if one.kind == "prolonged_estimation"]

@@ -40,7 +40,7 @@ def test_a_queue_between_two_stations_is_in_the_travel_time(road: Highway) -> No
     for slot in range(80, 100):
         rows = road.measure(slot)
         behind = rows.device_index >= 4  # the third station on
-        rows.values[np.ix_(behind, [0, 6])] = 3
+        rows.values[behind, 0] = rows.values[behind, 6] = 3
         road.now_ms = MORNING_MS + (slot + 1) * SLOT_MS + 500
         road.send(rows)
         road.pause()
@@ -48,6 +48,30 @@ def test_a_queue_between_two_stations_is_in_the_travel_time(road: Highway) -> No
     # 20 x 12 cars would be stored; half a kilometre has room for 113 beside six in 30 s (720/h):
     # 113 / 6 x 30 s, and 40 s for the free kilometre
     assert told_s == pytest.approx(607, abs=10)
+
+
+@pytest.mark.clause("1437.II.3.e-1")
+def test_who_comes_to_a_queue_is_told_how_fast_to_drive_while_it_lasts(road: Highway) -> None:
+    """The third station crawls at 15 km/h, the last one is free: stations are 500 m apart."""
+    road.drive(range(60), by=10)
+    for slot in range(60, 72):
+        rows = road.measure(slot)
+        crawls = (rows.device_index >= 4) & (rows.device_index < 6)
+        rows.values[crawls, 2:5] = 600, 150, 180  # 60 %, 15 km/h
+        road.now_ms = MORNING_MS + (slot + 1) * SLOT_MS + 500
+        road.send(rows)
+        road.pause()
+    told = {one.place: json.loads(one.evidence) for one in road.alarms("speed_advice")}
+    # v2 = (15/3.6)2 + 2 x 0.13 m/s2 x d: 43.7 km/h at 500 m and 59.9 at 1 km, in steps of 10
+    assert told == {
+        "station:st-0001": {"speed_kmh": 40, "queue_ahead_km": 0.5},
+        "station:st-0000": {"speed_kmh": 50, "queue_ahead_km": 1.0},
+    }
+    assert all(not one.cleared_ms for one in road.alarms("speed_advice"))
+    road.start()
+    road.drive(range(72, 90))
+    assert len(road.alarms("speed_advice")) == len(told)
+    assert all(one.cleared_ms for one in road.alarms("speed_advice"))
 
 
 def test_one_step_after_the_last_row_the_state_is_there(road: Highway) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.unit.transport.desk import MORNING_MS, Highway, name_of
 from tests.unit.transport.rig import MONDAY_MS, SLOT_MS
@@ -42,3 +43,16 @@ def test_a_day_of_each_detector_has_a_name(tmp_path: Path) -> None:
     # of Monday thirteen of seventeen hours are there, 76 %
     monday = days[f"device:{name_of(2)}", MONDAY_MS]
     assert (monday["samples"], monday["status"]) == (13 * 120, "good")
+    # two days of a year: of no month all weekdays, let alone of twelve
+    road.now_ms += 60_000
+    road.go(3)
+    year = road.body("years", "station:st-0001")
+    told = [json.loads(one.body) for one in road.lines("days") if one.place == "station:st-0001"]
+    assert [body["observed"] > 0.5 for body in told] == [True, True]
+    mean = (told[0]["vehicles"] + told[1]["vehicles"]) / 2
+    assert year["days"] == 2
+    assert year["aadt"] == pytest.approx(mean, abs=1)
+    assert year["mean_daily"] == pytest.approx(mean, abs=1)
+    # 30 of 48 hours were at least as busy, of about 36 vehicles a minute
+    assert year["k30"] == pytest.approx(2160 / mean, rel=0.1)
+    assert year["aadt_astm"] is None
