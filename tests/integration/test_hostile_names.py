@@ -50,7 +50,7 @@ def messages() -> tuple[list[tuple[str, bytes]], set[Series]]:
     good = hostile.row("812", time_ms=0)
     sent = [(f"tg/1/evn/energy/meter-{n}/t", good) for n in range(2)]
     planned = {Series("em1", f"meter-{n}", "evn", "energy") for n in range(2)}
-    for form in ("tg/1/{}/energy/a1/t", "tg/1/evn/{}/a1/t", "tg/1/evn/energy/{}/t", "tele/{}/x"):
+    for form in ("tg/1/{}/energy/a1/t", "tg/1/evn/{}/a1/t", "tg/1/evn/energy/{}/t", "plant/{}/x"):
         sent += [(form.format(name), good) for name in hostile.NAMES]
     sent += [(f"tg/1/evn/energy/bad-{n}/t", bad.payload) for n, bad in enumerate(hostile.PROFILES)]
     for name, device in INSIDE.items():
