@@ -30,6 +30,7 @@ _ORDERS = {
     "wtr1": "vol vol_rev flow pressure temp battery",
     "plug1": "ea_imp ea_exp p u i pf q s f ea_day ea_prev ea_part on temp soc cycles",
     "gas1": "vol flow energy",
+    "ei1": "e_imp e_exp r_imp r_exp length flag",
 }
 
 
