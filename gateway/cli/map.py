@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from gateway.cli.common import (
     Commands,
@@ -144,7 +145,7 @@ def _requeue(
     """Let the running gateway read its mappings anew, then put back what they take."""
     taken = [n for n, sample in entries if any(one.takes(sample.topic) for one in formats)]
     ask(settings, {"do": "reread"})
-    request = {"do": "requeue", "ids": taken, "reason": None}
+    request: dict[str, Any] | None = {"do": "requeue", "ids": taken, "reason": None}
     done, deadline_s = 0, time.monotonic() + REQUEUE_S
     while request is not None and time.monotonic() < deadline_s:
         answer = ask(settings, request)

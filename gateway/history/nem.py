@@ -49,7 +49,7 @@ class _Stream(NamedTuple):
     rows: list[Row]
 
     @property
-    def count(self) -> int:
+    def per_day(self) -> int:
         return _DAY_MIN // self.length_min
 
 
@@ -154,11 +154,11 @@ class _Nem:
         if not self._streams:
             raise FileRefusedError(line, "a 300 record before any 200")
         stream = self._streams[-1]
-        end = _VALUES + stream.count
+        end = _VALUES + stream.per_day
         quality = _cell(record, end)
         if quality[:1] not in {*_FLAGS, _VARIABLE}:
             count = sum(1 for cell in record[_VALUES:] if _is_number(cell))
-            detail = f"a day of {stream.length_min} min has {stream.count} values and a quality"
+            detail = f"a day of {stream.length_min} min has {stream.per_day} values and a quality"
             raise FileRefusedError(
                 line, f"{detail}; here are {count} numbers, then {quality[:16]!r}"
             )
@@ -168,7 +168,7 @@ class _Nem:
             for cell in record[_VALUES:end]
         ]
         begin = _moment(line, _cell(record, _DATE), "%Y%m%d")
-        self._day = _Day(line, stream, begin, values, [flag] * stream.count)
+        self._day = _Day(line, stream, begin, values, [flag] * stream.per_day)
 
     def _take_quality(self, line: int, record: Sequence[str]) -> None:
         day = self._day
@@ -177,7 +177,7 @@ class _Nem:
         if day is None:
             raise FileRefusedError(line, "a 400 record that follows no 300")
         first, last, quality = _cell(record, 1), _cell(record, 2), _cell(record, 3)
-        count = day.stream.count
+        count = day.stream.per_day
         if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last) <= count):
             raise FileRefusedError(line, f"intervals {first} to {last} of a day that has {count}")
         flag = _FLAGS.get(quality[:1])

@@ -129,11 +129,9 @@ def _decoders(settings: Settings, profiles: Profiles) -> Decoders:
         ages_ms[index] = duration_ms(section.max_age) if section.max_age else 0
     ages_ms[IMPORT_SOURCE] = IMPORT_AGE_MS
     mappings = [CompiledMapping(mapping, profiles, ages_ms) for mapping in settings.mapping]
-    folder = mappings_folder(settings)
-    section = settings.foreign.model_copy(
-        update={"mappings": folder if folder.is_dir() else settings.foreign.mappings}
-    )
-    foreign = build_foreign(section, profiles, ages_ms, load_notes(settings.gateway.data_dir))
+    folder, notes = mappings_folder(settings), load_notes(settings.gateway.data_dir)
+    own = {"mappings": folder if folder.is_dir() else settings.foreign.mappings}
+    foreign = build_foreign(settings.foreign.model_copy(update=own), profiles, ages_ms, notes)
     return Decoders(profiles, foreign=(*mappings, *foreign), source_max_age_ms=ages_ms)
 
 

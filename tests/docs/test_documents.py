@@ -142,9 +142,11 @@ def test_a_configuration_in_a_document_loads(document: Path, tmp_path: Path) -> 
             CompiledMapping(mapping, PROFILES)
 
 
-def test_readme_shows_a_configuration_and_a_mapping() -> None:
+def test_readme_shows_a_configuration_and_the_protocol_a_mapping() -> None:
     keys = [set(tomllib.loads(body)) for body in fences(DOCUMENTS[0].read_text("utf-8"), "toml")]
     assert {"gateway", "source", "registry", "sink"} <= keys[0]
+    protocol = ROOT / "docs" / "protocol.md"
+    keys = [set(tomllib.loads(body)) for body in fences(protocol.read_text("utf-8"), "toml")]
     assert {"mapping"} in keys
 
 

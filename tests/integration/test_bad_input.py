@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.clause("749.IV.4-0"), pytest.mark.servers]
 MAPPING = """
 [[mapping]]
 name = "plug"
-topic = "tele/{device}/SENSOR"
+topic = "plant/{device}/SENSOR"
 profile = "em1"
 time = { path = "t", format = "unix_ms" }
 [mapping.columns]
@@ -103,7 +103,7 @@ def test_hostile_payloads_and_names_end_in_quarantine_byte_for_byte(tmp_path: Pa
     good = [(f"tg/1/evn/energy/meter-{n}/t", hostile.row("812", time_ms=0)) for n in range(3)]
     bad = [(f"tg/1/evn/energy/bad-{n}/t", b.payload) for n, b in enumerate(hostile.ALL)]
     reasons = [b.reason for b in hostile.ALL]
-    names = [("tg/1/{}/energy/a1/t", "tg/1/evn/{}/a1/t", "tg/1/evn/energy/{}/t", "tele/{}/x")]
+    names = [("tg/1/{}/energy/a1/t", "tg/1/evn/{}/a1/t", "tg/1/evn/energy/{}/t", "plant/{}/x")]
     bad += [
         (form.format(n), good[0][1]) for forms in names for form in forms for n in hostile.NAMES
     ]
@@ -152,13 +152,13 @@ def plug(number: int, **keys: object) -> tuple[str, bytes]:
     """Return a foreign message; ``number`` makes its device and its time."""
     now_ms = time.time_ns() // 1_000_000
     body = {"t": now_ms - 60_000 + number, "wh": 1000 + number, "w": number, **keys}
-    return f"tele/plug-{number % 7}/SENSOR", json.dumps(body).encode()
+    return f"plant/plug-{number % 7}/SENSOR", json.dumps(body).encode()
 
 
 def test_what_had_no_mapping_is_read_again_and_what_fails_again_stays(tmp_path: Path) -> None:
     port = free_port()
     good = [plug(number) for number in range(40)]
-    wrong = [plug(100, w="much"), plug(101, t="now"), ("tele/plug-1/STATE", b'{"t":1}')]
+    wrong = [plug(100, w="much"), plug(101, t="now"), ("plant/plug-1/STATE", b'{"t":1}')]
     with running(tmp_path, listener(port)) as gateway, sender(port) as client:
         client.send([*good, *wrong, good[0]])  # one of them twice
         before = gateway.settle(messages=44)

@@ -28,7 +28,7 @@ MAPPED = Settings.model_validate(
         "mapping": [
             {
                 "name": "plug",
-                "topic": "tele/{device}/SENSOR",
+                "topic": "plant/{device}/SENSOR",
                 "profile": "em1",
                 "time": {"path": "t", "format": "unix_ms"},
                 "columns": {"ea_imp": "wh", "p": "w"},
@@ -117,7 +117,7 @@ def foreign(n: int, *, is_bad: bool) -> Message:
     time_ms = T0_MS - HOUR_MS + n
     body = {"t": time_ms, "wh": n, "w": "much" if is_bad else n}
     good = frozenset() if is_bad else frozenset({(f"plug-{n % 2}", 0, time_ms)})
-    return Message(f"tele/plug-{n % 2}/SENSOR", json.dumps(body).encode(), 1, good)
+    return Message(f"plant/plug-{n % 2}/SENSOR", json.dumps(body).encode(), 1, good)
 
 
 NUMBER = st.integers(0, 12)
@@ -318,7 +318,7 @@ def test_a_requeue_may_be_cut_off_at_every_call(tmp_path: Path, kind: str) -> No
 def test_what_is_put_back_keeps_the_time_it_came(tmp_path: Path) -> None:
     book = Book(tmp_path)
     plug = {"mapping": [{**MAPPED.model_dump()["mapping"][0], "time": {}}]}
-    book.do(Send([Message("tele/plug-1/SENSOR", b'{"wh": 7}')]))
+    book.do(Send([Message("plant/plug-1/SENSOR", b'{"wh": 7}')]))
     came_ms = book.spine.now_ms
     book.do(Work())
     book.spine.now_ms += 24 * HOUR_MS

@@ -54,11 +54,11 @@ def test_a_plug_a_sensor_and_a_will_are_understood_without_a_word(tmp_path: Path
         (climate,) = rows_of(gateway, window, "clim1")
         assert (climate["temp"], climate["open"]) == (21.4, 1)
         # what is stored is announced to Home Assistant, as this gateway was told to
-        state = "infragate/state/site/plug-1/plug1"
-        wait_until(lambda: state in heard, 30, "an announcement")
-        assert heard[state]["p"] == 42
+        newest = "infragate/state/site/plug-1/plug1"
+        wait_until(lambda: newest in heard, 30, "an announcement")
+        assert heard[newest]["p"] == 42
         config = heard["homeassistant/sensor/site-plug-1-plug1-ea_imp/config"]
-        assert config["state_topic"] == state
+        assert config["state_topic"] == newest
         assert (config["device_class"], config["unit_of_measurement"]) == ("energy", "Wh")
         assert (config["state_class"], config["value_template"]) == (
             "total_increasing",
@@ -73,9 +73,10 @@ def listening(port: int, *filters: str) -> dict[str, Any]:
     client.on_message = lambda _c, _u, message: heard.update(
         {message.topic: json.loads(message.payload)}
     )
-    client.on_connect = lambda *_: client.subscribe([(one, 0) for one in filters])
     client.connect("127.0.0.1", port)
     client.loop_start()
+    wait_until(client.is_connected, what="a connection")
+    client.subscribe([(one, 0) for one in filters])
     return heard
 
 

@@ -7,8 +7,8 @@ scaler nobody says is left out: a guess may be off by a thousand. Ciphered pushe
 key is the meter's, and a node of ours beside it can hold it.
 
 Own code: the well-kept library for it (amshan) agrees on all recorded pushes, and the tests hold us
-to it, but takes 3 ms for one and raises KeyError, IndexError or AttributeError for one damaged push
-in twelve.
+to it, but takes 0.8 ms for one (ours 0.07 ms) and raises KeyError, IndexError, AttributeError for
+one damaged push in twelve.
 """
 
 import tomllib
@@ -26,7 +26,8 @@ from gateway.decode.foreign.telegrams import Register, Telegram
 from gateway.decode.wire import reject
 from gateway.model import QuarantineReason
 
-FIRST_BYTES = (FLAG, 0xE6, 0x0F)
+FRAMED = FLAG
+FIRST_BYTES = (FRAMED, 0xE6, 0x0F)
 
 _LLC = (b"\xe6\xe7\x00", b"\xe6\xe6\x00")
 _NOTIFICATION, _CIPHERED = 0x0F, (0xDB, 0xDF)
@@ -129,7 +130,7 @@ def _telegram(body: Data, clock: bytes) -> Telegram:
         items = _positioned(body)
     texts = {item.code: _text(item.value) for item in items if isinstance(item.value, bytes | str)}
     exponents = _exponents([*texts.values(), *_loose_texts(body)])
-    registers = {}
+    registers: dict[str, Register] = {}
     for item in items:
         register = _register(item, exponents)
         if register is not None:
@@ -220,7 +221,7 @@ def _by_maker(
 
 def _scaled(value: int | Decimal, exponent: int) -> int | Decimal:
     if exponent >= 0:
-        return value * 10**exponent
+        return value * int(10**exponent)
     return Decimal(value).scaleb(exponent)
 
 

@@ -142,6 +142,9 @@ def compile_shape(
         return None
     if not builder.leaves or (time_key in root and not builder.time):
         return None
+    goals = {(reading, part, leaf.place) for reading, part, leaf in builder.leaves}
+    if len(goals) < len(builder.leaves):
+        return None  # two names for the same: the walk keeps one of them as sent
     wanted: dict[tuple[int, str], list[int]] = {}
     for place, (reading, part, _) in enumerate(builder.leaves):
         wanted.setdefault((reading, part), []).append(place)

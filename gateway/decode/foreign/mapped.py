@@ -192,6 +192,7 @@ class MappedFamily:
         out.add_event(Event(*times, route.device_index, "state", 0, detail, record.number))
 
     def _part(self, bound: _Bound, template: str, inner: str) -> str:
+        inner = "" if inner == "0" else inner  # the first of its kind is the device itself
         if template == "{part}":
             return f"{bound.part}-{inner}" if bound.part and inner else bound.part or inner
         return part_slug(fill(template, bound.named, inner)) if template else inner

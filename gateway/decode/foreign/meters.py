@@ -25,7 +25,7 @@ READERS: Mapping[int, Callable[[bytes], Telegram]] = {
     **dict.fromkeys(dlms.FIRST_BYTES, dlms.read_push),
     sml.FIRST_BYTE: sml.read_sml,
 }
-_NATIVE = (p1.FIRST_BYTE, dlms.FLAG, sml.FIRST_BYTE)  # none of them begins a native payload
+_NATIVE = (p1.FIRST_BYTE, dlms.FRAMED, sml.FIRST_BYTE)  # none of them begins a native payload
 _PROFILE = "em3"
 # Profiles of meters behind a P1 port, by M-Bus device type (EN 13757-3); both have column ``vol``.
 _VOLUMES, _VOLUME_COLUMN = {3: "gas1", 6: "wtr1", 7: "wtr1", 21: "wtr1"}, "vol"

@@ -89,7 +89,7 @@ class Ngsi:
         for column, value, unit in _measured(entity):
             place = self._quantities.column(_PROFILE, column, unit)
             if place is not None:
-                row[place.index] = place.convert(value)
+                row[place.at] = place.convert(value)
         if not any(value is not None for value in row[1:]):
             reject(QuarantineReason.SCHEMA, f"nothing is measured in {name[:64]!r}")
         named = slug(name.removeprefix(_PREFIX)), slug(part) if part else ""

@@ -25,7 +25,7 @@ class Place(NamedTuple):
     """Where a quantity goes."""
 
     profile: Profile
-    index: int  # of the value in a row ``[dt, value…, status]``
+    at: int  # of the value in a row ``[dt, value…, status]``
     convert: Converter
 
 

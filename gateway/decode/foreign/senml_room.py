@@ -94,9 +94,9 @@ def _rows(placed: Sequence[tuple[Resolved, Place]], topic: str, received_ms: int
             rows[key] = place.profile, [0.0, *[None] * (len(place.profile.columns) + 1)]
         row = rows[key][1]
         value = place.convert(one.value)
-        if row[place.index] is not None and row[place.index] != value:
+        if row[place.at] is not None and row[place.at] != value:
             reject(QuarantineReason.SCHEMA, f"{one.name} comes twice at one time, with two values")
-        row[place.index] = value
+        row[place.at] = value
     return [
         Found((device, ""), profile, time_ms, (row,))
         for (device, _, time_ms), (profile, row) in rows.items()

@@ -257,7 +257,7 @@ class Sparkplug:
                 rows[key] = place.profile, [0.0, *[nan] * (len(place.profile.columns) + 1)]
             if isinstance(use.value, int | float):
                 datatype = metric.datatype or use.known.datatype
-                rows[key][1][place.index] = Scale.of(place, datatype).apply(use.value)
+                rows[key][1][place.at] = Scale.of(place, datatype).apply(use.value)
         return [
             Found(topic.named, profile, at_ms, (row,), is_historical)
             for (_, at_ms, is_historical), (profile, row) in rows.items()

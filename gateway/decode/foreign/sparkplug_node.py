@@ -30,7 +30,7 @@ _PARTS, _SINGLE_PARTS = 1e6, 1e3
 class Scale(NamedTuple):
     """The way from a metric's number to its column's; the same for one value and for many."""
 
-    index: int  # in a row
+    at: int  # in a row
     factor: float
     parts: float  # of a scaled unit that are kept
     most: float  # from here on parts are no longer exact
@@ -41,7 +41,7 @@ class Scale(NamedTuple):
         """Return the scale of a metric of that type."""
         factor = float(place.convert(1) or 0.0)
         parts = _SINGLE_PARTS if datatype == _FLOAT_TYPE else _PARTS
-        return cls(place.index, factor, parts, MAX_INT / parts / max(factor, 1.0), datatype)
+        return cls(place.at, factor, parts, MAX_INT / parts / max(factor, 1.0), datatype)
 
     @property
     def is_signed(self) -> bool:
@@ -82,7 +82,7 @@ class Shape:
         self.count = len(scales)
         self.signed = [(at, scale.datatype) for at, scale in enumerate(scales) if scale.is_signed]
         self._width = len(profile.columns) + 2
-        self._places = [scale.index for scale in scales]
+        self._places = [scale.at for scale in scales]
         self._factors = np.array([scale.factor for scale in scales])
         self._parts = np.array([scale.parts for scale in scales])
         self._most = np.array([scale.most for scale in scales])

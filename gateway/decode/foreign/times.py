@@ -19,8 +19,8 @@ from gateway.decode.paths import MISSING, Path, find, parse_path
 from gateway.decode.wire import MAX_INT
 from gateway.errors import RejectedError
 
-# Before the first of these devices was made: what a clock says that nobody has set.
-EARLIEST_MS = 1_420_070_400_000  # 2015-01-01
+# Clocks that nobody has set count from 1970 or from 2000; a month later they have been restarted.
+EARLIEST_MS = 949_363_200_000  # 2000-02-01
 APART_MS = 120_000  # as ``[validation] live_ahead``: clocks of gateways and servers are this good
 CLOCK_INVALID = 2  # AMR status byte
 

@@ -105,11 +105,10 @@ class Spot:
             return self.below[key], ""
         for begin, spot in self.globs.items():
             if key.startswith(begin):
-                part = key.removeprefix(begin)
-                return spot, "" if part == "0" else part_slug(part)
+                return spot, part_slug(key.removeprefix(begin))
         if self.each is None or key in self.dropped:
             return None, ""
-        return self.each, "" if key == "0" else part_slug(key)
+        return self.each, part_slug(key)
 
 
 class Step(NamedTuple):
@@ -162,7 +161,11 @@ class Walk:
         row = self.rows.get((leaf.reading, part))
         if row is None:
             row = self.rows[leaf.reading, part] = self._blank[leaf.reading].copy()
-        row[leaf.place] = _sum(row[leaf.place], number) if leaf.adds else number
+        if leaf.adds:
+            number = _sum(row[leaf.place], number)
+        elif not isnan(row[leaf.place]) and leaf.place:
+            return False  # another name for the same has brought one: this stays as sent
+        row[leaf.place] = number
         return True
 
     def _other(self, value: object, below: Spot | None, part: str, name: str, depth: int) -> object:

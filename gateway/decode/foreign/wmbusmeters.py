@@ -73,7 +73,7 @@ class Wmbusmeters:
                 place.profile.name,
                 (place.profile, [0.0, *[None] * (len(place.profile.columns) + 1)]),
             )
-            row[place.index] = place.convert(value)
+            row[place.at] = place.convert(value)
         if not rows:
             reject(QuarantineReason.UNMAPPED, f"no column for any field of {media!r}"[:200])
         named = slug("wmbus", meter_id), ""

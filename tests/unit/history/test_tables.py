@@ -1,6 +1,7 @@
 """CSV tables, captures and logs: line by line."""
 
 import json
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,7 +52,7 @@ COUNTER = {
 }
 
 
-def layout(form: dict[str, object], **changes: object) -> Layout:
+def layout(form: Mapping[str, object], **changes: object) -> Layout:
     return Layout.model_validate({**form, **changes})
 
 
@@ -135,6 +136,15 @@ def test_a_layout_file_names_its_mistakes(tmp_path: Path) -> None:
         read_table("a,b\n1,2\n", layout(OED, columns={"nope": "a"}, time={"column": "b"}), PROFILES)
     with pytest.raises(FileRefusedError, match="no column 'reading'"):
         read_table("a,b\n1,2\n", layout(OED), PROFILES)
+
+
+def test_the_layouts_of_the_documents_load(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    text = (root / "docs" / "import.md").read_text("utf-8")
+    file = tmp_path / "layout.toml"
+    file.write_text(text.split("```layout\n")[1].split("```")[0], "utf-8")
+    assert load_layout(file).time.zone == "Europe/Berlin"
+    assert load_layout(root / "docs" / "examples" / "layout.toml").profile == "ei1"
 
 
 def test_a_capture_is_messages_as_they_came() -> None:
