@@ -47,7 +47,7 @@ dashboards: $(DEV) ## Write all Grafana boards, data sources and alerts anew fro
 
 test-boards: $(DEV) servers ## Boards and alerts: all queries, a city, drawn by Grafana's components (npm)
 	$(BIN)/python -m tests.support.boards.drawing
-	$(BIN)/python -m pytest -q tests/boards
+	INFRAGATE_BOARDS=1 $(BIN)/python -m pytest -q tests/boards
 
 firmware: $(DEV) ## Images for every board, with their sizes (build/firmware)
 	$(BIN)/python -m firmware.tools.build

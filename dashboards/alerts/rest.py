@@ -68,9 +68,15 @@ ROADS = (
     Alert(
         "toll-reader",
         T("Toll lane does not read", "Làn thu phí không đọc thẻ"),
-        ask("toll_hour", last("read_rate", "min"), "device"),
-        3 * _HOUR,
-        (0.95, None),
+        # not the share of an hour, which at night is that of a few vehicles: the sequential test
+        ask(
+            "alarm_event",
+            Both("-", Number(1), last("cleared", "min")),
+            "place",
+            kind="toll_reader_failed",
+        ),
+        6 * _HOUR,
+        (None, 0.5),
         0,
         "serious",
         "detectors",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.store.alarms import KeptAlarm, State
-from gateway.views.alarms import to_document
+from gateway.views.alarms import to_call
 
 _LEVEL = re.compile(r"[^A-Za-z0-9_.-]")  # a kind comes from a policy file of the site
 
@@ -61,4 +61,4 @@ def topic_of(alarm: KeptAlarm) -> str:
 
 
 def _payload(alarm: KeptAlarm) -> str:
-    return msgspec.json.encode(to_document(alarm)).decode()
+    return msgspec.json.encode(to_call(alarm)).decode()

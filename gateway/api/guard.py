@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.api import signin
 from gateway.api.documents import problem
+from gateway.api.signin import proof_of
 from gateway.config import Settings
 from gateway.views.visitor import ANYBODY, VISITOR, Visitor
 
@@ -85,6 +87,17 @@ class Keys(NamedTuple):
         is_known = hmac.compare_digest(raw, self.token.encode())
         return Visitor("", is_operator=False) if is_known else None
 
+    def find_signed_in(self, proof: str) -> Visitor | None:
+        """Return who signed in and has the cookie to prove it, None where it proves nothing."""
+        raw = proof.encode()
+        for name, token in self.operators.items():
+            if hmac.compare_digest(raw, proof_of(token).encode()):
+                return Visitor(name, is_operator=True)
+        is_known = self.token is not None and hmac.compare_digest(
+            raw, proof_of(self.token).encode()
+        )
+        return Visitor("", is_operator=False) if is_known else None
+
 
 def offered_token(authorization: str) -> str:
     """Return the token of an Authorization header, Bearer or the password of Basic.
@@ -117,9 +130,11 @@ class Guard:
         headers = {
             key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
         }
-        visitor = self._keys.find(offered_token(headers.get("authorization", "")))
+        visitor = self._find(headers)
         if not _is_same_origin(headers):
             await _refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
+        elif scope["type"] == "http" and scope["path"] == signin.PATH:
+            await signin.sign_in(scope, receive, _careful(scope, send), self._knows)
         elif visitor is None and scope["path"] not in OPEN_PATHS:
             await _refuse(scope, receive, send, HTTPStatus.UNAUTHORIZED)
         elif _is_too_long(scope, headers):
@@ -131,6 +146,15 @@ class Guard:
             await self._app(inner, receive, _careful(scope, send))
         else:
             await self._app({**scope, VISITOR: visitor}, receive, send)
+
+    def _find(self, headers: Mapping[str, str]) -> Visitor | None:
+        found = self._keys.find(offered_token(headers.get("authorization", "")))
+        # who signed in is somebody, also where everybody may look
+        signed_in = self._keys.find_signed_in(signin.shown_proof(headers))
+        return found if signed_in is None or (found and found.is_operator) else signed_in
+
+    def _knows(self, token: str) -> bool:
+        return bool(token) and self._keys.find_signed_in(signin.proof_of(token)) is not None
 
 
 def _careful(scope: Scope, send: Send) -> Send:
@@ -183,6 +207,9 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: HTTPStatus
         await receive()  # websocket.connect
         await send({"type": "websocket.close", "code": 1008, "reason": status.phrase})
         return
+    if status is HTTPStatus.UNAUTHORIZED and _is_person(scope):
+        await signin.to_form(scope)(scope, receive, send)
+        return
     headers = {}
     detail = "pages of another origin may not read this; a proxy must pass the Host header on"
     if status is HTTPStatus.UNAUTHORIZED:
@@ -193,3 +220,8 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: HTTPStatus
         detail = f"a body has at most {BODY_BYTES} bytes, and says how many (Content-Length)"
     response = problem(status, detail, scope["path"], headers=headers)
     await response(scope, receive, send)
+
+
+def _is_person(scope: Scope) -> bool:
+    headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+    return not is_api(scope["path"]) and signin.wants_page(scope, headers)

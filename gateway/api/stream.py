@@ -1,6 +1,6 @@
 """``GET /stream``: server-sent events, the account once a second and what changed since.
 
-Events are ``accounting``, ``latest`` (newest readings) and ``alarms`` (each that changed, whole).
+Events are ``accounting``, ``latest`` (newest readings) and ``alarms`` (each that changed).
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from gateway.api.answers import Seeing
 from gateway.api.devices import to_latest
 from gateway.api.documents import ProblemError
 from gateway.ports import LatestRow
-from gateway.views.alarms import to_document
+from gateway.views.alarms import to_call
 from gateway.views.sight import Sight
 
 router = APIRouter(tags=["stream"])
@@ -26,7 +26,7 @@ router = APIRouter(tags=["stream"])
 PERIOD_S = 1.0
 MAX_STREAMS = 64  # each keeps a connection open; with the board's that is what one Pi serves
 MAX_TOKEN = (1 << 63) - 1
-MAX_ALARMS = 200  # per event, 200 kB; what is more comes a second later
+MAX_ALARMS = 200  # per event, some 200 kB; what is more comes a second later
 MAX_CHANGES = 1000  # per event, 300 kB; what is more comes with the next one, newest value only
 
 
@@ -65,7 +65,7 @@ class AlarmChanges:
         """Return at most ``MAX_ALARMS`` that changed since the last call, as they are now."""
         changed = self._sight.alarms.changed_since(self._change, MAX_ALARMS)
         self._change = changed[-1].change if changed else self._change
-        return [to_document(one) for one in changed]
+        return [to_call(one) for one in changed]
 
 
 class Streams:

@@ -59,10 +59,12 @@ class Acknowledging:
         self._alarm = alarm
         self._title.set_text(title)
         self._note.set_value("")
-        self._dialog.open()
+        self._dialog.set_value(True)
 
     async def _say(self) -> None:
         words, sight = self._frame.words, self._frame.hold.sight
+        if not (self._visitor.is_operator and self._alarm):  # a hand-made event of a page
+            return
         note = " ".join(str(self._note.value or "").split())[:MOST_NOTE]  # a line, as lists show
         word = Acknowledge(self._visitor.name, sight.clock(), self._alarm, note)
         self._save.disable()  # an impatient second click is no second word
@@ -73,7 +75,7 @@ class Acknowledging:
             return
         finally:
             self._save.enable()
-        self._dialog.close()
+        self._dialog.set_value(False)
         is_heard = await self._until_heard(end)
         told = words["acknowledge_done" if is_heard else "acknowledge_later"]
         ui.notify(told, type="positive" if is_heard else "warning")

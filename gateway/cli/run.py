@@ -1,6 +1,7 @@
 """``run``, ``demo`` and ``check``."""
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -25,8 +26,6 @@ zone = "UTC"
 [http]
 listen = "127.0.0.1:{port}"
 """
-# Who hangs on what; written by the simulated city, believed by the gateway.
-DEMO_REGISTRY = 'file = "city/registry.toml"\n'
 
 
 def add_to(commands: Commands) -> None:
@@ -60,6 +59,9 @@ def add_to(commands: Commands) -> None:
         help="a second fleet that speaks only formats of other makers (docs/devices.md)",
     )
     demo.add_argument("--no-fleet", action="store_true", help="bring your own devices")
+    demo.add_argument(
+        "--registry", type=Path, metavar="FILE", help="who hangs on what; default: the city's"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -90,7 +92,8 @@ def _demo(options: argparse.Namespace) -> int:
     city = None if options.no_fleet else _city_command(options, data_dir)
     if city is not None and not _is_playable(city):
         return 2
-    registry = "" if city is None else DEMO_REGISTRY
+    file = options.registry or (None if city is None else data_dir / "city" / "registry.toml")
+    registry = "" if file is None else f"file = {json.dumps(str(file.resolve()))}\n"
     text = DEMO_CONFIG.format(mqtt_port=options.mqtt_port, port=options.port, registry=registry)
     config.write_text(text, "utf-8")
     helpers = {} if city is None else {"city": city}

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol, cast
 
 from gateway.config import Settings, SinkSection, duration_ms
+from gateway.imports import load
 from gateway.journal import JournalReader
-from gateway.keeper import Keeper, KeeperRooms, Outlet
+from gateway.keeper import Keeper, KeeperRooms, Outlet, Telling
 from gateway.model import Record
 from gateway.profiles import Profile, Profiles
 from gateway.roles import Heritage, now_ms
 from gateway.roles.building import load_all_profiles
-from gateway.roles.telling import DERIVED, build_teller
 from gateway.sinks import open_sink
 from gateway.sinks.drain import Drain, Outside, Pace
 from gateway.sinks.feed import Feed, unpack_lines
@@ -24,8 +25,23 @@ from gateway.supervisor import run_loop, until_terminated
 
 Encode = Callable[[Record], Encoded]
 
-ROLLUPS = "outbox-rollups"  # folder
+ROLLUPS, DERIVED = "outbox-rollups", "outbox-derived"  # folders
 ROLLUPS_MAX_BYTES = 1 << 30  # a sink away for weeks: 10,000 meters make 50 MB a day
+
+
+class _Follower(Telling, Protocol):
+    """``sinks.derived.Teller``."""
+
+    def keep_from(self) -> int:
+        """Return the oldest record of the rollups' outbox that it still needs."""
+
+
+class _Telling(Protocol):
+    """``roles.telling``."""
+
+    build_teller: Callable[
+        [Settings, Profiles, tuple[Path, Path], Stats, Callable[[], int]], _Follower
+    ]
 
 
 def run(settings: Settings, _heritage: Heritage) -> int:
@@ -36,7 +52,10 @@ def run(settings: Settings, _heritage: Heritage) -> int:
     if settings.sink:
         rollups = Outbox.open(data_dir / ROLLUPS, now_ms, ROLLUPS_MAX_BYTES)
         roller = Roller(data_dir, profiles, rollups.put_once)
-        teller = build_teller(settings, profiles, data_dir / ROLLUPS, stats, now_ms)
+        # it has the rooms of both sectors to load, which nobody needs without a database
+        telling = cast("_Telling", load("gateway.roles.telling"))
+        folders = (data_dir / ROLLUPS, data_dir / DERIVED)
+        teller = telling.build_teller(settings, profiles, folders, stats, now_ms)
     readings, rolled, derived = _outlets(settings, profiles, stats)
     if teller is not None:
         rolled = rolled._replace(followers=[teller.keep_from])

@@ -25,7 +25,6 @@ from gateway.store.changes import EventReader
 from gateway.views.samples import account_samples
 from gateway.views.sight import Sight
 
-DERIVED = "outbox-derived"  # folder
 DERIVED_MAX_BYTES = 1 << 30  # a sink away for weeks: 10,000 meters make some 10 MB a day
 OWN_MS, MINUTE_MS, DETECTORS_MS = 15_000, 60_000, 300_000
 HOUR_MS = 3_600_000
@@ -95,11 +94,20 @@ class _Orgs:
 def build_teller(
     settings: Settings,
     profiles: Profiles,
-    rollups: Path,
+    folders: tuple[Path, Path],
     stats: Stats,
     clock: Callable[[], int],
 ) -> Teller:
-    """Return the teller of a data directory; its outbox has no other writer."""
+    """Return the teller of a data directory.
+
+    Args:
+        settings: the configuration.
+        profiles: all known profiles.
+        folders: the rollups' outbox, which it follows, and its own, which has no other writer.
+        stats: of its process.
+        clock: Unix ms.
+    """
+    rollups, derived = folders
     data_dir = settings.gateway.data_dir
     asked = ask(settings, profiles, clock)
     sight, places = asked.sight, asked.places
@@ -136,6 +144,5 @@ def build_teller(
             ],
         },
     )
-    folder = data_dir / DERIVED
-    outbox = Outbox.open(folder, clock, DERIVED_MAX_BYTES)
-    return Teller(rooms, rollups, outbox, folder, stats)
+    outbox = Outbox.open(derived, clock, DERIVED_MAX_BYTES)
+    return Teller(rooms, rollups, outbox, derived, stats)

@@ -11,10 +11,14 @@ from gateway.views.engineering import time_text
 
 # A wall shows what a shift can work through; the list of the API pages through all.
 MOST_SHOWN = 500
+# Characters of evidence in a message: of a feeder it may name 10,000 meters, and a retained message
+# of the listener has at most 64 KiB.
+MOST_CALLED = 16_384
 API = "/api/v1"
-BEFORE_MS, AFTER_MS = 3_600_000, 3_600_000  # around an alarm, for the evidence
+# around an alarm, for the evidence: lines of a local day begin up to 24 h before it
+BEFORE_MS, AFTER_MS = 26 * 3_600_000, 3_600_000
 
-# kind → the series that shows what the alarm is made of
+# kind → the series whose lines of the same place show what the alarm is made of
 SERIES = {
     "loss": "balance",
     "undervoltage": "violations",
@@ -24,8 +28,6 @@ SERIES = {
     "prolonged_estimation": "days",
     "use_while_disconnected": "days",
     "feed_in": "days",
-    "incident": "live",
-    "lane_closed": "live",
     "scale_drift": "weighing",
     "speed_advice": "live",
     "toll_reader_failed": "tolls",
@@ -78,6 +80,8 @@ def links_of(alarm: KeptAlarm) -> Links:
     until_ms = (alarm.cleared_ms or alarm.updated_ms) + AFTER_MS
     span = {"from": str(alarm.raised_ms - BEFORE_MS), "to": str(until_ms)}
     series = SERIES.get(alarm.kind, "alarms")
+    if series == "violations" and not device:  # of meters; a place has its alarm only
+        series = "alarms"
     query = urlencode({"place": alarm.place, **span})
     return Links(f"{API}/{alarm.domain}/{series}?{query}", board)
 
@@ -117,3 +121,9 @@ def to_document(alarm: KeptAlarm) -> dict[str, object]:
         "evidence": msgspec.Raw(alarm.evidence.encode()),
         "links": links_of(alarm)._asdict(),
     }
+
+
+def to_call(alarm: KeptAlarm) -> dict[str, object]:
+    """Return an alarm as it is called out: long evidence is left where ``links.api`` says."""
+    is_long = len(alarm.evidence) > MOST_CALLED
+    return to_document(alarm) | ({"evidence": None} if is_long else {})

@@ -1,5 +1,6 @@
 """Databases that the boards are asked against."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,10 @@ import pytest
 from tests.servers import influxd, victoria
 from tests.support.boards import madeup
 from tests.support.boards.asking import DATABASE, Influx, Victoria
+
+by_itself = pytest.mark.skipif(
+    os.environ.get("INFRAGATE_BOARDS") != "1", reason="minutes of work: make test-boards"
+)
 
 
 class Twins:

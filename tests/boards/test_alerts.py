@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 MINUTE_MS = 60_000
 END_MS = 1_785_542_400_000  # 2026-08-01T00:00:00Z: no other test writes there
 TROUBLE_MS = END_MS - 100 * MINUTE_MS  # since then it is bad
-BEGIN_MS = END_MS - 240 * MINUTE_MS
+BEGIN_MS = END_MS - 160 * MINUTE_MS
 STEP_MS = 5 * MINUTE_MS
 
 
@@ -83,8 +83,10 @@ SCENARIOS = {
         {"fault": 12}, {"fault": 2}, 5,
     ),
     "toll-reader": Scenario(
-        "toll_hour", {"device": "?", "org": "ttgt", "area": "qa"},
-        {"read_rate": 0.99}, {"read_rate": 0.7}, 60, "device",
+        "alarm_event",
+        {"domain": "transport", "kind": "toll_reader_failed", "level": "device", "place": "?",
+         "area": "qa"},
+        {"cleared": 1, "severity": 2}, {"cleared": 0, "severity": 2}, 240, "place",
     ),
     "sink-lag": Scenario(
         "gateway_self", {"sink": "?"},

@@ -80,6 +80,11 @@ async def test_alarms_of_every_domain_are_one_list(client: httpx.AsyncClient) ->
         answer = await client.get(one["links"]["api"])
         assert answer.status_code in {200, 404}, answer.text
         assert answer.status_code == 200 or "no series" in answer.json()["detail"]
+        if "/alarms?" in one["links"]["api"]:
+            told = answer.json()["alarms"]
+            assert [line["kind"] for line in told if line["raised"] == one["raised"]] == [
+                one["kind"]
+            ]
 
 
 @pytest.mark.parametrize(

@@ -116,3 +116,9 @@ async def test_who_may_only_look_has_no_button(room: Room, tmp_path: Path) -> No
                 found = await page.evaluate("!!document.querySelector('.acknowledging')")
                 assert found is has_button
                 assert ("takes an operator" in await page.text(".headline")) is not has_button
+                await page.open(f"{web.url}/quarantine")
+                await page.wait_for("!!document.querySelector('.entry')", 60)
+                shown = "[...document.querySelectorAll('.entry .acts .q-btn')]"
+                shown += ".filter(one => one.offsetParent).length"
+                # look at it: both; put it back: the operator
+                assert await page.evaluate(shown) == (4 if has_button else 2)

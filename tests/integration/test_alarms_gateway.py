@@ -87,6 +87,7 @@ def alarms(gateway: Gateway, question: str = "") -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.clause("749.IV.5.e-1")
 def test_an_alarm_is_called_out_acknowledged_and_survives_kills(tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, listener(port)) as gateway, monitor(port) as wall:

@@ -7,15 +7,20 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from gateway.api.glossary import METRICS
 from tests.servers import Server, influxd, victoria
 from tests.support import hostile
 from tests.support.clients import sender
 from tests.support.databases import get, influx_query, metric, victoria_series
+from tests.support.derived import documented
 from tests.support.running import Gateway, free_port, listener, running, wait_until
 
 pytestmark = [pytest.mark.clause("942.A2.7.e"), pytest.mark.servers]
 
+# Of topics that are not ours only what the mapping says: ids of known families are of other tests.
 MAPPING = """
+[foreign]
+enabled = false
 [[mapping]]
 name = "hostile"
 topic = "names/+"
@@ -29,6 +34,9 @@ INSIDE = {
     "a,host=x": "a-host-x", "b\\": "b-", "c\nd": "c-d", "e f": "e-f", "g=h": "g-h", "i\0j": "i-j",
     'k"l': "k-l", "n\t1": "n-1", "ööp1": "p1", "#m": "", "⚡": "", "q" * 65: "", "": "",
 }  # fmt: skip
+# Tags (and fields) of derived measurements; those of the gateway's own metrics are their labels.
+DERIVED = documented()
+DERIVED["gateway_self"] |= {label for term in METRICS.values() for label in term.labels}
 
 
 class Series(NamedTuple):
@@ -82,14 +90,19 @@ def test_no_database_learns_a_series_that_was_not_planned(tmp_path: Path) -> Non
 
 def in_influx(server: Server) -> set[Series]:
     """Return all series, after seeing that measurements, tags and fields are the planned ones."""
-    series = set()
+    series, devices = set(), set()
     for row in influx_query(server, "SHOW SERIES")[0]["values"]:
         measurement, *tags = row[0].split(",")
-        if measurement != "infragate_canary":
-            assert [tag.split("=")[0] for tag in tags] == ["device", "org", "sector"], row
+        keys = [tag.split("=")[0] for tag in tags]
+        if measurement == "em1":
+            assert keys == ["device", "org", "sector"], row
             series.add(Series(measurement, *(tag.split("=")[1] for tag in tags)))
+        elif measurement != "infragate_canary":
+            assert set(keys) <= DERIVED[measurement], row
+            devices |= {tag for tag in tags if tag.startswith("device=")}
+    assert devices <= {f"device={one.device}" for one in series}
     measurements = {row[0] for row in influx_query(server, "SHOW MEASUREMENTS")[0]["values"]}
-    assert measurements == {"em1", "infragate_canary"}
+    assert {"em1", "infragate_canary"} <= measurements <= {"em1", "infragate_canary", *DERIVED}
     fields = {row[0] for row in influx_query(server, "SHOW FIELD KEYS FROM em1")[0]["values"]}
     assert fields == {"ea_imp", "ea_exp", "p", "u", "i", "pf", "quality", "reasons"}
     return series
@@ -98,9 +111,11 @@ def in_influx(server: Server) -> set[Series]:
 def in_victoria(server: Server) -> set[Series]:
     """The same of VictoriaMetrics, label by label."""
     answer: dict[str, Any] = json.loads(get(server.url, "/api/v1/labels"))
-    assert set(answer["data"]) <= {"__name__", "db", "device", "org", "sector", "sink"}
+    known = {"__name__", "db", "device", "org", "sector", "sink"}
+    assert set(answer["data"]) <= known.union(*DERIVED.values())
     names = json.loads(get(server.url, "/api/v1/label/__name__/values"))["data"]
-    assert all(name.startswith(("em1_", "infragate_canary_")) for name in names)
+    planned = ("em1_", "infragate_canary_", *(f"{name}_" for name in DERIVED))
+    assert all(name.startswith(planned) for name in names)
     found = set()
     for one in victoria_series(server):
         labels = one["metric"]

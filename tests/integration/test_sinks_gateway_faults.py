@@ -31,7 +31,7 @@ def times(count: int, reply: Callable[[Hit], Reply | None]) -> Callable[[Hit], R
     left = [count]
 
     def fault(hit: Hit) -> Reply | None:
-        if not hit.is_write or hit.body.startswith(b"infragate_") or not left[0]:
+        if not hit.is_write or not hit.body.startswith(b"em1,") or not left[0]:
             return None
         left[0] -= 1
         return reply(hit)

@@ -6,8 +6,10 @@ time.
 
 import json
 import math
+import re
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from gateway.roles.building import load_all_profiles
@@ -18,6 +20,7 @@ from tests.servers import Server
 from tests.support.databases import get, influx_query
 
 Series = frozenset[tuple[str, str]]  # tags
+DOCUMENT = Path(__file__).parents[2] / "docs" / "sinks.md"
 Held = dict[tuple[str, Series, str, int], float]  # measurement, tags, field, time
 
 
@@ -83,3 +86,14 @@ def measurements(held: Held) -> set[str]:
 
 def _series(tags: Mapping[str, str]) -> Series:
     return frozenset((key, value) for key, value in tags.items() if value)
+
+
+def documented() -> dict[str, set[str]]:
+    """Return the words in code of each row of the tables, by measurement."""
+    section = DOCUMENT.read_text("utf-8").split("## Derived measurements")[1].split("### Codes")[0]
+    rows = [row for row in section.splitlines() if re.match(r"\| `[a-z]+_[a-z_]+` \|", row)]
+    words = {row.split("`")[1]: set(re.findall(r"`([a-z0-9_]+)`", row)) for row in rows}
+    words["road_live"] |= words["road_state"]  # "the same"
+    words["meter_month"] |= words["meter_day"]
+    words["alarm_life"] |= words["alarm_event"]
+    return words

@@ -13,7 +13,7 @@ from gateway.journal import JournalReader
 from gateway.model import Position
 from gateway.ports import Alarm, Findings, Result
 from gateway.roles.building import load_all_profiles
-from gateway.roles.telling import DERIVED, build_teller
+from gateway.roles.telling import build_teller
 from gateway.sinks.derived import Teller
 from gateway.sinks.feed import unpack_lines
 from gateway.sinks.outbox import Outbox, durable_number
@@ -23,11 +23,11 @@ from gateway.store.alarms import KeptAlarm
 from gateway.store.alarmstore import AlarmStep, AlarmStore
 from gateway.store.derived import DerivedStore
 from tests.support import stores
+from tests.support.derived import documented
 
 NOW = stores.NOW_MS  # 22:30:00, which ends a half hour
 DAY_MS = 86_400_000
-ROLLUPS = "outbox-rollups"
-DOCUMENT = Path(__file__).parents[2] / "docs" / "sinks.md"
+ROLLUPS, DERIVED = "outbox-rollups", "outbox-derived"
 
 
 class House:
@@ -45,8 +45,9 @@ class House:
 
     def start(self) -> Teller:
         profiles = load_all_profiles(self.settings)
+        folders = (self.folder / ROLLUPS, self.folder / DERIVED)
         self.teller = build_teller(
-            self.settings, profiles, self.folder / ROLLUPS, self.stats, lambda: self.now_ms
+            self.settings, profiles, folders, self.stats, lambda: self.now_ms
         )
         return self.teller
 
@@ -243,14 +244,3 @@ def test_every_line_is_in_the_table_of_the_document(house: House) -> None:
         *("meter_interval", "alarm_event", "alarm_open", "device_event", "fleet_state"),
         *("area_quality", "grid_outage", "detector_state", "gateway_self", "gateway_disk"),
     }
-
-
-def documented() -> dict[str, set[str]]:
-    """Return the words in code of each row of the tables, by measurement."""
-    section = DOCUMENT.read_text("utf-8").split("## Derived measurements")[1].split("### Codes")[0]
-    rows = [row for row in section.splitlines() if re.match(r"\| `[a-z]+_[a-z_]+` \|", row)]
-    words = {row.split("`")[1]: set(re.findall(r"`([a-z0-9_]+)`", row)) for row in rows}
-    words["road_live"] |= words["road_state"]  # "the same"
-    words["meter_month"] |= words["meter_day"]
-    words["alarm_life"] |= words["alarm_event"]
-    return words

@@ -18,6 +18,7 @@ _DRAWN = (
     NodeKind.SITE,
 )
 _JOINED = (NodeKind.FEEDER, NodeKind.CORRIDOR)  # lines join what hangs on them, in their order
+MOST_OF_TREE = 400  # transformers of a feeder: the tree takes their square
 MOST_SITES = 20_000  # of a page of a browser; 100,000 meters hang on a tenth of that
 
 
@@ -35,7 +36,7 @@ class Sites(NamedTuple):
     """All points, what belongs together, and which point stands for what."""
 
     points: Sequence[Site]
-    lines: Sequence[tuple[str, Sequence[int]]]  # a feeder or corridor, its points in order
+    lines: Sequence[tuple[str, Sequence[int]]]  # of a feeder or corridor, its points in order
     covers: Mapping[str, Sequence[int]]  # place, also of devices → points
     titles: Mapping[str, str]  # place → name as people say it
 
@@ -94,9 +95,26 @@ def _of_lines(
             continue
         place = f"{node.kind}:{node.id}"
         along = [i for i in covers.get(place, ()) if points[i].kind == wanted[node.kind]]
-        if len(along) > 1:
-            lines.append((place, along))
+        is_tree = node.kind is NodeKind.FEEDER and len(along) <= MOST_OF_TREE
+        ways = _tree(along, points) if is_tree else [along]
+        lines += [(place, way) for way in ways if len(way) > 1]
     return lines
+
+
+def _tree(along: Sequence[int], points: Sequence[Site]) -> list[Sequence[int]]:
+    """Return the shortest tree through points (Prim): of a feeder nobody told us the cables."""
+
+    def apart(one: int, other: int) -> float:
+        a, b = points[one], points[other]
+        return math.hypot(a.x_km - b.x_km, a.y_km - b.y_km)
+
+    nearest = {one: (apart(along[0], one), along[0]) for one in along[1:]}
+    ways: list[Sequence[int]] = []
+    while nearest:
+        new = min(nearest, key=lambda one: nearest[one])
+        ways.append((nearest.pop(new)[1], new))
+        nearest = {one: min(told, (apart(new, one), new)) for one, told in nearest.items()}
+    return ways
 
 
 def _up(registry: Registry, node: Node, now_ms: int) -> Iterator[Node]:

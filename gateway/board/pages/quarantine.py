@@ -15,6 +15,7 @@ from gateway.errors import GatewayError
 from gateway.model import Quarantined, QuarantineReason
 from gateway.quarantine import Entry
 from gateway.views.text import readable
+from gateway.views.visitor import visitor_of
 
 PAGE_ROWS = 25
 WALK = 1000  # entries read at once on the way to the last page
@@ -39,6 +40,8 @@ class QuarantinePage:
         self._first = 0
         self._shown: PageOf | None = None
         self._buttons: list[ui.element] = []
+        # who may only look puts nothing back, as he acknowledges nothing
+        self._may_act = visitor_of(ui.context.client.request.scope).is_operator
         self._figures = Figures(words, {"quarantine_waiting": "", "quarantine_bytes": ""})
         with ui.element("section").classes("card quarantine"):
             self._draw_filters()
@@ -87,7 +90,7 @@ class QuarantinePage:
             self._select = ui.select(reasons, value=self._reason, on_change=self._choose)
             self._select.props(f'outlined dense aria-label="{words["reason"]}"')
             again = ui.button(words["requeue_reason"], on_click=self._confirm_reason)
-            again.props("flat dense no-caps")
+            again.props("flat dense no-caps").set_visibility(self._may_act)
 
     def _draw_pager(self) -> None:
         words = self._frame.words
@@ -131,6 +134,7 @@ class QuarantinePage:
                 again = ui.button(words["requeue"], on_click=lambda: self._requeue(entry.record))
                 for one in (look, again):
                     one.props("flat dense no-caps")
+                again.set_visibility(self._may_act)
                 link = ui.link(words["download"], f"/api/v1/quarantine/{entry.record}/payload")
                 link.props("download")
 
@@ -181,6 +185,8 @@ class QuarantinePage:
 
     async def _ask(self, request: dict[str, object]) -> None:
         words, folder = self._frame.words, self._frame.hold.sight.data_dir
+        if not self._may_act:  # a hand-made event of a page
+            return
         done, wanted = 0, request
         try:
             for _ in range(BUSY_ROUNDS):

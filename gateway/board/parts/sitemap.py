@@ -11,7 +11,7 @@ from nicegui.events import EChartPointClickEventArguments
 
 from gateway.board.chart import GRID
 from gateway.board.looks.marks import TONES, Mark
-from gateway.board.looks.sites import Sites
+from gateway.board.looks.sites import Site, Sites
 from gateway.board.parts.plots import TONE_COLOURS, frame, put
 from gateway.board.words import said
 
@@ -69,10 +69,9 @@ class SiteMap:
         if not sites.points:
             return
         put(self._chart, self._options(sites, marks))
-        troubled = sum(one.tone != "quiet" for one in marks)
-        self._sum.set_text(
-            self._words["map_sum"].format(count=len(sites.points), troubled=troubled)
-        )
+        shown = [mark for site, mark in zip(sites.points, marks, strict=True) if self._draws(site)]
+        troubled = sum(one.tone != "quiet" for one in shown)
+        self._sum.set_text(self._words["map_sum"].format(count=len(shown), troubled=troubled))
 
     def _clicked(self, event: EChartPointClickEventArguments) -> None:
         data = event.data
@@ -80,7 +79,8 @@ class SiteMap:
             self._goes(str(data["place"]))
 
     def _options(self, sites: Sites, marks: Sequence[Mark]) -> dict[str, Any]:
-        x_range, y_range = _box([(one.x_km, one.y_km) for one in sites.points])
+        drawn = [one for one in sites.points if self._draws(one)] or sites.points
+        x_range, y_range = _box([(one.x_km, one.y_km) for one in drawn])
         hidden = {"type": "value", "show": False}
         series: list[dict[str, Any]] = [self._drawn_lines(sites)]
         series += [
@@ -110,11 +110,14 @@ class SiteMap:
             series=series,
         )
 
+    def _draws(self, site: Site) -> bool:
+        return self._kinds is None or site.kind in self._kinds
+
     def _drawn_lines(self, sites: Sites) -> dict[str, Any]:
         paths = [
             [[sites.points[i].x_km, sites.points[i].y_km] for i in along]
             for place, along in sites.lines
-            if self._kinds is None or sites.points[along[0]].kind in self._kinds
+            if self._draws(sites.points[along[0]])
         ]
         return {
             "type": "lines",
@@ -130,7 +133,7 @@ class SiteMap:
         shrinks = len(sites.points) > MANY
         found = []
         for site, mark in zip(sites.points, marks, strict=True):
-            is_left_out = self._kinds is not None and site.kind not in self._kinds
+            is_left_out = not self._draws(site)
             is_quiet = tone == "quiet"
             if mark.tone != tone or is_left_out or (is_quiet and site.kind in HIDDEN_WHEN_QUIET):
                 continue

@@ -1,5 +1,6 @@
 """Results as they are kept and shown: JSON with units in its names, runs instead of repetition."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -135,6 +136,7 @@ def determinants_bodies(found: Determinants) -> Iterator[str]:
         *(found.open_slots.tolist(), found.held_slots.tolist(), found.is_ready.tolist()),
         strict=True,
     )
+    at = {ms: time_text(ms) for ms in set(found.demand_ms[np.isfinite(found.demand_w)].tolist())}
     for values, by_rate, demand_ms, is_low, grades, is_open, held, is_ready in rows:
         imported, exported, demand, begin, end, reactive, factor = values
         yield encode(
@@ -143,7 +145,7 @@ def determinants_bodies(found: Determinants) -> Iterator[str]:
                 "export_wh": exported,
                 "by_rate_wh": dict(zip(found.rates, by_rate, strict=True)),
                 "demand_w": demand,
-                "demand_at": None if demand is None else time_text(demand_ms),
+                "demand_at": None if demand is None else at[demand_ms],
                 "register_begin_wh": begin,
                 "register_end_wh": end,
                 "reactive_varh": reactive,
@@ -163,10 +165,13 @@ def determinants_bodies(found: Determinants) -> Iterator[str]:
 def tabled(table: FloatArray) -> list[list[float | int | None]]:
     """Return the rows of a table as ``numbers`` would, all at once."""
     shown = np.round(table, _DECIMALS)
-    is_whole = np.isfinite(shown).all(axis=1) & (np.rint(shown) == shown).all(axis=1)
-    whole = np.where(is_whole[:, None], shown, 0).astype(np.int64).tolist()
-    rows = zip(whole, shown.tolist(), is_whole.tolist(), strict=True)
-    return [ints if is_int else [*map(_short, floats)] for ints, floats, is_int in rows]
+    is_known = np.isfinite(shown)
+    is_whole = is_known & (np.rint(shown) == shown)
+    told = np.full(shown.shape, None, object)  # a Python call for each value would cost ten times
+    told[is_known] = shown[is_known]
+    told[is_whole] = shown[is_whole].astype(np.int64)
+    rows: list[list[float | int | None]] = told.tolist()
+    return rows
 
 
 def numbers(values: FloatArray) -> list[float | int | None]:
@@ -176,20 +181,19 @@ def numbers(values: FloatArray) -> list[float | int | None]:
 
 def number(value: float) -> float | int | None:
     """Return one number for JSON."""
-    return _short(round(float(value), _DECIMALS))
-
-
-def _short(value: float) -> float | int | None:
-    if value.is_integer():
-        return int(value)
-    return None if value != value else value  # noqa: PLR0124  # NaN; quicker than asking for it
+    shown = round(float(value), _DECIMALS)
+    if shown.is_integer():
+        return int(shown)
+    return shown if math.isfinite(shown) else None
 
 
 def _rounded(value: float | None) -> float | int | None:
     return None if value is None else number(value)
 
 
-def _runs(codes: Sequence[int], names: dict[int, str]) -> list[tuple[str, int]]:
+def _runs(codes: list[int], names: dict[int, str]) -> list[tuple[str, int]]:
+    if codes and codes.count(codes[0]) == len(codes):
+        return [(names[codes[0]], len(codes))]
     return [(names[code], len(list(group))) for code, group in groupby(codes)]
 
 

@@ -84,7 +84,7 @@ def corridor_bodies(
         rules: free speeds, and what is congested.
     """
     measures = rules.traffic.measures
-    total_h = state.travel_times(hours, road)
+    total_h, left_h = state.travel_times(hours, road), state.to_the_end(hours, road)
     free_kmh = rules.traffic.free_kmh.column()[road.class_of_stations()]
     free_h = state.travel_times(state.link_hours(free_kmh, road, measures), road)
     ratio = speed_kmh / free_kmh
@@ -103,6 +103,10 @@ def corridor_bodies(
                     "travel_time_s": rounded(total_h[one] * 3600, 0),
                     "free_travel_time_s": rounded(free_h[one] * 3600, 0),
                     "travel_time_index": rounded(total_h[one] / free_h[one], 2) if known else None,
+                    "arrival_s": [
+                        rounded(one * 3600, 0)
+                        for one in left_h[here][np.argsort(road.km[here], kind="stable")].tolist()
+                    ],
                     "length_km": rounded(float(np.nanmax(road.km[here])), 2),
                     "congested_km": rounded(float(np.nansum(slow[here])), 2),
                     "silent_stations": int(np.isnan(speed_kmh[here]).sum()),

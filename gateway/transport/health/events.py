@@ -48,7 +48,7 @@ def follow(before: Course | None, rows: Rows) -> Course:
     """Go on with further rows; those that are older than the newest one known are left out."""
     if before is not None:
         newer = rows.time_ms > before.last_ms
-        rows = Rows(*(column[newer] for column in rows))
+        rows = Rows(rows.time_ms[newer], rows.values[newer], rows.is_odd[newer])
         if not rows.time_ms.size:
             return before
         values = np.concatenate((before.row[None], rows.values))

@@ -13,6 +13,7 @@ from gateway.transport.state.travel import (
     current_speeds,
     link_hours,
     reliability,
+    to_the_end,
     travel_times,
 )
 from gateway.transport.state.work import Work, stretches_km, work
@@ -39,6 +40,7 @@ __all__ = [
     "reliability",
     "speed_ratio",
     "stretches_km",
+    "to_the_end",
     "travel_times",
     "work",
 ]

@@ -91,11 +91,9 @@ def queues(
     stored = np.where(evidence > 0, np.maximum(state.stored + due - went, evidence), 0.0)
     limit = np.maximum(rule.doubt_sigmas * np.sqrt(state.noise * flow), rule.least_pcu)
     is_held = counts & (~free | (evidence >= limit))
-    return QueueState(
-        *(pcu, usual_kmh),
-        *_learnt(state, (came, went, due - went, flow), free & (evidence < limit / 2), rule),
-        *(evidence, stored, calm, is_held),
-    )
+    seen = came, went, due - went, flow
+    came, went, noise, age = _learnt(state, seen, free & (evidence < limit / 2), rule)
+    return QueueState(pcu, usual_kmh, came, went, noise, age, evidence, stored, calm, is_held)
 
 
 def queue_hours(

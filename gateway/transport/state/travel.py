@@ -64,7 +64,8 @@ def link_hours(speed_kmh: FloatArray, road: Road, rules: Measures) -> FloatArray
     third_km = _aligned(length_km / _LINKS, speed_kmh)
     hours: FloatArray = third_km * (1 / speed_kmh + 2 / (speed_kmh + there) + 1 / there)
     is_street = (road.class_of_stations() == RoadClass.URBAN) * (rules.signal_s / _S_PER_H)
-    return hours + _aligned(is_street, speed_kmh)
+    hours += _aligned(is_street, speed_kmh)
+    return hours
 
 
 def travel_times(hours: FloatArray, road: Road) -> FloatArray:
@@ -78,6 +79,23 @@ def travel_times(hours: FloatArray, road: Road) -> FloatArray:
     linked = np.zeros(len(road.corridors), np.bool_)
     linked[road.corridor[road.section[onward]]] = True
     return np.where(_aligned(linked, total), total, np.nan)
+
+
+def to_the_end(hours: FloatArray, road: Road) -> FloatArray:
+    """Return the time from each station to the last one of its corridor, hours; NaN as links are.
+
+    Args:
+        hours: (stations,) to the next one, as ``link_hours`` returns them.
+        road: which station follows.
+    """
+    onward = road.downstream >= 0
+    left, longest = np.zeros(hours.shape), int(np.bincount(road.section + 1).size)
+    for _ in range(longest):
+        further = np.where(onward, hours + left[road.downstream], 0.0)
+        if np.array_equal(further, left, equal_nan=True):
+            break
+        left = further
+    return left
 
 
 def lengths_km(road: Road) -> FloatArray:

@@ -34,7 +34,8 @@ standardFieldConfigEditorRegistry.setInit(
   () => Object.entries(STANDARD).map(([path, process]) => option(path, process)));
 const transformers = new Map(Object.values(standardTransformers).map((one) => [one.id, one]));
 standardTransformersRegistry.setInit(() => [...transformers.values()].map(
-  (one) => ({ id: one.id, name: one.name, transformation: one, editor: () => null })));
+  (one) => ({ id: one.id, name: one.name, editor: () => null,
+    transformation: () => Promise.resolve(one) })));
 const registry = new FieldConfigOptionsRegistry(() => [
   ...standardFieldConfigEditorRegistry.list(),
   ...CUSTOM.map((path) => option(path, identityOverrideProcessor, true)),
@@ -42,11 +43,15 @@ const registry = new FieldConfigOptionsRegistry(() => [
 const theme = createTheme({ colors: { mode: 'light' } });
 window.__summary = {};
 window.__faults = [];
+window.addEventListener('error', (event) => {
+  window.__faults.push(event.message);
+  window.__ready = true;
+});
 
 function transformed(panel, frames) {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const context = { interpolate: (text) => text };
-    transformDataFrame(panel.transformations ?? [], frames, context).subscribe(resolve);
+    transformDataFrame(panel.transformations ?? [], frames, context).subscribe(resolve, reject);
   });
 }
 

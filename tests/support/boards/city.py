@@ -11,9 +11,11 @@ What is not here is the wire, and the gateway's own metrics (nothing counts them
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from typing_extensions import override
 
 from gateway.analyst import Analyst
 from gateway.cli.backfill import Backfill, Span
@@ -32,9 +34,11 @@ from gateway.stats import Stats
 from gateway.store import Merger, Roller, Store, StoreReader
 from gateway.store.derived import DerivedStore
 from simulators.city.city import REGISTRY_FILE, City, Order, Size
+from simulators.city.frame import Readings, Step
 from simulators.city.frame import Span as Time
 from tools.city_desk.network import Network, Sent
 
+HALF_HOUR_MS = 1_800_000
 _AFTERWARDS_MS = (60_000, 120_000, 180_000, 240_000, 300_000)  # the last half hour's rollups
 
 
@@ -113,9 +117,37 @@ class Desk:
         self._derived.close()
 
 
-def play(folder: Path, what: Play, sinks: Sequence[dict[str, str]]) -> City:
+class WatchedCity(City):
+    """A city whose devices' words are written down before anything can happen to them."""
+
+    def __init__(self, what: Play) -> None:
+        super().__init__(what.size, what.span, what.orders)
+        self.registers_wh: dict[str, dict[int, int]] = {}  # device → half hour, Unix ms → register
+        self.counts: dict[str, dict[int, int]] = {}  # lane → begin of the interval → vehicles
+
+    @override
+    def steps(self, step_ms: int) -> Iterator[tuple[Time, Step]]:
+        for span, step in super().steps(step_ms):
+            for batch in step.readings:
+                if batch.profile in {"em1", "em3"}:
+                    self._note(self.registers_wh, batch, HALF_HOUR_MS)
+                elif batch.profile == "tl1":
+                    self._note(self.counts, batch, 1)
+            yield span, step
+
+    @staticmethod
+    def _note(known: dict[str, dict[int, int]], batch: Readings, grid_ms: int) -> None:
+        for row in range(len(batch.device)):
+            # clocks are some seconds off the half hour
+            time_ms = round(int(batch.time_ms[row]) / grid_ms) * grid_ms
+            known.setdefault(batch.names[batch.device[row]], {})[time_ms] = int(
+                batch.values[row, 0]
+            )
+
+
+def play(folder: Path, what: Play, sinks: Sequence[dict[str, str]]) -> WatchedCity:
     """Let a city's time pass, and write what came of it into the databases."""
-    city = City(what.size, what.span, what.orders)
+    city = WatchedCity(what)
     city.write_registry(folder)
     desk = Desk(folder, sinks, city.span.from_ms)
     network = Network(city)

@@ -120,4 +120,5 @@ def _places(top: str, *, is_road: bool) -> Iterator[dict[str, str]]:
                 "device": f"{'loop' if is_road else 'm'}-{number}{below}", "org": "evn",
                 "sector": sector, "area": area, "level": level, "place": place, "parent": area,
                 "title": place, "rule": "within", "domain": sector, "kind": "overvoltage",
+                "event": "40",
             }  # fmt: skip

@@ -85,6 +85,17 @@ def test_a_topic_has_its_six_levels_whatever_a_kind_is_called(room: Room) -> Non
     assert Calls().of([room.one()])[0].topic == topic
 
 
+def test_evidence_too_long_for_a_message_is_left_in_the_api(room: Room) -> None:
+    meters = json.dumps({"devices": [f"meter-{k:05}" for k in range(10_000)]})
+    room.tell(alarm("feeder_outage", "feeder:f-1", NOW_MS)._replace(evidence=meters))
+    (call,) = room.calls
+    assert len(call.payload) < 1000
+    body = json.loads(call.payload)
+    assert body["evidence"] is None
+    assert body["links"]["api"].startswith("/api/v1/energy/alarms?place=feeder")
+    assert room.one().evidence == meters
+
+
 class Paper:
     """A publisher that keeps what it is given."""
 

@@ -118,7 +118,23 @@ def test_a_device_stands_on_the_map_where_it_hangs(registry: Registry) -> None:
     # 0.005 degrees of latitude are 0.557 km, whatever the longitude
     first = sites.points[names.index("transformer:tba-0001")]
     assert sites.points[second].y_km - first.y_km == pytest.approx(0.557, abs=0.001)
-    assert dict(sites.lines)["feeder:f-001"] == sites.covers["feeder:f-001"]
+    assert ("feeder:f-001", tuple(sites.covers["feeder:f-001"])) in sites.lines
+
+
+def test_a_feeder_is_drawn_as_the_shortest_tree(tmp_path: Path) -> None:
+    """Of four transformers in a row, listed in any order, no line skips one."""
+    places = {"a": 21.00, "c": 21.02, "b": 21.01, "d": 21.03}
+    nodes = "".join(
+        f'[[node]]\nid = "t-{name}"\nkind = "transformer"\nparent = "f-1"\n'
+        f"place = {{ lat = {lat}, lon = 105.8 }}\n"
+        for name, lat in places.items()
+    )
+    file = tmp_path / "registry.toml"
+    file.write_text(f'[[node]]\nid = "f-1"\nkind = "feeder"\n{nodes}')
+    sites = sites_of(Registry.load(file), NOW)
+    names = [one.place[-1] for one in sites.points]
+    ways = {"".join(sorted(names[i] for i in way)) for _, way in sites.lines}
+    assert ways == {"ab", "bc", "cd"}
 
 
 def test_without_a_registry_there_is_no_map() -> None:

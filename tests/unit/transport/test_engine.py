@@ -32,6 +32,13 @@ def test_traffic_is_told_seconds_after_an_interval(road: Highway) -> None:
     # 1.5 km at 90 km/h or so
     assert 55 < way["travel_time_s"] < 65
     assert way["free_travel_time_s"] == 54
+    # from each station to the last one, 500 m nearer each time
+    assert way["arrival_s"] == [
+        way["travel_time_s"],
+        pytest.approx(way["travel_time_s"] * 2 / 3, abs=2),
+        pytest.approx(way["travel_time_s"] / 3, abs=2),
+        0,
+    ]
 
 
 def test_a_queue_between_two_stations_is_in_the_travel_time(road: Highway) -> None:

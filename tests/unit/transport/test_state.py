@@ -110,6 +110,16 @@ def test_a_corridor_of_one_station_has_no_travel_time() -> None:
     assert np.isnan(state.travel_times(state.link_hours(np.array([50.0]), road, RULES), road)[0])
 
 
+def test_from_each_station_to_the_end() -> None:
+    road = road_of([1, 1, 1, 1])
+    assert state.to_the_end(np.array([0.1, 0.2, 0.3, NAN]), road).tolist() == pytest.approx(
+        [0.6, 0.5, 0.3, 0.0]
+    )
+    found = state.to_the_end(np.array([0.1, NAN, 0.3, NAN]), road)
+    assert np.isnan(found[:2]).all()
+    assert found[2:].tolist() == [0.3, 0.0]
+
+
 def test_slow_traffic_is_averaged_for_longer() -> None:
     # ten slots; the last four are two minutes, the last six three, all ten five
     road = road_of([1, 1, 1])

@@ -1,0 +1,140 @@
+"""Signing in: a form for people, a cookie that proves it, and nothing else changes for programs."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.api.signin import COOKIE, FORM_BYTES, proof_of
+from tests.support.browser import browser, needs_chromium
+from tests.support.web import V1, app_of, client_of, filled
+from tests.support.web_process import web_process
+
+PAGE = {"accept": "text/html"}
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    secrets = {"anna": "a-token-of-anna", "token": "s3cret-to-look"}
+    for name, text in secrets.items():
+        keep(tmp_path / name, text)
+    http: dict[str, Any] = {"token": {"file": str(tmp_path / "token")}}
+    http["operator"] = [{"name": "Anna", "token": {"file": str(tmp_path / "anna")}}]
+    folder = tmp_path / "data"
+    folder.mkdir()
+    async with client_of(app_of(filled(folder), http=http)) as client:
+        yield client
+
+
+def keep(file: Path, secret: str) -> None:
+    file.write_text(secret)
+    file.chmod(0o600)
+
+
+async def signed_in(client: httpx.AsyncClient, token: str, to: str = "/") -> httpx.Response:
+    return await client.post(f"/sign-in?next={to}", data={"token": token})
+
+
+async def test_a_person_is_sent_to_the_form_and_back_to_his_page(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.get("/energy/load?range=7d", headers=PAGE)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/sign-in?next=%2Fenergy%2Fload%3Frange%3D7d"
+    form = await client.get(answer.headers["location"], headers=PAGE)
+    assert form.status_code == 200
+    assert "Sign in" in form.text
+    assert "Đăng nhập" in form.text
+    assert "frame-ancestors 'none'" in form.headers["content-security-policy"]
+    answer = await signed_in(client, "s3cret-to-look", "%2Fenergy%2Fload%3Frange%3D7d")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/energy/load?range=7d")
+    cookie = answer.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=strict"} <= set(cookie.split("; "))
+    assert "s3cret" not in cookie
+
+
+async def test_the_cookie_opens_what_the_token_does(client: httpx.AsyncClient) -> None:
+    assert (await client.get(f"{V1}/accounting")).status_code == 401
+    await signed_in(client, "s3cret-to-look")
+    assert (await client.get(f"{V1}/accounting")).status_code == 200
+
+
+@pytest.mark.parametrize(("token", "may"), [("a-token-of-anna", True), ("s3cret-to-look", False)])
+async def test_who_signed_in_may_what_his_token_may(
+    client: httpx.AsyncClient, token: str, *, may: bool
+) -> None:
+    await signed_in(client, token)
+    word = {"subject": "all", "from": "2026-11-22", "to": "2026-11-23", "reason": "x"}
+    answer = await client.post(f"{V1}/maintenance", json=word)
+    assert (answer.status_code == 403) is not may
+
+
+async def test_a_wrong_token_takes_a_second_and_opens_nothing(client: httpx.AsyncClient) -> None:
+    answer = await signed_in(client, "wrong")
+    assert answer.elapsed.total_seconds() >= 1
+    assert answer.status_code == 401
+    assert "Wrong token" in answer.text
+    assert "set-cookie" not in answer.headers
+    for body in ("", "token=", "token=" + "x" * 2 * FORM_BYTES, "=&&&=%ff"):
+        answer = await client.post("/sign-in", content=body)
+        assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    ["", "x", proof_of(""), proof_of("wrong"), "s3cret-to-look", "=;;=\x01", "a" * 20_000],
+)
+async def test_a_made_up_cookie_opens_nothing(client: httpx.AsyncClient, cookie: str) -> None:
+    headers = {"cookie": f"{COOKIE}={cookie}"}
+    assert (await client.get(f"{V1}/accounting", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "next_page", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x", ""]
+)
+async def test_a_link_from_elsewhere_does_not_lead_elsewhere(
+    client: httpx.AsyncClient, next_page: str
+) -> None:
+    answer = await client.post(
+        "/sign-in", params={"next": next_page}, data={"token": "s3cret-to-look"}
+    )
+    assert answer.headers["location"] == "/"
+
+
+async def test_a_page_of_another_origin_cannot_sign_anybody_in(client: httpx.AsyncClient) -> None:
+    data = {"token": "s3cret-to-look"}
+    for origin in ("https://evil.example", "null"):
+        answer = await client.post("/sign-in", data=data, headers={"origin": origin})
+        assert answer.status_code == 403
+
+
+async def test_programs_are_told_as_before(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/", headers={"accept": "*/*"})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Basic")
+    api = await client.get(f"{V1}/accounting", headers=PAGE)
+    assert api.status_code == 401
+    assert api.headers["www-authenticate"].startswith("Bearer")
+
+
+@needs_chromium
+@pytest.mark.servers
+async def test_a_browser_signs_in_and_the_board_lives(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    keep(folder / "token", "s3cret-to-look")
+    (folder / "http.json").write_text(json.dumps({"token": {"file": str(folder / "token")}}))
+    with web_process(folder) as web:
+        async with browser(tmp_path / "profile") as page:
+            await page.open(f"{web.url}/gateway?lang=vi")
+            await page.wait_for("document.querySelector('#token') !== null", 60)
+            await page.evaluate("document.querySelector('#token').focus()")
+            await page.call("Input.insertText", text="s3cret-to-look")
+            await page.evaluate("document.querySelector('form').requestSubmit()")
+            # the page's WebSocket brings the cookie too: else there would be no beat
+            await page.wait_for("Number(document.querySelector('.clock')?.dataset.beat) >= 1", 60)
+            assert await page.evaluate("location.pathname + location.search") == "/gateway?lang=vi"
+            assert page.faults == []
