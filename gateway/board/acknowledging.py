@@ -59,7 +59,7 @@ class Acknowledging:
         self._alarm = alarm
         self._title.set_text(title)
         self._note.set_value("")
-        self._dialog.set_value(True)
+        self._dialog.value = True
 
     async def _say(self) -> None:
         words, sight = self._frame.words, self._frame.hold.sight
@@ -75,7 +75,7 @@ class Acknowledging:
             return
         finally:
             self._save.enable()
-        self._dialog.set_value(False)
+        self._dialog.value = False
         is_heard = await self._until_heard(end)
         told = words["acknowledge_done" if is_heard else "acknowledge_later"]
         ui.notify(told, type="positive" if is_heard else "warning")

@@ -67,7 +67,7 @@ def processes(gateway: Gateway) -> set[int]:
 @contextmanager
 def unshaken(gateway: Gateway) -> Iterator[None]:
     """Assert that no process of the gateway dies or complains meanwhile."""
-    wait_until(lambda: ROLES <= set(gateway.roles()), what="all roles")
+    wait_until(lambda: set(gateway.roles()) >= ROLES, what="all roles")
     before = processes(gateway)
     yield
     assert processes(gateway) == before
