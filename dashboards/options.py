@@ -27,6 +27,10 @@ def custom_of(panel: Panel) -> Json:
             return _custom_timeseries(panel)
         case "status-history" | "state-timeline":
             return {"fillOpacity": 80, "lineWidth": 0}
+        case "table":
+            return {
+                "minWidth": 70
+            }  # pixels: as it is, a third of the columns would be out of sight
         case _:
             return {}
 

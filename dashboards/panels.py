@@ -103,6 +103,8 @@ def _defaults(panel: Panel, paper: Paper) -> Json:
     body = _looks(panel.look, paper)
     if panel.look.link is not None:
         body["links"] = [paper.link(panel.look.link, "${{__field.labels.{}}}")]
+    if panel.kind == "timeseries":  # lines are told apart by colour, bounds are dashed
+        body["color"] = {"mode": "palette-classic"}
     if custom := custom_of(panel):
         body["custom"] = custom
     return body

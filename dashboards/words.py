@@ -52,6 +52,12 @@ def none_is_good(worse: float = 1) -> tuple[Step, ...]:
     return Step(None, GREEN, T("none", "không có")), Step(worse, RED, ACT)
 
 
+# ±5 % of 230.94 V: 0.4 kV between phases, as policies/voltage/vn-39-2015.toml has it
+VOLTAGE_BAND = (
+    Step(None, RED, T("below 219.4 V, −5 %", "dưới 219,4 V, −5 %")),
+    Step(219.4, GREEN, T("within ±5 %", "trong ±5 %")),
+    Step(242.5, RED, T("above 242.5 V, +5 %", "trên 242,5 V, +5 %")),
+)
 SEVERITIES = (
     Name(1, T("note", "lưu ý"), BLUE),
     Name(2, T("warning", "cảnh báo"), YELLOW),

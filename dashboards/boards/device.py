@@ -3,18 +3,10 @@
 from dashboards import words as w
 from dashboards.query import Ask, Expression, Field, Match
 from dashboards.shapes import ask, course, history, last, mean, say, stat, table, total
-from dashboards.spec import Board, Column, Events, Line, Look, Section, Step, Text, Variable
+from dashboards.spec import Board, Column, Events, Line, Look, Section, Text, Variable
 
 T = Text
-_VOLTS = Look(
-    "volt",
-    1,
-    (
-        Step(None, w.RED, T("below 209 V, −5 %", "dưới 209 V, −5 %")),
-        Step(209, w.GREEN, T("within ±5 %", "trong ±5 %")),
-        Step(231, w.RED, T("above 231 V, +5 %", "trên 231 V, +5 %")),
-    ),
-)
+_VOLTS = Look("volt", 1, w.VOLTAGE_BAND)
 _QUALITY = Look("none", 0, names=w.QUALITIES)
 PROFILES = ("em1", "em3", "dtm", "pq3", "tl1")
 

@@ -6,16 +6,8 @@ from dashboards.shapes import ask, course, history, last, least, mean, peak, say
 from dashboards.spec import Board, Column, Events, Line, Link, Look, Section, Step, Text, Variable
 
 T = Text
-# Circular 39/2015/TT-BCT: ±5 % at the customer's connection (209 to 231 V), 50 Hz ± 0.2
-_VOLTS = Look(
-    "volt",
-    1,
-    (
-        Step(None, w.RED, T("below 209 V, −5 %", "dưới 209 V, −5 %")),
-        Step(209, w.GREEN, T("within ±5 %", "trong ±5 %")),
-        Step(231, w.RED, T("above 231 V, +5 %", "trên 231 V, +5 %")),
-    ),
-)
+# Circular 39/2015/TT-BCT: ±5 % at the customer's connection, 50 Hz ± 0.2
+_VOLTS = Look("volt", 1, w.VOLTAGE_BAND)
 _HERTZ = Look(
     "hertz",
     2,

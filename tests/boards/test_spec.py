@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from dashboards.alerts.provision import ALERTS
 from dashboards.boards import BOARDS
 from dashboards.files import stale
 from dashboards.measurements import MEASUREMENTS
+from dashboards.words import VOLTAGE_BAND
 from gateway.profiles import load_profiles
 from gateway.store.rolled import shown_profiles
 from tests.support.boards import panes
@@ -280,6 +282,12 @@ def test_own_metrics_are_those_of_the_operations_page() -> None:
     names = set(re.findall(r"`infragate_(\w+?)(?:\{[^`]*)?`", text))
     for field in MEASUREMENTS["gateway_self"].fields:
         assert re.sub(r"_p\d\d$", "", field) in names, field
+
+
+def test_the_band_is_that_of_the_norm() -> None:
+    norm = tomllib.loads(panes.text_of(ROOT / "gateway/policies/voltage/vn-39-2015.toml"))
+    low, high = (step.since for step in VOLTAGE_BAND[1:])
+    assert (low, high) == (round(0.95 * norm["nominal_v"], 1), round(1.05 * norm["nominal_v"], 1))
 
 
 @pytest.mark.parametrize("dialect", SETS)

@@ -24,7 +24,7 @@ const STANDARD = {
   color: identityOverrideProcessor,
 };
 const CUSTOM = ['drawStyle', 'fillOpacity', 'lineWidth', 'showPoints', 'spanNulls', 'stacking',
-  'thresholdsStyle', 'cellOptions'];
+  'thresholdsStyle', 'cellOptions', 'minWidth'];
 const option = (path, process, isCustom = false) => ({
   id: isCustom ? `custom.${path}` : path, path, name: path, isCustom, process,
   override: () => null, editor: () => null, settings: {}, shouldApply: () => true,
@@ -110,6 +110,7 @@ function Inside({ panel, frames, range, width, height }) {
   }
   if (panel.type === 'table') {
     return <Table data={drawn[0]} width={width} height={height}
+      columnMinWidth={panel.fieldConfig.defaults.custom.minWidth}
       initialSortBy={panel.options.sortBy} />;
   }
   const displays = values(panel, drawn);

@@ -64,4 +64,5 @@ def holds(evaluator: Mapping[str, Any], value: float) -> bool:
             return bool(value < bound)
         case "outside_range", [low, high]:
             return bool(value < low or value > high)
-    raise AssertionError(evaluator)
+        case _:
+            raise AssertionError(evaluator)
