@@ -87,7 +87,7 @@ class Suspecting:
         heads = self._shown(after, standing.heads(place))
         head = loss.Metered(
             heads.energy_wh.sum(axis=0, keepdims=True),
-            heads.is_measured.all(axis=0, keepdims=True),
+            np.asarray(heads.is_measured.all(axis=0, keepdims=True)),
         )
         begin_ms = start_ms(since - policy.corroboration.tamper_days_before)
         # the registry does not say who may feed in: nobody is suspected of it

@@ -141,9 +141,9 @@ def _swap(
         if not len(ours) or not len(theirs):
             continue
         gain = fit.exchange(here, ours, theirs) + fit.exchange(there, theirs, ours).T
-        one, other = np.unravel_index(int(gain.argmax()), gain.shape)
-        if gain[one, other] > best:
-            best, chosen = float(gain[one, other]), (int(ours[one]), int(theirs[other]))
+        row, column = np.unravel_index(int(gain.argmax()), gain.shape)
+        if gain[row, column] > best:
+            best, chosen = float(gain[row, column]), (int(ours[row]), int(theirs[column]))
     one, other = chosen
     if one < 0:
         return False

@@ -163,7 +163,8 @@ def _share(shape: FloatArray) -> FloatArray:
     """Return shapes (gaps, slots) that make 1 in all, even ones where there is none."""
     total = shape.sum(axis=1, keepdims=True)
     even = np.full_like(shape, 1 / shape.shape[1])
-    return np.divide(shape, total, out=even, where=np.isfinite(total) & (total > 0))
+    is_any = np.isfinite(total) & (total > 0)
+    return np.asarray(np.divide(shape, total, out=even, where=is_any))
 
 
 def _like_days(

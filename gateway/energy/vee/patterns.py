@@ -84,7 +84,7 @@ def _windows(job: Job, past: Past, place: IntArray, begin_ms: IntArray, slots: i
     at = (slot[:, None, None] + _shifts(job)[None, :, None] + np.arange(slots)) % per_day
     days = np.arange(past.energy_wh.shape[1])[None, None, :, None]
     found = past.energy_wh[place[:, None, None, None], days, at[:, :, None, :]]
-    return np.maximum(found, 0.0).astype(np.float64)
+    return np.asarray(np.maximum(found, 0.0), np.float64)
 
 
 def _weighted_median(values: FloatArray, weights: FloatArray) -> FloatArray:

@@ -327,6 +327,7 @@ def test_after_three_days_of_estimates_somebody_is_sent(tmp_path: Path) -> None:
     """V20: meter 2 is silent from 05:00 on; 144 slots later is 05:00 of the fourth day."""
     utility = Utility(tmp_path, METERS + 1, registry())
     utility.at(0)
+    told: list[Alarm] = []
     for day in range(4):
         utility.at((day + 1) * SLOTS)
         for mark in range(day * SLOTS, (day + 1) * SLOTS + 1):
