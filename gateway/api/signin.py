@@ -118,5 +118,5 @@ async def _token(receive: Receive) -> str:
         body += message.get("body", b"")
         if not message.get("more_body", False):
             found = parse_qs(body.decode("latin-1"), encoding="utf-8").get("token", [""])
-            return found[0]
+            return str(found[0])
     return ""

@@ -13,8 +13,10 @@ from nicegui import app as nicegui_app
 
 from gateway.board.frame import MARK, Frame, Hold
 from gateway.board.looks.alarms import DerivedAlarms, KeptAlarms
+from gateway.board.looks.sites import sites_of
 from gateway.board.pages import PAGES
 from gateway.board.place import MOST_LETTERS, THEMES, Place
+from gateway.board.seen import SITES_S
 from gateway.board.shared import Shared
 from gateway.views.flow import STEP_S
 from gateway.views.sight import Sight
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 # Each open page costs the server some 0.5 MB; a page that is fetched and never connects keeps
 # it for a minute, so this also bounds what fetching it in a loop can do.
 MAX_PAGES = 200
+WARM_AFTER_S = 2.0
 ACCENT = "#2f8f88"  # Quasar wants a colour where the style sheet has a variable
 
 Draw = Callable[[Frame, dict[str, str]], None]
@@ -61,14 +64,7 @@ def mount(app: FastAPI) -> None:
     for path, (draw, has_span) in PAGES.items():
         serve(path, draw, has_span=has_span)
 
-    async def sample_flow() -> None:
-        try:
-            await run_sync(sight.sample_flow)
-        except (sqlite3.Error, OSError) as error:
-            logger.warning("flow cannot be sampled error=%s", error)
-
-    nicegui_app.timer(STEP_S, sample_flow)  # also while nobody looks, for whoever looks next
-
+    _keep_warm(hold)
     ui.run_with(
         app,
         title="infragate",
@@ -79,3 +75,25 @@ def mount(app: FastAPI) -> None:
         message_history_length=50,  # a page that was away this long is drawn anew
         show_welcome_message=False,
     )
+
+
+def _keep_warm(hold: Hold) -> None:
+    """Look now and then while nobody looks, for whoever looks next."""
+    sight = hold.sight
+
+    async def sample_flow() -> None:
+        try:
+            await run_sync(sight.sample_flow)
+        except (sqlite3.Error, OSError) as error:
+            logger.warning("flow cannot be sampled error=%s", error)
+
+    async def warm() -> None:
+        try:
+            await hold.shared.see("sites", lambda: sites_of(sight.registry, sight.clock()), SITES_S)
+            await hold.shared.see("fleet", sight.fleet)
+        except (sqlite3.Error, OSError) as error:
+            logger.warning("board cannot look yet error=%s", error)
+
+    nicegui_app.timer(STEP_S, sample_flow)
+    # of 10,000 meters the first to look would wait half a second more; a start has other work
+    nicegui_app.timer(WARM_AFTER_S, warm, once=True)

@@ -79,11 +79,11 @@ async def test_every_page_says_what_it_is_for(web: WebProcess, tmp_path: Path) -
 
 @pytest.mark.clause("1437.II.4.b")
 async def test_every_page_is_readable_in_vietnamese_at_night_on_a_phone(
-    web: WebProcess, tmp_path: Path
+    web: WebProcess, tmp_path: Path, *, soak: bool
 ) -> None:
     wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     async with visit(web, tmp_path, "phone") as page:
-        for path in PAGES:
+        for path in list(PAGES)[:: 1 if soak else 4]:
             await see(page, f"{web.url}{path}?lang=vi&theme=dark&range=7d")
             assert await page.evaluate("document.documentElement.lang") == "vi", path
             assert await page.evaluate("document.body.classList.contains('body--dark')"), path
@@ -174,7 +174,7 @@ async def test_axe_finds_nothing_serious(
     web: WebProcess, tmp_path: Path, theme: str, *, soak: bool
 ) -> None:
     script = axe_script()
-    wanted = list(PAGES) if soak else ["/", "/energy/load", "/transport/corridors", "/quarantine"]
+    wanted = list(PAGES) if soak else ["/", "/energy/load"]
     found = {}
     async with visit(web, tmp_path, "desk") as page:
         for path in wanted:

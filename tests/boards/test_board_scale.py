@@ -1,10 +1,11 @@
 """What the board costs: the first view of a large site, twenty boards beside the intake."""
 
 import json
+import logging
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.support.demo import Demo
 from tests.support.running import ROOT, wait_until
 from tests.support.web_process import WebProcess, web_process
 
+logger = logging.getLogger(__name__)
 pytestmark = [pytest.mark.servers, needs_chromium, pytest.mark.timeout(900)]
 
 BEAT = "Number(document.querySelector('.clock')?.dataset.beat) >= 1"
@@ -38,7 +40,6 @@ async def test_the_first_view_of_a_large_site(
     large: tuple[WebProcess, Town],
     tmp_path: Path,
     path: str,
-    record_property: Callable[[str, object], None],
 ) -> None:
     """From the click to numbers on the page: with 10,000 meters and 5,000 lanes within 2 s."""
     web, town = large
@@ -52,7 +53,7 @@ async def test_the_first_view_of_a_large_site(
         text = (await page.text("main")).replace("\u202f", "")
         assert str(town.stations if path == "/transport/service" else town.meters) in text
         assert page.faults == []
-    record_property(f"first view of {path}, {town.meters} meters, {town.lanes} lanes, s", took_s)
+    logger.info("first view of %s with %s: %.2f s", path, town, took_s)
     assert took_s < quick_or_soak(20, 2)  # a machine that does ten other things takes its time
 
 
@@ -82,9 +83,7 @@ async def boards(demo: Demo, folder: Path, count: int) -> AsyncIterator[list[Pag
         yield [first]
 
 
-async def test_twenty_boards_do_not_slow_the_intake(
-    tmp_path: Path, record_property: Callable[[str, object], None], *, soak: bool
-) -> None:
+async def test_twenty_boards_do_not_slow_the_intake(tmp_path: Path, *, soak: bool) -> None:
     count, seconds = (BOARDS, 20) if soak else (3, 3)
     demo = Demo(tmp_path)
     demo.start("--no-fleet")
@@ -99,7 +98,7 @@ async def test_twenty_boards_do_not_slow_the_intake(
     finally:
         demo.press_ctrl_c()
     quiet, busy = sorted(alone)[len(alone) // 2], sorted(beside)[len(beside) // 2]
-    record_property(f"PUBACK p99 alone and beside {count} boards, ms", (alone, beside))
+    logger.info("PUBACK p99 in ms: alone %s, beside %d boards %s", alone, count, beside)
     if soak:
         assert busy <= 1.2 * quiet + 2  # 2 ms is what the clock of the generator can tell
     else:

@@ -22,6 +22,7 @@ from tests.support.running import Gateway, free_port, listener, running, wait_un
 
 pytestmark = [pytest.mark.clause("749.IV.4-0"), pytest.mark.servers]
 
+ROLES = {"processor", "keeper", "web", "analyst", "annunciator"}
 MAPPING = """
 [[mapping]]
 name = "plug"
@@ -66,7 +67,7 @@ def processes(gateway: Gateway) -> set[int]:
 @contextmanager
 def unshaken(gateway: Gateway) -> Iterator[None]:
     """Assert that no process of the gateway dies or complains meanwhile."""
-    wait_until(lambda: {"processor", "keeper", "web"} <= set(gateway.roles()), what="all roles")
+    wait_until(lambda: ROLES <= set(gateway.roles()), what="all roles")
     before = processes(gateway)
     yield
     assert processes(gateway) == before

@@ -340,7 +340,9 @@ def test_replay_shows_what_a_mended_configuration_would_make_of_it(tmp_path: Pat
     with running(tmp_path, listener(port)) as gateway, sender(port) as client:
         start_ms = now_ms()
         client.send([(METER, json.dumps(row(n, start_ms + n)).encode()) for n in range(10)])
-        client.send([("plant/p-1/SENSOR", b'{"t":%d,"w":%d}' % (start_ms + n, n)) for n in range(5)])
+        client.send(
+            [("plant/p-1/SENSOR", b'{"t":%d,"w":%d}' % (start_ms + n, n)) for n in range(5)]
+        )
         client.send([(METER, b"broken")])
         accounts = gateway.settle(messages=16)
         live = ask(gateway, "replay")

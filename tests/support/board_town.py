@@ -128,7 +128,12 @@ def energy_alarms(now: int) -> list[Alarm]:
     outage = {"devices": 60, "available": 0.85, "score_nats": 21.5, "names": names}
     outage |= {"facts": {"power_word": [51, 14.2], "no_gasp": [9, -1.5]}}
     suspect = {"device": "em-00077", "share": 0.5, "confidence_sigmas": 7.1, "hidden_wh": 41_000}
-    theft = {"excess_wh_per_day": 5900, "coverage": 0.998, "level": 9.2, "missing_wh": 41_300}
+    theft: dict[str, Any] = {
+        "excess_wh_per_day": 5900,
+        "coverage": 0.998,
+        "level": 9.2,
+        "missing_wh": 41_300,
+    }
     theft |= {"suspects": [suspect | {"reasons": ["profile", "tamper"]}]}
     volts = {"worst_pu": 0.912, "worst_v": 209.8, "limit_pu": 0.95, "norm": "vn-39-2015"}
     return [
@@ -205,7 +210,11 @@ def road_lines(town: Town, now: int) -> Iterator[Result]:
         place = f"station:st-{one + 1:04}"
         is_jammed = one in {1, 2}
         level, kmh = ("F", 12.0) if is_jammed else ("B", 88.0)
-        body = {"interval_s": 300, "flow_veh_h": 900.0, "occupancy": 0.6 if is_jammed else 0.08}
+        body: dict[str, Any] = {
+            "interval_s": 300,
+            "flow_veh_h": 900.0,
+            "occupancy": 0.6 if is_jammed else 0.08,
+        }
         body |= {"speed_kmh": kmh, "density_veh_km_lane": 60.0 if is_jammed else 9.0}
         body |= {"observed": 1.0, "level_of_service": level, "method": "observed"}
         yield _line("live", place, (hour, now), body)

@@ -128,7 +128,10 @@ def urgency(one: AlarmLine) -> tuple[bool, bool, int, int]:
 def _found(domain: str, one: NumberedAlarm) -> AlarmLine:
     alarm = one.alarm
     return AlarmLine(
-        f"{domain}-{one.number}", domain, *alarm[:7], evidence=_decoded(alarm.evidence)
+        *(f"{domain}-{one.number}", domain, alarm.kind, alarm.place),
+        *(alarm.raised_ms, alarm.found_ms, alarm.cleared_ms, alarm.severity),
+        alarm.confidence,
+        _decoded(alarm.evidence),
     )
 
 
@@ -136,7 +139,8 @@ def _kept(one: KeptAlarm) -> AlarmLine:
     seen = Seen(one.ack_who, one.ack_ms, one.ack_note)
     return AlarmLine(
         *(one.id, one.domain, one.kind, one.place),
-        *(one.raised_ms, one.found_ms, one.cleared_ms, one.severity, one.confidence),
+        *(one.raised_ms, one.found_ms, one.cleared_ms, one.severity),
+        one.confidence,
         _decoded(one.evidence),
         Seen() if one.state is State.RAISED else seen,
         bool(one.suppressed),

@@ -89,15 +89,19 @@ class QuarantinePage:
             ui.label(words["quarantine_what"]).classes("caption")
             self._select = ui.select(reasons, value=self._reason, on_change=self._choose)
             self._select.props(f'outlined dense aria-label="{words["reason"]}"')
-            again = ui.button(words["requeue_reason"], on_click=self._confirm_reason)
+            again = ui.button(words["requeue_reason"], color=None, on_click=self._confirm_reason)
             again.props("flat dense no-caps").set_visibility(self._may_act)
 
     def _draw_pager(self) -> None:
         words = self._frame.words
         with ui.element("div").classes("pager"):
             self._where = ui.label().classes("caption")
-            self._newer = ui.button(words["newer"], on_click=lambda: self._turn(-PAGE_ROWS))
-            self._older = ui.button(words["older"], on_click=lambda: self._turn(PAGE_ROWS))
+            self._newer = ui.button(
+                words["newer"], color=None, on_click=lambda: self._turn(-PAGE_ROWS)
+            )
+            self._older = ui.button(
+                words["older"], color=None, on_click=lambda: self._turn(PAGE_ROWS)
+            )
             for one in (self._newer, self._older):
                 one.props("flat dense no-caps")
 
@@ -130,8 +134,12 @@ class QuarantinePage:
             age = age_text(now_ms - entry.received_ms, words)
             ui.label(f"{age} · {size_text(entry.size)}").classes("caption age")
             with ui.element("div").classes("acts"):
-                look = ui.button(words["look"], on_click=lambda: self._look_at(entry.record))
-                again = ui.button(words["requeue"], on_click=lambda: self._requeue(entry.record))
+                look = ui.button(
+                    words["look"], color=None, on_click=lambda: self._look_at(entry.record)
+                )
+                again = ui.button(
+                    words["requeue"], color=None, on_click=lambda: self._requeue(entry.record)
+                )
                 for one in (look, again):
                     one.props("flat dense no-caps")
                 again.set_visibility(self._may_act)
@@ -140,15 +148,15 @@ class QuarantinePage:
 
     async def _look_at(self, record: int) -> None:
         found = await run_sync(self._frame.hold.sight.quarantine.get, record)
-        self._dialog.clear()
+        _ = self._dialog.clear()
         with self._dialog, ui.element("div").classes("card payload"):
             if found is None:
                 ui.label(self._frame.words["entry_gone"])
             else:
                 self._draw_payload(found)
-            close = ui.button(self._frame.words["close"], on_click=self._dialog.close)
+            close = ui.button(self._frame.words["close"], color=None, on_click=self._dialog.close)
             close.props("flat dense no-caps autofocus")
-        self._dialog.open()
+        _ = self._dialog.open()
 
     def _draw_payload(self, found: Quarantined) -> None:
         words = self._frame.words
@@ -168,7 +176,7 @@ class QuarantinePage:
     def _confirm_reason(self) -> None:
         """Ask first: this may be a million messages."""
         words, reason = self._frame.words, self._reason
-        self._dialog.clear()
+        _ = self._dialog.clear()
         with self._dialog, ui.element("div").classes("card payload"):
             if not reason:
                 ui.label(words["requeue_choose"])
@@ -176,12 +184,14 @@ class QuarantinePage:
                 ui.label(words["requeue_sure"].format(reason=words[f"reason_{reason}"]))
 
                 async def go() -> None:
-                    self._dialog.close()
+                    _ = self._dialog.close()
                     await self._ask({"do": "requeue", "ids": [], "reason": reason})
 
-                ui.button(words["requeue"], on_click=go).props("flat dense no-caps")
-            ui.button(words["close"], on_click=self._dialog.close).props("flat dense no-caps")
-        self._dialog.open()
+                ui.button(words["requeue"], color=None, on_click=go).props("flat dense no-caps")
+            ui.button(words["close"], color=None, on_click=self._dialog.close).props(
+                "flat dense no-caps"
+            )
+        _ = self._dialog.open()
 
     async def _ask(self, request: dict[str, object]) -> None:
         words, folder = self._frame.words, self._frame.hold.sight.data_dir

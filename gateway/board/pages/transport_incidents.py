@@ -113,7 +113,13 @@ def heads_of(days: Sequence[Line]) -> list[Head]:
     told: list[Mapping[str, Any]] = [
         one for day in days for one in day.values.get("bottlenecks", ())
     ]
-    return [Head(*(one.get(name) for name in Head._fields)) for one in told]
+    return [
+        Head(
+            *(str(one["station"]), int(one["from_ms"]), int(one["to_ms"])),
+            *(one.get("extent_km"), one.get("delay_veh_h")),
+        )
+        for one in told
+    ]
 
 
 def draw(frame: Frame, query: dict[str, str]) -> None:

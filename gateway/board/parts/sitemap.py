@@ -74,7 +74,7 @@ class SiteMap:
         self._sum.set_text(self._words["map_sum"].format(count=len(shown), troubled=troubled))
 
     def _clicked(self, event: EChartPointClickEventArguments) -> None:
-        data = event.data
+        data: object = event.data
         if isinstance(data, dict) and data.get("place"):
             self._goes(str(data["place"]))
 

@@ -51,17 +51,11 @@ class Scale(NamedTuple):
     def apply(self, raw: float) -> float:
         """Return the number of the column; not finite is NaN, not measured.
 
-        Raises:
-            RejectedError: ``limit``, no column could hold it.
+        One that no column could hold is as it is: ``screen`` refuses the row for its limits.
         """
         if -self.most < raw < self.most:
             return round(raw * (self.factor * self.parts)) / self.parts
-        if not isfinite(raw):
-            return nan
-        value = raw * self.factor
-        if not -MAX_INT <= value <= MAX_INT:
-            reject(QuarantineReason.LIMIT, f"{raw} is beyond 2**53")
-        return value
+        return raw * self.factor if isfinite(raw) else nan
 
 
 class Known(NamedTuple):

@@ -25,8 +25,8 @@ from gateway.profiles import load_profiles
 from gateway.roles import now_ms
 from gateway.roles.analyst import desks_of
 from gateway.roles.building import build_pipeline
-from gateway.roles.keeper import ROLLUPS, ROLLUPS_MAX_BYTES, outlet
-from gateway.roles.telling import DERIVED, build_teller
+from gateway.roles.keeper import DERIVED, ROLLUPS, ROLLUPS_MAX_BYTES, outlet
+from gateway.roles.telling import build_teller
 from gateway.sinks.drain import Drain, Outside
 from gateway.sinks.feed import unpack_lines
 from gateway.sinks.outbox import Outbox
@@ -84,9 +84,8 @@ class Desk:
         rollups = Outbox.open(data_dir / ROLLUPS, lambda: self.now_ms, ROLLUPS_MAX_BYTES)
         self._roller = Roller(data_dir, profiles, rollups.put_once)
         self._merger = Merger(data_dir, self._roller.look_at)
-        self._teller = build_teller(
-            self.settings, profiles, data_dir / ROLLUPS, stats, lambda: self.now_ms
-        )
+        folders = (data_dir / ROLLUPS, data_dir / DERIVED)
+        self._teller = build_teller(self.settings, profiles, folders, stats, lambda: self.now_ms)
 
     def take(self, sent: Sequence[Sent]) -> None:
         """Take messages in, in the order they came."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
@@ -73,7 +74,7 @@ async def test_what_a_look_raises_is_told_to_all_and_forgotten() -> None:
 async def test_walking_through_all_places_keeps_few_looks() -> None:
     shared = Shared()
     for number in range(3 * MOST_LOOKS):
-        assert await shared.see(("place", number), lambda number=number: number) == number
+        assert await shared.see(("place", number), partial(int, number)) == number
     assert len(shared._kept) == MOST_LOOKS
 
 

@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from gateway.board.looks.alarms import AlarmLine, DerivedAlarms, Seen
 from gateway.board.looks.evidence import evidence_of
@@ -62,7 +64,7 @@ def test_an_alarm_that_is_not_there_is_none(asked: str, tmp_path: Path) -> None:
     assert alarms.find(asked) is None
 
 
-def line(**changes: object) -> AlarmLine:
+def line(**changes: Any) -> AlarmLine:
     usual = AlarmLine("energy-1", "energy", "loss", "transformer:t", NOW, NOW, 0, 3, 0.9, {})
     return usual._replace(**changes)
 
@@ -239,6 +241,7 @@ class _Fixed(DerivedReader):
     def __init__(self, lines: list[Result]) -> None:
         self._lines = lines
 
+    @override
     def results(
         self, domain: str, asked: Result, limit: int, after: tuple[int, str] = (-1, "")
     ) -> list[Result]:

@@ -169,6 +169,14 @@ def test_what_no_node_sends_is_refused_for_its_topic(rig: Rig, topic: str) -> No
     assert rig.why(f"{BASE}/{topic}", meter_data(1)) == "topic"
 
 
+def test_a_number_that_no_column_can_hold_is_the_same_on_both_ways(rig: Rig) -> None:
+    """``screen`` refuses such a row for its limits, whichever way it was read."""
+    rig.send(f"{BASE}/NDATA/edge1", payload([M(1e300, DOUBLE, alias=2), M(1.0, FLOAT, alias=3)], 1))
+    data = payload([M(1e300, DOUBLE, alias=2), M(1.0, FLOAT, alias=3)], seq=2)
+    (row,) = rig.send(f"{BASE}/NDATA/edge1", data)
+    assert row.values == {"p": 1e300, "u_l1": 1}
+
+
 @FEW
 @given(data=st.data())
 def test_a_damaged_message_is_refused_or_read_but_never_half(data: st.DataObject) -> None:
