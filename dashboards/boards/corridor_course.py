@@ -7,7 +7,7 @@ from dashboards.spec import Column, Line, Look, Panel, Section, Text
 
 T = Text
 # FHWA-HOP-15-028: index of travel time over the free one; 1.5 congested, 2 severe
-INDEX = Look("none", 2, w.good_below(1.5, 2.0), low=1)
+INDEX = Look("none", 2, w.good_below(1.5, 2.0), low=1, high=3)
 
 
 def road(what: Expression, by: str = "place", measurement: str = "road_state") -> Ask:

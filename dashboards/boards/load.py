@@ -7,7 +7,7 @@ from dashboards.spec import Board, Column, Events, Line, Link, Look, Section, Te
 
 T = Text
 # IEC 60076-7: cyclic loading above rating costs life; the registry's rating is 1
-_LOADING = Look("percentunit", 0, w.good_below(0.8, 1.0), low=0)
+_LOADING = Look("percentunit", 0, w.good_below(0.8, 1.0), low=0, high=1.5)
 _IMBALANCE = Look("percentunit", 0, w.good_below(0.1, 0.2))
 
 

@@ -210,7 +210,7 @@ def test_twins_agree_on_a_city(town: Town, hours: int) -> None:
 
 @needs_chromium
 @pytest.mark.skipif(drawing.missing() is not None, reason=str(drawing.missing()))
-@pytest.mark.parametrize("key", ["wall", "voltage", "corridor"])
+@pytest.mark.parametrize("key", ["wall", "voltage", "load"])
 def test_the_city_can_be_seen(town: Town, tmp_path: Path, key: str) -> None:
     """Pictures of it are in build/pictures; some of them in docs/boards."""
     span = Range(morning(2), TO_MS)
