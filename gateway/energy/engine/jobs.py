@@ -22,7 +22,6 @@ from gateway.energy.voltage import VoltagePolicy
 from gateway.model import BoolArray, IntArray, ReadingBatch
 from gateway.ports import Memo, Result
 from gateway.profiles import Profile
-from gateway.store.pages import concat
 
 MOST_GAP_DAYS = 31  # how far is looked for the register that ends a gap
 _MOST_LINES = 100_000
@@ -120,11 +119,7 @@ class Jobs:
         return {one.number: memo for one in kept if (memo := unpack(one.data)) is not None}
 
     def read(self, piece: Piece, first_day: int, stop_day: int) -> list[ReadingBatch]:
-        """Return the rows at the marks of some days, both ends included, together.
-
-        One batch or none: rooms spend their time by the batch, and the best of several readings of
-        one mark is only found among all of them.
-        """
+        """Return the rows at the marks of some days, both ends included."""
         calendar = self._policies.calendar
         start_ms, stop_ms = calendar.start_ms(first_day), calendar.start_ms(stop_day)
         interval_ms = interval_of(self._profile(piece.profile))
@@ -138,7 +133,7 @@ class Jobs:
             at_mark = page.take(off_ms <= 2 * tolerance_ms)
             if len(at_mark):
                 found.append(at_mark)
-        return [concat(found)] if found else []
+        return found
 
     def _tolerance_ms(self, start_ms: int) -> int:
         return round(self._policies.vee_at(start_ms).interval_size.tolerance_s * 1000)
