@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -32,8 +33,8 @@ class Twins:
         self.prom.flush()
 
 
-@pytest.fixture(scope="session")
-def servers() -> Iterator[Twins]:
+@contextmanager
+def started() -> Iterator[Twins]:
     """Two empty servers."""
     with influxd() as influx, victoria() as prom:
         twins = Twins(Influx(influx), Victoria(prom))
@@ -42,16 +43,15 @@ def servers() -> Iterator[Twins]:
 
 
 @pytest.fixture(scope="session")
-def full(servers: Twins) -> Twins:
+def full() -> Iterator[Twins]:
     """With every measurement that there is, made up."""
-    servers.write(list(madeup.lines()))
-    return servers
+    with started() as twins:
+        twins.write(list(madeup.lines()))
+        yield twins
 
 
 @pytest.fixture(scope="session")
 def empty() -> Iterator[Twins]:
     """A database without a point."""
-    with influxd() as influx, victoria() as prom:
-        twins = Twins(Influx(influx), Victoria(prom))
-        twins.influx.raw(f"CREATE DATABASE {DATABASE}")
+    with started() as twins:
         yield twins

@@ -1,12 +1,13 @@
 """What Grafana's own components make of our JSON and of answers of a real database."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.sinks.line_protocol import encode_point
-from tests.boards.conftest import Twins, by_itself
+from tests.boards.conftest import Twins, by_itself, started
 from tests.support.boards import drawing, panes
 from tests.support.boards.panes import HOUR_MS, Range
 from tests.support.browser import needs_chromium
@@ -30,7 +31,7 @@ def point(measurement: str, ago_min: int, tags: dict[str, str], **fields: float)
 
 
 @pytest.fixture(scope="module")
-def hand_made(servers: Twins) -> Twins:
+def hand_made() -> Iterator[Twins]:
     """A small grid of which every number is known."""
     feeder = {"level": "feeder", "place": "ql-9", "area": "ql-9"}
     low = {"level": "transformer", "place": "tba-1", "area": "ql-9"}
@@ -57,8 +58,9 @@ def hand_made(servers: Twins) -> Twins:
         point("fleet_state", 1, {"sector": "energy", "area": "ql-9"}, alive=93, devices=100,
               age_p95_s=5400),
     ]  # fmt: skip
-    servers.write(written)
-    return servers
+    with started() as twins:
+        twins.write(written)
+        yield twins
 
 
 def drawn(twins: Twins, folder: Path, key: str, language: str = "en") -> dict[str, Any]:

@@ -6,6 +6,7 @@ firmware's tests, and smllib and amshan, which know nothing of us, must read the
 
 import json
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -202,13 +203,21 @@ def test_pushes_in_hdlc_frames_are_the_same_and_a_damaged_frame_is_refused() -> 
             read_push(bytes(damaged))
 
 
+@pytest.fixture(scope="module")
+def silence() -> Iterator[None]:
+    """Amshan logs what it cannot read, thousands of times."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
 @needs_shared
 @FEW
 @given(data=st.data())
+@pytest.mark.usefixtures("silence")
 def test_what_amshan_reads_of_a_damaged_push_we_read_the_same_or_refuse(
     data: st.DataObject,
 ) -> None:
-    logging.disable(logging.CRITICAL)
     row = data.draw(st.sampled_from(rows("dlms_push_dev.jsonl")))
     push = bytearray.fromhex(str(row["hex"]))
     place = data.draw(st.integers(40, len(push) - 1)) if len(push) > 41 else 28
