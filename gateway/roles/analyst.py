@@ -19,7 +19,7 @@ from gateway.stats import Stats
 from gateway.store import StoreReader
 from gateway.store.changes import ChangeReader
 from gateway.store.derived import DerivedReader, DerivedStore
-from gateway.supervisor import calm_collector
+from gateway.supervisor import calm_collector, return_memory
 from gateway.transport import engine as transport
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ RETRY_S = 1.0
 
 def run(settings: Settings, _heritage: Heritage) -> int:
     """Run until killed."""
+    return_memory()
     data_dir, stats = settings.gateway.data_dir, Stats()
     profiles = load_all_profiles(settings)
     reader = StoreReader(data_dir, profiles)

@@ -29,7 +29,7 @@ from gateway.stats import Stats
 from gateway.store.alarms import AlarmFilter, KeptAlarm
 from gateway.store.alarmstore import AlarmStore
 from gateway.store.alarmwords import words_since
-from gateway.supervisor import calm_collector
+from gateway.supervisor import calm_collector, return_memory
 from gateway.views.health import PROCESSES
 from gateway.views.sight import Sight
 
@@ -45,6 +45,7 @@ RING_BYTES = 256 << 10  # of one request: the intake publishes it in a few milli
 
 def run(settings: Settings, _heritage: Heritage) -> int:
     """Run until killed."""
+    return_memory()
     data_dir, stats = settings.gateway.data_dir, Stats()
     store, policies = _open(data_dir), AlarmPolicies.load()
     eyes = Eyes(settings, policies.at(now_ms()), stats)

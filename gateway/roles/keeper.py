@@ -21,7 +21,7 @@ from gateway.sinks.salvage import RefusedLine, keep_refused
 from gateway.stats import Stats
 from gateway.store import Merger, Roller, StoreReader
 from gateway.store.rolled import shown_profiles
-from gateway.supervisor import run_loop, until_terminated
+from gateway.supervisor import return_memory, run_loop, until_terminated
 
 Encode = Callable[[Record], Encoded]
 
@@ -46,6 +46,7 @@ class _Telling(Protocol):
 
 def run(settings: Settings, _heritage: Heritage) -> int:
     """Run until SIGTERM."""
+    return_memory()
     data_dir, stats = settings.gateway.data_dir, Stats()
     profiles = load_all_profiles(settings)
     roller, teller = Roller(data_dir, profiles), None
