@@ -25,8 +25,9 @@ from gateway.store.rolled import is_rollup
 
 _FAN = 8
 _LOWEST_ROWS = 8192  # runs below it are of one size
-# Fresh pages of one merge: 0.1 s of work and 30 MB with its copies, however small a page is.
-_FRESH_ROWS, _FRESH_PAGES = 65_536, 512
+# Fresh pages of one merge: 0.1 s of work and 30 MB with its copies, however small a page is; twice
+# that where as many as a merge needs at least are larger.
+_FRESH_ROWS, _FRESH_PAGES, _FAN_ROWS = 65_536, 512, 131_072
 _CLOSED_AFTER_MS = 3_600_000  # past the end of the day: [validation] live_age
 _REST_SHARE = 8  # a closed day is packed again once an eighth of it is late rows
 _OPEN_DAYS = 8
@@ -170,7 +171,8 @@ def _first(group: Iterator[tuple[str, int, int, int]]) -> Iterator[tuple[int, in
     total = 0
     for count, (_, page_id, n, t_lo) in enumerate(group):
         total += n
-        if count and (count >= _FRESH_PAGES or total > _FRESH_ROWS):
+        most_rows = _FRESH_ROWS if count >= _FAN else _FAN_ROWS
+        if count and (count >= _FRESH_PAGES or total > most_rows):
             return
         yield page_id, n, t_lo
 
