@@ -25,9 +25,9 @@ from gateway.store.rolled import is_rollup
 
 _FAN = 8
 _LOWEST_ROWS = 8192  # runs below it are of one size
-# Fresh pages of one merge: 0.1 s of work and 30 MB with its copies, however small a page is; twice
-# that where as many as a merge needs at least are larger.
-_FRESH_ROWS, _FRESH_PAGES, _FAN_ROWS = 65_536, 512, 131_072
+# Fresh pages of one merge: 0.1 s of work and 30 MB with its copies, however small a page is;
+# half more where as many as a merge needs at least are larger.
+_FRESH_ROWS, _FRESH_PAGES, _FAN_ROWS = 65_536, 512, 98_304
 _CLOSED_AFTER_MS = 3_600_000  # past the end of the day: [validation] live_age
 _REST_SHARE = 8  # a closed day is packed again once an eighth of it is late rows
 _OPEN_DAYS = 8
