@@ -12,6 +12,7 @@ from nicegui import ui
 
 from gateway.board.frame import Frame
 from gateway.board.looks.alarms import AlarmLine
+from gateway.board.parts.headings import heading
 from gateway.errors import GatewayError
 from gateway.store.alarmwords import MOST_NOTE, Acknowledge, say
 from gateway.views.visitor import visitor_of
@@ -34,7 +35,7 @@ class Acknowledging:
         words = frame.words
         self._dialog = ui.dialog().props(f'aria-label="{words["acknowledge"]}"')
         with self._dialog, ui.element("div").classes("card payload acknowledge"):
-            self._title = ui.label().classes("heading").props("role=heading aria-level=2")
+            self._title = heading()
             self._note = ui.textarea(words["acknowledge_note"])
             self._note.props(f"outlined counter autofocus rows=3 maxlength={MOST_NOTE}")
             with ui.element("div").classes("acts"):

@@ -4,13 +4,12 @@ The annunciator is its only writer; web process and command line read beside it.
 and how far it has listened to people commit together, so a crash repeats a step and nothing else.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from gateway.store.files import connect
+from gateway.store.files import LateFile
 
 FILE_NAME = "alarms.sqlite"
 _FOREVER_MS = 1 << 53
@@ -127,8 +126,7 @@ class AlarmReader:
     """Reads beside the annunciator; empty where it has not run yet."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / FILE_NAME
-        self._file: sqlite3.Connection | None = None
+        self._rows = LateFile(data_dir / FILE_NAME).rows
 
     def list(
         self, asked: AlarmFilter, limit: int, before: tuple[int, str] = (_FOREVER_MS, "")
@@ -180,10 +178,3 @@ class AlarmReader:
     def _mark(self, name: str) -> int:
         rows = self._rows(_MARK, (name,))
         return int(rows[0][0]) if rows else 0
-
-    def _rows(self, sql: str, values: tuple[object, ...]) -> Sequence[tuple[Any, ...]]:
-        if self._file is None:
-            if not self._path.exists():
-                return []
-            self._file = connect(self._path, is_writer=False)
-        return self._file.execute(sql, values).fetchall()

@@ -5,7 +5,6 @@ crash repeats a step and never half of one. The file can be deleted: all of it i
 """
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.ports import Alarm, Findings, Memo, Result
-from gateway.store.files import connect, create, full_disk_is_ours, transaction
+from gateway.store.files import LateFile, connect, create, full_disk_is_ours, transaction
 
 FILE_NAME = "derived.sqlite"
 _SCHEMA = """
@@ -188,8 +187,7 @@ class DerivedReader:
     """Reads beside the analyst; empty where it has not run yet."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / FILE_NAME
-        self._file: sqlite3.Connection | None = None
+        self._rows = LateFile(data_dir / FILE_NAME).rows
         self._numbered = False
 
     def alarms(
@@ -268,10 +266,3 @@ class DerivedReader:
     def _is_numbered(self) -> bool:
         self._numbered = self._numbered or ("change",) in self._rows(_COLUMNS, ())
         return self._numbered
-
-    def _rows(self, sql: str, values: tuple[object, ...]) -> Sequence[tuple[Any, ...]]:
-        if self._file is None:
-            if not self._path.exists():
-                return []
-            self._file = connect(self._path, is_writer=False)
-        return self._file.execute(sql, values).fetchall()

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from gateway.errors import JournalFullError
 
@@ -36,6 +37,22 @@ def connect(file: Path, *, is_writer: bool) -> sqlite3.Connection:
     if is_writer:
         connection.execute("PRAGMA synchronous=FULL")
     return connection
+
+
+class LateFile:
+    """A database of another process, read beside it; empty until that process has made it."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._connection: sqlite3.Connection | None = None
+
+    def rows(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        """Return what a query finds."""
+        if self._connection is None:
+            if not self._file.exists():
+                return []
+            self._connection = connect(self._file, is_writer=False)
+        return self._connection.execute(sql, values).fetchall()
 
 
 def create(file: Path, schema: str) -> None:

@@ -82,6 +82,13 @@ def post(gateway: Gateway, path: str, body: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def until_alarms_are_counted(gateway: Gateway) -> None:
+    """Wait for the annunciator, which starts after the others."""
+    wait_until(
+        lambda: gateway.get("/metrics").count(b"infragate_alarms_open"), 60, "the annunciator"
+    )
+
+
 def alarms(gateway: Gateway, question: str = "") -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = gateway.get(f"/api/v1/alarms{question}")["alarms"]
     return found
@@ -92,11 +99,7 @@ def test_an_alarm_is_called_out_acknowledged_and_survives_kills(tmp_path: Path) 
     port = free_port()
     with running(tmp_path, listener(port)) as gateway, monitor(port) as wall:
         wait_until(lambda: "annunciator" in gateway.roles(), timeout_s=60, what="all processes")
-        wait_until(
-            lambda: gateway.get("/metrics").count(b"infragate_alarms_open"),
-            timeout_s=60,
-            what="numbers",
-        )
+        until_alarms_are_counted(gateway)
         babble(port)
         raised = wait_until(lambda: wall.alarm("quarantine_burst"), 30, "a call")
         assert (raised["state"], raised["place"]) == ("raised", "reason:encoding")
@@ -124,11 +127,7 @@ def test_acknowledgements_under_kills_are_neither_lost_nor_doubled(tmp_path: Pat
     """Each answer 200 or 202 is a word on disk; each has its effect once, whenever it is killed."""
     port = free_port()
     with running(tmp_path, listener(port)) as gateway:
-        wait_until(
-            lambda: gateway.get("/metrics").count(b"infragate_alarms_open"),
-            timeout_s=60,
-            what="numbers",
-        )
+        until_alarms_are_counted(gateway)
         babble(port)
         (one,) = wait_until(lambda: alarms(gateway, "?kind=quarantine_burst"), 30, "an alarm")
         notes = []
@@ -172,11 +171,7 @@ def test_nobody_but_the_gateway_speaks_of_alarms(tmp_path: Path) -> None:
 def test_the_command_line_shows_and_speaks_without_a_gateway(tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, listener(port)) as gateway:
-        wait_until(
-            lambda: gateway.get("/metrics").count(b"infragate_alarms_open"),
-            timeout_s=60,
-            what="numbers",
-        )
+        until_alarms_are_counted(gateway)
         babble(port)
         (one,) = wait_until(lambda: alarms(gateway), 30, "an alarm")
         shown = ask(gateway, "alarms", "list", "--severity", "warning")
@@ -209,21 +204,13 @@ def test_brokers_are_told_only_where_it_is_switched_on(tmp_path: Path) -> None:
     with mosquitto(port), monitor(port) as wall:
         (tmp_path / "off").mkdir()
         with running(tmp_path / "off", broker(port)) as gateway:
-            wait_until(
-                lambda: gateway.get("/metrics").count(b"infragate_alarms_open"),
-                timeout_s=60,
-                what="it",
-            )
+            until_alarms_are_counted(gateway)
             babble(port)
             wait_until(lambda: alarms(gateway), 30, "an alarm")
             time.sleep(1)
             assert not wall.messages
         (tmp_path / "on").mkdir()
         with running(tmp_path / "on", broker(port), extra=on) as gateway:
-            wait_until(
-                lambda: gateway.get("/metrics").count(b"infragate_alarms_open"),
-                timeout_s=60,
-                what="it",
-            )
+            until_alarms_are_counted(gateway)
             babble(port)
             wait_until(lambda: wall.alarm("quarantine_burst"), 30, "a call")

@@ -11,15 +11,14 @@ from pathlib import Path
 from gateway.analyst import Analyst, Desk
 from gateway.config import Settings
 from gateway.energy.engine import EnergyEngine, EnergyPolicies, House
-from gateway.model import Position, Record, RecordFlag
 from gateway.ports import Alarm, Changes, Findings
 from gateway.profiles import load_profiles
 from gateway.registry import Registry
-from gateway.roles.building import build_pipeline
 from gateway.stats import Stats
-from gateway.store import Store, StoreReader
+from gateway.store import StoreReader
 from gateway.store.changes import ChangeReader
 from gateway.store.derived import DerivedReader, DerivedStore
+from tools.city_desk.entry import Entry
 from tools.city_desk.network import Sent
 
 TARIFF = "vn-evn-3price"
@@ -65,11 +64,8 @@ class InProcessGateway:
     ) -> None:
         profiles, stats = load_profiles(), Stats()
         settings = Settings.model_validate({"registry": {"file": registry}})
-        self.now_ms, self.quarantined = begin_ms, 0
-        self._store = Store.open(folder)
-        checkpoint = self._store.load()
-        self._pipeline, _ = build_pipeline(settings, profiles, checkpoint, self._store.find_times)
-        self._number = checkpoint.position.number
+        self.now_ms = begin_ms
+        self._entry = Entry(folder, settings, profiles)
         self.reader, self.derived = StoreReader(folder, profiles), DerivedReader(folder)
         house = House(self.reader, self.derived, profiles, Registry.load(registry), folder)
         engine = EnergyEngine(house, EnergyPolicies.load(TARIFF), stats, stopwatch=stopwatch)
@@ -78,10 +74,15 @@ class InProcessGateway:
         self._analyst = Analyst(
             [Desk(self._overheard, ChangeReader(folder))],
             self._derived_store,
-            lambda: self._number - 1,
+            self._entry.done,
             lambda: self.now_ms,
             stats,
         )
+
+    @property
+    def quarantined(self) -> int:
+        """Return how many messages could not be read."""
+        return self._entry.quarantined
 
     @property
     def told(self) -> Sequence[tuple[int, Alarm]]:
@@ -95,18 +96,7 @@ class InProcessGateway:
 
     def take(self, sent: Sequence[Sent]) -> None:
         """Take messages in, in the order they came."""
-        if not sent:
-            return
-        first, self._number = self._number, self._number + len(sent)
-        records = [
-            Record(first + k, one.at_ms, 0, int(RecordFlag.QOS1), one.topic, one.payload)
-            for k, one in enumerate(sent)
-        ]
-        outcome = self._pipeline.run(records)
-        self._store.write(outcome.readings, outcome.events)
-        self.quarantined += len(outcome.quarantined)
-        self._pipeline.receipts()
-        self._store.checkpoint(self._pipeline.checkpoint(Position(self._number)))
+        self._entry.take(sent)
 
     def step(self, now_ms: int) -> None:
         """Let the analyst look once."""
@@ -115,5 +105,5 @@ class InProcessGateway:
 
     def close(self) -> None:
         """Close the files; what was found can still be read."""
-        self._store.close()
+        self._entry.close()
         self._derived_store.close()

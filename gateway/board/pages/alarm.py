@@ -21,6 +21,7 @@ from gateway.board.parts.cells import (
 )
 from gateway.board.parts.facts import draw_facts
 from gateway.board.parts.figures import hint
+from gateway.board.parts.headings import heading
 from gateway.board.parts.readings import ReadingChart
 from gateway.board.parts.spacetime import SpaceTimeCard
 from gateway.board.parts.tables import Cell, Column, Looks, Table
@@ -68,8 +69,7 @@ class AlarmPage:
         now = frame.hold.sight.clock()
         with ui.element("section").classes("card headline"):
             with ui.element("div").classes("filters title"):
-                label = ui.label(kind_text(frame, alarm)).classes("heading")
-                label.props("role=heading aria-level=1")
+                heading(kind_text(frame, alarm), level=1)
                 tone = SEVERITY_TONES.get(alarm.severity, "warn") if alarm.is_open else "plain"
                 severity = SEVERITY_WORDS.get(alarm.severity, "warning")
                 ui.label(words[f"severity_{severity}"]).classes(f"tone {tone}")

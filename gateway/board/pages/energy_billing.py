@@ -17,6 +17,7 @@ from gateway.board.parts.cells import (
     value_column,
 )
 from gateway.board.parts.figures import Figures
+from gateway.board.parts.headings import heading
 from gateway.board.parts.plots import Series, bars, chart, put
 from gateway.board.parts.tables import Column, Looks, Table
 from gateway.board.parts.when import day_text, span_text
@@ -61,7 +62,7 @@ class Billing:
         self._figures = Figures(words, keys)
         self._export = ui.link(words["bills_export"], "").classes("export")
         with ui.element("section").classes("card") as self._card:
-            ui.label(words["bills_curve"]).classes("heading").props("role=heading aria-level=2")
+            heading(words["bills_curve"])
             self._chart = chart({}, words["bills_curve"])
         self._below = ui.element("div").classes("stack")
         self._table: Table[Line] | None = None

@@ -19,6 +19,7 @@ from gateway.board.parts.cells import (
 )
 from gateway.board.parts.facts import fact_text
 from gateway.board.parts.figures import Figures
+from gateway.board.parts.headings import heading
 from gateway.board.parts.plots import Series, bars, chart, put
 from gateway.board.parts.tables import Cell, Column, Looks, Table
 from gateway.board.parts.when import day_text, span_text
@@ -49,8 +50,7 @@ class Load:
         self._figures = Figures(words, keys)
         with ui.element("section").classes("card") as self._card:
             with ui.element("div").classes("filters"):
-                label = ui.label(words["load_days"]).classes("heading")
-                label.props("role=heading aria-level=2")
+                heading(words["load_days"])
                 self._title = ui.label().classes("caption")
             self._chart = chart({}, words["load_days"])
         self._below = ui.element("div").classes("stack")

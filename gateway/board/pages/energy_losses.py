@@ -19,6 +19,7 @@ from gateway.board.parts.cells import (
     value_column,
 )
 from gateway.board.parts.figures import Figures
+from gateway.board.parts.headings import heading
 from gateway.board.parts.plots import Series, bars, chart, put
 from gateway.board.parts.tables import Cell, Column, Looks, Table
 from gateway.board.parts.when import day_text, span_text
@@ -39,8 +40,7 @@ class Losses:
         self._above = ui.element("div").classes("stack")
         with ui.element("section").classes("card") as self._card:
             with ui.element("div").classes("filters"):
-                label = ui.label(words["loss_days"]).classes("heading")
-                label.props("role=heading aria-level=2")
+                heading(words["loss_days"])
                 self._title = ui.label().classes("caption")
             self._chart = chart({}, words["loss_days"])
             self._cover = ui.label().classes("caption")

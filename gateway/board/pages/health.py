@@ -15,6 +15,7 @@ from gateway.board.gateway_cards import PathsCard
 from gateway.board.numbers import grouped, size_text, soon_text
 from gateway.board.parts.cells import number_text
 from gateway.board.parts.figures import Figures
+from gateway.board.parts.headings import heading
 from gateway.board.parts.plots import Series, chart, lines, put
 from gateway.board.parts.tables import Cell, Column, Looks, Table
 from gateway.stats import Sample
@@ -49,8 +50,7 @@ class GatewayPage:
         self._figures = Figures(words, keys)
         with ui.element("div").classes("columns even"):
             with ui.element("section").classes("card"):
-                label = ui.label(words["flow_hour"]).classes("heading")
-                label.props("role=heading aria-level=2")
+                heading(words["flow_hour"])
                 self._chart = chart({}, words["flow_hour"])
             with ui.element("div").classes("stack"):
                 self._paths = PathsCard(words, frame.hold.sight.settings)

@@ -13,6 +13,7 @@ from gateway.board.looks.roads import corridor_of
 from gateway.board.numbers import age_text, grouped
 from gateway.board.parts.cells import alarm_columns, place_href, place_text
 from gateway.board.parts.figures import Figures, hint
+from gateway.board.parts.headings import heading
 from gateway.board.parts.spacetime import SpaceTimeCard
 from gateway.board.parts.tables import Cell, Column, Looks, Table
 from gateway.board.words import TONES
@@ -60,7 +61,7 @@ class PlacePage:
         self._place = query.get("name", "")
         self._none = hint(words["place_unknown"])
         with ui.element("section").classes("card headline") as self._head:
-            self._title = ui.label().classes("heading").props("role=heading aria-level=1")
+            self._title = heading(level=1)
             self._trail = ui.element("div").classes("trail")
         keys = dict.fromkeys(("place_alarms", "place_devices", "place_lost"), "")
         self._figures = Figures(words, keys)

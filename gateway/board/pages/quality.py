@@ -21,6 +21,7 @@ from gateway.board.looks.lines import Lines
 from gateway.board.numbers import grouped
 from gateway.board.parts.cells import number_text, share_text
 from gateway.board.parts.figures import Figures
+from gateway.board.parts.headings import heading
 from gateway.board.parts.plots import TONE_COLOURS, WHOLE, Series, bars, chart, put
 from gateway.board.parts.tables import Cell, Column, Looks, Table
 from gateway.board.parts.when import day_text
@@ -152,7 +153,7 @@ class QualityPage:
     def _draw_chart(self, key: str) -> ui.echart:
         words = self._frame.words
         with ui.element("section").classes("card"):
-            ui.label(words[key]).classes("heading").props("role=heading aria-level=2")
+            heading(words[key])
             ui.label(words[f"{key}_what"]).classes("caption")
             return chart({}, words[key])
 

@@ -10,6 +10,7 @@ from gateway.asking import ask
 from gateway.board.frame import Frame
 from gateway.board.numbers import age_text, grouped, size_text
 from gateway.board.parts.figures import Figures
+from gateway.board.parts.headings import heading
 from gateway.board.parts.payload import dump, readable_text
 from gateway.errors import GatewayError
 from gateway.model import Quarantined, QuarantineReason
@@ -84,8 +85,7 @@ class QuarantinePage:
             str(one): words[f"reason_{one}"] for one in QuarantineReason
         }
         with ui.element("div").classes("filters"):
-            label = ui.label(words["quarantine"]).classes("heading")
-            label.props("role=heading aria-level=2")
+            heading(words["quarantine"])
             ui.label(words["quarantine_what"]).classes("caption")
             self._select = ui.select(reasons, value=self._reason, on_change=self._choose)
             self._select.props(f'outlined dense aria-label="{words["reason"]}"')
@@ -160,8 +160,7 @@ class QuarantinePage:
 
     def _draw_payload(self, found: Quarantined) -> None:
         words = self._frame.words
-        label = ui.label(readable(found.topic)).classes("heading")
-        label.props("role=heading aria-level=2")
+        heading(readable(found.topic))
         ui.label(f"{words[f'reason_{found.reason}']}: {found.detail}").classes("caption")
         text = readable_text(found.payload)
         if text:

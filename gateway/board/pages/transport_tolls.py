@@ -15,6 +15,7 @@ from gateway.board.parts.cells import (
     value_column,
 )
 from gateway.board.parts.figures import Figures
+from gateway.board.parts.headings import heading
 from gateway.board.parts.plots import Series, chart, lines, put
 from gateway.board.parts.tables import Cell, Column, Looks, Table
 
@@ -29,7 +30,7 @@ class Tolls:
         keys = dict.fromkeys(("passages", "etc_share", "read_rate", "toll_uptime"), "")
         self._figures = Figures(words, keys)
         with ui.element("section").classes("card") as self._card:
-            ui.label(words["tolls_course"]).classes("heading").props("role=heading aria-level=2")
+            heading(words["tolls_course"])
             self._chart = chart({}, words["tolls_course"])
         self._below = ui.element("div").classes("stack")
         self._tables: tuple[Table[Line], Table[Line]] | None = None

@@ -16,6 +16,7 @@ from gateway.board.parts.cells import (
     power_text,
     share_text,
 )
+from gateway.board.parts.headings import heading
 from gateway.board.words import said
 
 SHARES = frozenset({"coverage", "available", "cause_confidence", "excess"})
@@ -39,7 +40,7 @@ def draw_facts(
     """Draw the card."""
     words = frame.words
     with ui.element("section").classes("card"):
-        ui.label(words["evidence"]).classes("heading").props("role=heading aria-level=2")
+        heading(words["evidence"])
         with ui.element("dl").classes("facts"):
             for name, value in evidence.facts:
                 _draw_fact(frame, name, value, titles)

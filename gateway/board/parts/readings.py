@@ -7,6 +7,7 @@ from nicegui import ui
 
 from gateway.board.chart import broken, thinned
 from gateway.board.frame import Frame
+from gateway.board.parts.headings import heading
 from gateway.board.parts.plots import TONE_COLOURS, Series, chart, lines, put
 from gateway.model import FloatArray, IntArray
 from gateway.profiles import Kind, Profile
@@ -28,8 +29,7 @@ class ReadingChart:
         self._frame, self._device, self._wanted = frame, device, wanted
         with ui.element("section").classes("card"):
             with ui.element("div").classes("filters"):
-                label = ui.label(frame.words["readings_of"].format(device=device))
-                label.classes("heading").props("role=heading aria-level=2")
+                heading(frame.words["readings_of"].format(device=device))
                 self._title = ui.label().classes("caption")
                 ui.link(frame.words["to_device"], frame.url("/devices", device=device)).classes(
                     "export"

@@ -12,6 +12,7 @@ from nicegui.events import EChartPointClickEventArguments
 from gateway.board.chart import GRID
 from gateway.board.looks.marks import TONES, Mark
 from gateway.board.looks.sites import Site, Sites
+from gateway.board.parts.headings import heading
 from gateway.board.parts.plots import TONE_COLOURS, frame, put
 from gateway.board.words import said
 
@@ -51,7 +52,7 @@ class SiteMap:
         self._seen: tuple[Sites, Sequence[Mark]] | None = None
         with ui.element("section").classes("card sitemap"):
             with ui.element("div").classes("filters"):
-                ui.label(words["map"]).classes("heading").props("role=heading aria-level=2")
+                heading(words["map"])
                 ui.label(words["map_what"]).classes("caption")
             self._none = ui.label(words["map_none"]).classes("hint")
             self._none.visible = False

@@ -8,6 +8,7 @@ from nicegui import ui
 from gateway.board.chart import INK
 from gateway.board.looks.roads import LEVELS, Corridor, SpaceTime
 from gateway.board.parts.cells import number_text, share_text
+from gateway.board.parts.headings import heading
 from gateway.board.parts.plots import LEVEL_COLOURS, axis, frame, put
 
 _WHEN = "new Date(+{}).toLocaleString('sv-SE').slice(5, 16)"
@@ -21,8 +22,7 @@ class SpaceTimeCard:
         self._words = words
         with ui.element("section").classes("card spacetime"):
             with ui.element("div").classes("filters"):
-                label = ui.label(words["space_time"]).classes("heading")
-                label.props("role=heading aria-level=2")
+                heading(words["space_time"])
                 self._title = ui.label().classes("caption")
             self._none = ui.label(words["space_time_none"]).classes("hint")
             self._none.visible = False

@@ -6,6 +6,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from gateway.board.parts.headings import heading
+
 T = TypeVar("T")
 
 PAGE_ROWS = 25
@@ -79,7 +81,7 @@ class Table(Generic[T]):
         kind = "card listing in-words" if looks.is_in_words else "card listing"
         with ui.element("section").classes(kind) as self.root:
             with ui.element("div").classes("filters"):
-                ui.label(words[looks.title]).classes("heading").props("role=heading aria-level=2")
+                heading(words[looks.title])
                 self._note = ui.label().classes("caption")
                 self._search = self._draw_search() if looks.searches else None
             self._empty = ui.label(words[looks.empty]).classes("hint")

@@ -20,22 +20,21 @@ from typing_extensions import override
 from gateway.analyst import Analyst
 from gateway.cli.backfill import Backfill, Span
 from gateway.config import Settings
-from gateway.model import Position, Record, RecordFlag
 from gateway.profiles import load_profiles
 from gateway.roles import now_ms
 from gateway.roles.analyst import desks_of
-from gateway.roles.building import build_pipeline
 from gateway.roles.keeper import DERIVED, ROLLUPS, ROLLUPS_MAX_BYTES, outlet
 from gateway.roles.telling import build_teller
 from gateway.sinks.drain import Drain, Outside
 from gateway.sinks.feed import unpack_lines
 from gateway.sinks.outbox import Outbox
 from gateway.stats import Stats
-from gateway.store import Merger, Roller, Store, StoreReader
+from gateway.store import Merger, Roller, StoreReader
 from gateway.store.derived import DerivedStore
 from simulators.city.city import REGISTRY_FILE, City, Order, Size
 from simulators.city.frame import Readings, Step
 from simulators.city.frame import Span as Time
+from tools.city_desk.entry import Entry
 from tools.city_desk.network import Network, Sent
 
 HALF_HOUR_MS = 1_800_000
@@ -59,7 +58,7 @@ class Desk:
 
     def __init__(self, folder: Path, sinks: Sequence[dict[str, str]], begin_ms: int) -> None:
         profiles, stats = load_profiles(), Stats()
-        self.now_ms, self._number = begin_ms, 0
+        self.now_ms = begin_ms
         self.settings = Settings.model_validate(
             {
                 "gateway": {"data_dir": folder / "data"},
@@ -69,18 +68,11 @@ class Desk:
         )
         data_dir = self.settings.gateway.data_dir
         data_dir.mkdir()
-        self._store = Store.open(data_dir)
-        checkpoint = self._store.load()
-        self._pipeline, _ = build_pipeline(
-            self.settings, profiles, checkpoint, self._store.find_times
-        )
-        self._number = checkpoint.position.number
+        self._entry = Entry(data_dir, self.settings, profiles)
         reader = StoreReader(data_dir, profiles)
         self._derived = DerivedStore(data_dir)
         desks = desks_of(self.settings, reader, profiles, stats)
-        self._analyst = Analyst(
-            desks, self._derived, lambda: self._number - 1, lambda: self.now_ms, stats
-        )
+        self._analyst = Analyst(desks, self._derived, self._entry.done, lambda: self.now_ms, stats)
         rollups = Outbox.open(data_dir / ROLLUPS, lambda: self.now_ms, ROLLUPS_MAX_BYTES)
         self._roller = Roller(data_dir, profiles, rollups.put_once)
         self._merger = Merger(data_dir, self._roller.look_at)
@@ -89,17 +81,7 @@ class Desk:
 
     def take(self, sent: Sequence[Sent]) -> None:
         """Take messages in, in the order they came."""
-        if not sent:
-            return
-        first, self._number = self._number, self._number + len(sent)
-        records = [
-            Record(first + k, one.at_ms, 0, int(RecordFlag.QOS1), one.topic, one.payload)
-            for k, one in enumerate(sent)
-        ]
-        outcome = self._pipeline.run(records)
-        self._store.write(outcome.readings, outcome.events)
-        self._pipeline.receipts()
-        self._store.checkpoint(self._pipeline.checkpoint(Position(self._number)))
+        self._entry.take(sent)
 
     def step(self, now: int) -> None:
         """Let analyst and keeper look, until they have nothing more to do."""
@@ -112,7 +94,7 @@ class Desk:
 
     def close(self) -> None:
         """Close the files."""
-        self._store.close()
+        self._entry.close()
         self._derived.close()
 
 

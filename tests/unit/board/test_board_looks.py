@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typing_extensions import override
 
 from gateway.board.looks.alarms import AlarmLine, DerivedAlarms, Seen
 from gateway.board.looks.evidence import evidence_of
@@ -216,7 +215,7 @@ def test_a_jam_of_five_minutes_is_still_seen_in_a_week(tmp_path: Path, registry:
     assert day.known == 3
 
 
-def test_grades_are_counted_by_sector_and_days_by_slot() -> None:
+def test_grades_are_counted_by_sector_and_days_by_slot(tmp_path: Path) -> None:
     row = LatestRow(0, "em1", NOW, NOW, 0, 1, 0, 8, 1 << 3, b"", b"")
     rows = [DeviceRow(0, "evn", "energy", "em-1", 1, NOW)]
     fleet = build_fleet((NOW, {}), Totals(0, 0, 0, 0, 0, 0, 0), (rows, []), [row])
@@ -227,22 +226,6 @@ def test_grades_are_counted_by_sector_and_days_by_slot() -> None:
         Result("days", f"device:{k}", NOW, NOW, '{"quality_slots":{"valid":40},"open_slots":8}')
         for k in range(3)
     ]
-    decoded = [
-        type(one)(one.place, one.from_ms, one.to_ms, one.values)
-        for one in Lines(_Fixed(lines), "energy").between("days", 0, NOW + 1)
-    ]
-    (day,) = days_of(decoded)
+    derived = written(tmp_path, "energy", Findings((), lines))
+    (day,) = days_of(list(Lines(derived, "energy").between("days", 0, NOW + 1)))
     assert (day.slots, day.open_slots) == ({"valid": 120}, 24)
-
-
-class _Fixed(DerivedReader):
-    """A reader of lines that are given."""
-
-    def __init__(self, lines: list[Result]) -> None:
-        self._lines = lines
-
-    @override
-    def results(
-        self, domain: str, asked: Result, limit: int, after: tuple[int, str] = (-1, "")
-    ) -> list[Result]:
-        return self._lines
