@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test test-firmware firmware bench bench-decode bench-city bench-firmware bench-store lint soak
+.PHONY: demo test test-firmware firmware bench bench-decode bench-native bench-city bench-firmware bench-store bench-board lint soak fuzz
 .PHONY: dashboards test-boards servers clean lock score-energy score-transport
 .DEFAULT_GOAL := help
 
@@ -33,8 +33,10 @@ servers: ## Install the real servers the tests talk to (needs root; says what is
 	./tools/install-servers
 
 # Two at a time: most tests wait for a process to start, to die or to be late. A file stays together.
+# A worker that dies or stands still ends the run, with its stacks: it never hangs.
 test: $(DEV) servers ## All tests, against real Mosquitto, InfluxDB and VictoriaMetrics
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --max-worker-restart 0 \
+	  -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 
 test-firmware: $(DEV) servers ## The firmware's tests alone, under CPython and MicroPython
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/firmware
@@ -45,15 +47,30 @@ soak: $(DEV) servers ## The same tests with the full counts of the acceptance li
 dashboards: $(DEV) ## Write all Grafana boards, data sources and alerts anew from their specification
 	$(BIN)/python -m dashboards
 
-test-boards: $(DEV) servers ## Boards and alerts: all queries, a city, drawn by Grafana's components (npm)
+BOARD_TESTS := tests/boards tests/unit/board tests/unit/alarms tests/unit/test_board_words.py \
+  $(addprefix tests/integration/test_,board.py alarms_board.py alarms_gateway.py alarms_api.py \
+  sign_in.py deploy.py)
+# what is timed runs alone, and wants a quiet machine
+SCALE := tests/boards/test_board_scale.py
+test-boards: $(DEV) servers ## All of boards and alerts: queries, cities, pages, drawn by Grafana's components
 	$(BIN)/python -m tests.support.boards.drawing
-	INFRAGATE_BOARDS=1 $(BIN)/python -m pytest -q tests/boards
+	INFRAGATE_BOARDS=1 INFRAGATE_SOAK=1 $(BIN)/python -m pytest -q --timeout=3600 --ignore=$(SCALE) \
+	  $(BOARD_TESTS)
+	INFRAGATE_SOAK=1 $(BIN)/python -m pytest -q --timeout=3600 $(SCALE)
 
 firmware: $(DEV) ## Images for every board, with their sizes (build/firmware)
 	$(BIN)/python -m firmware.tools.build
 
+FUZZ_S ?= 60
+fuzz: $(DEV) ## Fuzz every decoder for FUZZ_S seconds, guided by coverage (Linux on x86-64)
+	for target in $$($(BIN)/python -m tools.fuzz_decode); do \
+	  $(BIN)/python -m tools.fuzz_decode $$target var/fuzz/$$target -max_total_time=$(FUZZ_S) || exit 1; done
+
 bench-decode: $(DEV) ## What decoding a message costs, format by format
 	$(BIN)/python -m tools.bench_decode
+
+bench-native: $(DEV) servers ## Whether native traffic feels foreign formats, in the whole gateway (four minutes)
+	$(BIN)/python -m tools.bench_native
 
 bench: $(DEV) servers ## One table: messages/s, CPU per message, latencies, memory, bytes
 	$(BIN)/infragate bench
@@ -62,11 +79,14 @@ bench-firmware: $(DEV) ## The node under MicroPython: messages/s, draining of a 
 	$(BIN)/python -m tests.firmware.bench
 	$(BIN)/python -m firmware.tools.build
 
+bench-board: $(DEV) servers ## A large site: first views in Chromium, the intake beside 20 boards
+	$(BIN)/python -m tools.bench_board
+
 bench-store: $(DEV) ## 50 million readings: times to write, merge and query them (four minutes)
 	folder=$$(mktemp -d) && $(BIN)/python -m tools.fill_store $$folder --days 30 --per-day 167; \
 	  rm -rf $$folder
 
-score-energy: $(DEV) servers ## Alarms of energy against the truth, on unseen seeds (five minutes)
+score-energy: $(DEV) servers ## Alarms of energy against the truth, on unseen seeds (an hour on two cores)
 	$(BIN)/python -m tools.score_energy
 	if [ -n "$(INFRAGATE_SOAK)" ]; then $(BIN)/python -m pytest -q --timeout=400 \
 	  tests/integration/test_energy_city.py; fi

@@ -8,12 +8,13 @@ from dashboards.measurements import identity
 from dashboards.query import POOLED, Ask, Band, Both, Expression, Field, Match, Number, variable_of
 
 _QUANTILES = {"p05": 5, "p50": 50, "p95": 95}
+_EVERY = "time($__interval)"
 _SHOWN_DAYS = 30  # of values offered by a variable
 
 
 def over_time(ask: Ask) -> str:
     """Return the query whose answers are courses, a point for each ``$__interval``."""
-    return _select(ask, {"value": ask.what}, ["time($__interval)"])
+    return _select(ask, {"value": ask.what}, [_EVERY])
 
 
 def at_once(ask: Ask, key: str = "value") -> str:
@@ -67,7 +68,8 @@ def _select(ask: Ask, whats: dict[str, Expression], every: list[str]) -> str:
     inner = {one: f"f{k}" for k, one in enumerate(fields)}
     parts = ", ".join(f'{_in_time(one)} AS "{key}"' for one, key in inner.items())
     tags = tuple(dict.fromkeys((*ask.by, *series)))
-    source = f'SELECT {parts} FROM "{ask.measurement}" WHERE {where}{_group(every, tags)}'
+    inner_every = every or [_EVERY for one in fields[:1] if one.time == "rise"]
+    source = f'SELECT {parts} FROM "{ask.measurement}" WHERE {where}{_group(inner_every, tags)}'
     kept = " AND ".join(
         [*(f'"f0" {one}' for one in (ask.only or Band()).conditions()), "$timeFilter"]
     )
@@ -77,7 +79,7 @@ def _select(ask: Ask, whats: dict[str, Expression], every: list[str]) -> str:
 
 def _is_nested(ask: Ask, fields: list[Field], series: tuple[str, ...]) -> bool:
     """Return whether series by series gives something else than all points of a group at once."""
-    if ask.only is not None:
+    if ask.only is not None or any(one.time == "rise" for one in fields):
         return True
     return not set(series) <= set(ask.by) and any(
         (one.time, one.across) not in POOLED for one in fields
@@ -85,6 +87,8 @@ def _is_nested(ask: Ask, fields: list[Field], series: tuple[str, ...]) -> bool:
 
 
 def _in_time(field: Field) -> str:
+    if field.time == "rise":  # a difference is between windows
+        return f'non_negative_difference(max("{field.name}"))'
     if field.time == "rate":
         return f'non_negative_derivative(max("{field.name}"), 1s)'
     return f'{field.time}("{field.name}")'

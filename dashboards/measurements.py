@@ -135,6 +135,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "alarm_event": _of(
         "domain kind level place area", "1m", "severity confidence cleared duration_s withdrawn"
     ),
+    "alarm_standing": _of("domain kind level place area", "1m", "lasts severity confidence"),
     "alarm_open": _of(
         "domain area", "1m", "note warning serious critical open", ("domain", "area")
     ),

@@ -13,6 +13,7 @@ _TIME = {
     "last": "last_over_time",
     "sum": "sum_over_time",
     "count": "count_over_time",
+    "rise": "increase",
 }
 _ACROSS = {"mean": "avg", "max": "max", "min": "min", "sum": "sum", "count": "count"}
 _QUANTILES = {"p05": "0.05", "p50": "0.5", "p95": "0.95"}

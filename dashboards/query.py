@@ -11,7 +11,8 @@ from typing import Literal
 # Of these pooling all points of a group gives the same as reducing series by series.
 POOLED = frozenset({("sum", "sum"), ("max", "max"), ("min", "min"), ("count", "sum")})
 
-Time = Literal["mean", "max", "min", "last", "sum", "count", "rate"]  # rate: per second
+# rate: per second; rise: of a counter that may begin anew
+Time = Literal["mean", "max", "min", "last", "sum", "count", "rate", "rise"]
 Across = Literal["mean", "max", "min", "sum", "count", "p05", "p50", "p95"]
 Operator = Literal["+", "-", "*", "/"]
 

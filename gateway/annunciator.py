@@ -14,6 +14,7 @@ from gateway.alarms.findings import News
 from gateway.alarms.own import DOMAIN, Condition, OwnDesk
 from gateway.alarms.people import People
 from gateway.alarms.policy import AlarmPolicy
+from gateway.alarms.quiet import hush
 from gateway.errors import JournalFullError
 from gateway.ports import Alarm
 from gateway.stats import Stats
@@ -93,8 +94,8 @@ class Annunciator:
                 self._stats.count("infragate_disk_full_total")
                 return
         self._marks, self._unwritten = (step.words, step.derived), None
-        self._call(step)
-        self._count(step)
+        self._call(step, policy)
+        self._count(step, policy)
 
     def _work(self, policy: AlarmPolicy) -> AlarmStep:
         now_ms, book, findings = self._clock(), self._book, self._senses.findings
@@ -109,7 +110,7 @@ class Annunciator:
         if book.refused and len(book.open) < _ROOM_AGAIN * policy.max_open:
             book.refused = findings.number = 0
         book.settle(now_ms, policy)
-        self._people.suppress(now_ms)
+        hush(book, self._people, now_ms, policy)
         # while some were turned away, the next life reads everything again
         return book.take_step(self._words, 0 if book.refused else findings.number)
 
@@ -123,24 +124,30 @@ class Annunciator:
             conditions.append(Condition("alarm_flood", "gateway:alarms", 3, evidence))
         return self._own.rows(conditions, now_ms, policy)
 
-    def _call(self, step: AlarmStep) -> None:
+    def _call(self, step: AlarmStep, policy: AlarmPolicy) -> None:
         """Tell monitors; after a restart of ours or of a broker everything."""
         if self._senses.is_new_audience() or self._is_anew:
-            calls = self._calls.all_of(self._book.open, self._senses.ended())
+            calls = self._calls.all_of(self._book.open, self._senses.ended(), policy)
         else:
-            calls = self._calls.of(step.alarms)
+            calls = self._calls.of(step.alarms, policy)
         self._is_anew = not self._senses.ring(calls) if calls else False
         self._stats.count("infragate_alarm_calls_total", len(calls))
 
-    def _count(self, step: AlarmStep) -> None:
+    def _count(self, step: AlarmStep, policy: AlarmPolicy) -> None:
         tally = dict.fromkeys(SEVERITIES.values(), 0)
         for alarm in self._book.open:
             if not alarm.suppressed:
                 tally[SEVERITIES[alarm.severity]] += 1
         for severity, number in tally.items():
             self._stats.gauge("infragate_alarms_open", number, severity=severity)
-        raised = (one for one in step.told if one.happening.what in {"raised", "reopened", "again"})
-        self._stats.count("infragate_alarms_raised_total", sum(1 for _ in raised))
+        known = {one.id: one for one in step.alarms}
+        raised = (
+            known[one.alarm]
+            for one in step.told
+            if one.happening.what in {"raised", "reopened", "again"}
+        )
+        late = (policy.is_history(one.cleared_ms, one.updated_ms) for one in raised)
+        self._stats.count("infragate_alarms_raised_total", sum(not is_late for is_late in late))
 
 
 def is_worth_writing(step: AlarmStep) -> bool:

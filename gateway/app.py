@@ -2,12 +2,13 @@
 
 ::
 
-    intake     sources ─▶ GroupCommit(journal) ─▶ PUBACK        keeps the other four alive
-                                  │ durable up to N      ▲ receipts
-    processor  JournalReader ─▶ pipeline ─▶ store, quarantine, outbox ─▶ checkpoint
-    keeper     outbox ─▶ sinks;  merges pages, rollups, retention
-    analyst    store ─▶ energy, transport ─▶ derived.sqlite
-    web        store, quarantine, derived, stats ─▶ API, metrics, board
+    intake       sources ─▶ GroupCommit(journal) ─▶ PUBACK        keeps the other five alive
+                                    │ durable up to N      ▲ receipts
+    processor    JournalReader ─▶ pipeline ─▶ store, quarantine, outbox ─▶ checkpoint
+    keeper       outbox ─▶ sinks;  merges pages, rollups, retention
+    analyst      store ─▶ energy, transport ─▶ derived.sqlite
+    annunciator  derived, self-metrics, people ─▶ alarms.sqlite, calls over MQTT
+    web          store, quarantine, derived, alarms, stats ─▶ API, metrics, board
 
 Each of these is one process and one module of ``roles``, where its rooms are put together;
 nothing else in the program knows more than its own room. ``nursery`` forks them.
@@ -23,9 +24,9 @@ from typing import NoReturn, Protocol, cast
 from gateway.config import Settings, split_address
 from gateway.errors import GatewayError
 from gateway.imports import load
-from gateway.nursery import NurseryLink, Work, name_process, start_nursery
-from gateway.roles import NAMES, Heritage, run_role
-from gateway.roles.building import check
+from gateway.nursery import NurseryLink, Trade, name_process, start_nursery
+from gateway.roles import NAMES, TAUGHT, Heritage, now_ms, run_role
+from gateway.roles.checking import check, has_anybody
 from gateway.supervisor import locked, start_logging
 from gateway.waterline import Waterline
 
@@ -58,6 +59,8 @@ def run_gateway(
     start_logging()
     for exposure in settings.exposures:
         logger.warning("insecure = true: %s", exposure)
+    if settings.http is not None and not has_anybody(settings):
+        logger.warning("nobody can sign in at the board yet: infragate operator add NAME -c FILE")
     helpers = helpers or {}
     run_dir = settings.gateway.data_dir / "run"
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -69,22 +72,30 @@ def run_gateway(
         nursery = start_nursery(_roles(settings, waterline, helpers))
         if settings.http is not None:
             nursery.start_early("web")  # it has most to load, and readiness waits for it
+        nursery.teach("processor")  # at the same time as we load the intake
         intake = cast("_Intake", load("gateway.roles.intake"))
         return intake.run(settings, waterline, nursery, list(helpers), run_s)
 
 
 def _roles(
     settings: Settings, waterline: Waterline, helpers: Mapping[str, Sequence[str]]
-) -> dict[str, Work]:
-    def role(name: str, sock: socket.socket | None) -> int:
-        return run_role(name, settings, Heritage(sock, waterline))
+) -> dict[str, Trade]:
+    started_ms = now_ms()
 
-    roles: dict[str, Work] = {name: partial(role, name) for name in NAMES}
+    def role(name: str, sock: socket.socket | None) -> int:
+        return run_role(name, settings, Heritage(sock, waterline, started_ms))
+
+    def learn(name: str) -> None:
+        load(f"gateway.roles.{name}")
+
+    roles = {name: Trade(partial(role, name)) for name in NAMES}
+    for name in TAUGHT:
+        roles[name] = roles[name]._replace(learn=partial(learn, name))
     if settings.http is not None:
         door = _open_door(settings.http.listen)
-        roles["web"] = lambda _: role("web", door)
+        roles["web"] = Trade(lambda _: role("web", door))
     for name, command in helpers.items():
-        roles[name] = partial(_become, command)
+        roles[name] = Trade(partial(_become, command))
     return roles
 
 

@@ -94,13 +94,13 @@ class Keeper:
         *,
         retention_ms: int,
         clock: Callable[[], int],
-        save_stats: Callable[[], None],
+        on_tick: Callable[[], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._rooms = rooms
         self._retention_ms = retention_ms
         self._clock = clock
-        self._save_stats = save_stats
+        self._on_tick = on_tick
         self._sleep = sleep
 
     async def run(self) -> None:
@@ -154,7 +154,7 @@ class Keeper:
         while True:
             await self._sleep(TICK_S)
             try:
-                self._save_stats()
+                self._on_tick()
                 self._say_what_is_needed()
             except OSError as error:  # a full disk: nothing is lost, sinks go on
                 logger.warning("keeper cannot write: %s", error)

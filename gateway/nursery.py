@@ -7,10 +7,11 @@ Theory of operation
     whenever it is asked to, the first time and every time one has died.
 
     The two talk in lines of JSON over a socket pair: ``{"start": name}``, with a file descriptor
-    where the role gets one, and ``{"signal": name, "number": n}`` one way, ``{"ended": name,
-    "code": c}`` the other. The end of the stream ends the nursery. Should the main process be
-    killed, the kernel kills the nursery and with it the roles (``PR_SET_PDEATHSIG``): a second
-    gateway must never meet the processor of the first.
+    where the role gets one, ``{"learn": name}`` so that its start will be quick, and ``{"signal":
+    name, "number": n}`` one way, ``{"ended": name, "code": c}`` the other. The end of the stream
+    ends the nursery. Should the main process be killed, the kernel kills the nursery and with it
+    the roles (``PR_SET_PDEATHSIG``): a second gateway must never meet the processor of the
+    first.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.errors import GatewayError
 
@@ -31,10 +32,15 @@ PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15  # linux/prctl.h
 MAX_LINE_BYTES = 4096
 MAX_FDS = 8
 
-Work = Callable[[socket.socket | None], int]
+
+class Trade(NamedTuple):
+    """What a process does, and what is to be loaded before it is forked."""
+
+    work: Callable[[socket.socket | None], int]
+    learn: Callable[[], None] = lambda: None
 
 
-def start_nursery(roles: Mapping[str, Work]) -> "NurseryLink":
+def start_nursery(roles: Mapping[str, Trade]) -> "NurseryLink":
     """Fork the nursery; return our end of the link to it.
 
     In the new processes this does not return: it raises SystemExit with their exit code.
@@ -69,7 +75,7 @@ def _prctl(what: int, value: int | bytes) -> None:
 
 
 class _Nursery:
-    def __init__(self, sock: socket.socket, roles: Mapping[str, Work]) -> None:
+    def __init__(self, sock: socket.socket, roles: Mapping[str, Trade]) -> None:
         self._sock = sock
         self._roles = roles
         self._names: dict[int, str] = {}  # by process id
@@ -104,6 +110,8 @@ class _Nursery:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             request = json.loads(line)
+            if "learn" in request:
+                self._roles[request["learn"]].learn()
             if "start" in request:
                 name = request["start"]
                 fd = self._fds.pop(0) if request["has_fd"] else -1
@@ -116,6 +124,7 @@ class _Nursery:
         return None
 
     def _fork(self, name: str, fd: int) -> Callable[[], int] | None:
+        self._roles[name].learn()
         parent = os.getpid()
         pid = os.fork()
         if pid:
@@ -131,7 +140,7 @@ class _Nursery:
         os.close(self._wake)
         die_with_parent(parent)
         name_process(name)
-        return lambda: self._roles[name](socket.socket(fileno=fd) if fd >= 0 else None)
+        return lambda: self._roles[name].work(socket.socket(fileno=fd) if fd >= 0 else None)
 
     def _report_ended(self) -> None:
         while self._names:
@@ -156,6 +165,10 @@ class NurseryLink:
         """Start a role before there is an event loop; the first ``start`` then only watches it."""
         self._early.add(name)
         self._send({"start": name, "has_fd": False})
+
+    def teach(self, name: str) -> None:
+        """Have loaded what a role needs, before it is started."""
+        self._send({"learn": name})
 
     def start(self, name: str, theirs: socket.socket | None = None) -> asyncio.Future[int]:
         """Start a role; the future gets its exit code (negative: the signal that ended it)."""

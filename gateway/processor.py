@@ -165,6 +165,7 @@ class Processor:
         if self._batch < MAX_BATCH:
             self._batch = min(MAX_BATCH, self._batch * 2)
             self._checkpoint()
+            self._send_receipts()  # devices wait for them since an earlier life ended
         return True
 
     def _process(self, records: Sequence[Record], damaged: Sequence[Quarantined]) -> None:
@@ -249,8 +250,7 @@ class Processor:
     def _send_wishes(self) -> None:
         """Send what decoders ask of devices, such as a birth; base64, since it may be binary."""
         wishes = self._rooms.pipeline.wishes()
-        if wishes:
-            commands = [[topic, b64encode(payload).decode()] for topic, payload in wishes]
+        if commands := [[topic, b64encode(payload).decode()] for topic, payload in wishes]:
             self._link.send({"commands": commands})
 
     def _until_it_fits(self, write: Callable[[], object]) -> None:

@@ -10,6 +10,7 @@ SECTORS = ("energy", "transport", "water", "env", "urban")
 UP_LANES = ("t", "b", "e", "s")
 ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{1,63}\Z")
 UP_FILTERS = ("tg/1/+/+/+/t", "tg/1/+/+/+/b", "tg/1/+/+/+/e", "tg/1/+/+/+/s", "tg/1/+/+/+/r/#")
+SPARKPLUG = "spBv1.0/"  # the namespace of Sparkplug B (§4.1)
 OUR_TOPICS = "infragate/"  # what the gateway itself says to monitors; nobody else may
 
 _UP_TOPIC = re.compile(

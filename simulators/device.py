@@ -15,6 +15,8 @@ KEPT_READINGS = 1000
 ROWS_PER_MESSAGE = 60
 LIVE_WINDOW = 8  # messages in flight; what comes meanwhile travels together in the next one
 RESEND_FIRST_MS, RESEND_LAST_MS = 30_000, 600_000
+RECEIPT_MS = 5_000  # receipts come once a second at most, and a busy gateway is seconds behind
+_PLAIN = json.JSONEncoder(separators=(",", ":"))  # one for all: making it costs more than a row
 _STATUS_GOOD = 0  # AMR profile status byte: no bit set
 
 
@@ -42,7 +44,7 @@ class Reading(NamedTuple):
 
 def tail_of(values: Iterable[int | None], status: int) -> str:
     """Return a row as JSON without its time, as it is kept."""
-    return json.dumps((*values, status), separators=(",", ":"))[1:]
+    return _PLAIN.encode((*values, status))[1:]
 
 
 class Memory(NamedTuple):
@@ -71,6 +73,7 @@ class Device:
         self._resend_wait_ms = RESEND_FIRST_MS
         self._resend_at_ms = 0
         self._was_off = False
+        self._backlog_ms = 0  # when something last left on lane b
 
     @property
     def memory(self) -> Memory:
@@ -142,7 +145,7 @@ class Device:
         """Return the next message for lane e; a plain node has none."""
         return None
 
-    def backlog(self) -> bytes | None:
+    def backlog(self, now_ms: int) -> bytes | None:
         """Return the next message for lane b, None where nothing is owed any more."""
         while self._resend:
             first, last = self._resend.popleft()
@@ -150,6 +153,7 @@ class Device:
             if chunk:
                 if chunk[-1].seq < last:
                     self._resend.appendleft((chunk[-1].seq + 1, last))
+                self._backlog_ms = now_ms
                 return self._rows(chunk)
         return None
 
@@ -171,7 +175,9 @@ class Device:
         if gone:
             self._resend_wait_ms = RESEND_FIRST_MS
             self._resend_at_ms = now_ms + RESEND_FIRST_MS if self.kept else 0
-        if ranges and not self._resend:
+        # a receipt that was under way does not know yet what has just left on lane b
+        is_old_news = now_ms - self._backlog_ms < RECEIPT_MS
+        if ranges and not self._resend and not is_old_news:
             # at most what one receipt can usefully ask for; the next one asks for the rest
             self._resend.extend(ranges[:64])
         return seq if gone else 0

@@ -89,7 +89,7 @@ class Link(asyncio.Protocol):
     def send_backlog(self) -> None:
         """Send one message on lane b, unless one is under way."""
         if self.is_up and not self._backlog_id:
-            payload = self.device.backlog()
+            payload = self.device.backlog(self._hub.now_ms())
             if payload is not None:
                 self._backlog_id = self._publish("b", payload)
 

@@ -89,6 +89,7 @@ async def replay(files: list[Path], topic: str | None, target: Target, pace: flo
             tls_context=target.tls,
             max_inflight_messages=IN_FLIGHT,
         ) as client:
+            client.pending_calls_threshold = IN_FLIGHT  # below, each publish is worth a warning
             return await _publish(client, files, topic, pace)
     except aiomqtt.MqttError as error:
         raise OSError(str(error)) from error

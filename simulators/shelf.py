@@ -31,6 +31,12 @@ class Shelf:
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no node has ever recorded anything."""
+        with closing(self._db.execute("SELECT 1 FROM device LIMIT 1")) as rows:
+            return rows.fetchone() is None
+
     def load(self, name: str) -> tuple[Memory, list[Reading]] | None:
         """Return what a node remembers, None for a new one."""
         select = "SELECT boot, log, next_seq, last_ms, accrued FROM device WHERE name = ?"

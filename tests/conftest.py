@@ -1,6 +1,8 @@
 """What every test may use."""
 
+import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,6 +13,18 @@ settings.register_profile("shared", deadline=None, suppress_health_check=[Health
 settings.load_profile("shared")
 
 SOAK = os.environ.get("INFRAGATE_SOAK") == "1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_stays_open() -> Iterator[None]:
+    """Close what tests have left to the collector, files above all.
+
+    A command that runs in the test's own process freezes what is loaded, and with it garbage that
+    holds files; paho's ``select`` knows none above 1,023, and a whole run got there.
+    """
+    yield
+    gc.unfreeze()
+    gc.collect()
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """A pipeline with a store in memory, as the processor would drive it; crashes included."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from gateway.config.sections import ValidationSection
-from gateway.decode import Collector, Decoders
+from gateway.decode import Collector, Decoders, Foreign
 from gateway.ledger import Ledger
 from gateway.model import (
     NO_SEQ,
@@ -18,7 +18,7 @@ from gateway.model import (
     Record,
 )
 from gateway.pipeline import Outcome, Pipeline, Stages
-from gateway.ports import Checkpoint, CountRow, DeviceRow, LatestRow, StreamRow, Totals
+from gateway.ports import Checkpoint, CountRow, DeviceRow, LatestRow, MemoryRow, StreamRow, Totals
 from gateway.profiles import load_profiles
 from gateway.registry import Directory, Registry
 from gateway.screen import Screen, Window
@@ -42,6 +42,7 @@ class MemoryStore:
         self._streams: dict[tuple[int, int, int], StreamRow] = {}
         self._latest: dict[tuple[int, str], LatestRow] = {}
         self._counts: dict[int, CountRow] = {}
+        self._memories: dict[tuple[str, str], MemoryRow] = {}
 
     def write(self, outcome: Outcome) -> None:
         self.batches += outcome.readings
@@ -54,6 +55,10 @@ class MemoryStore:
         self._streams |= {(row.device_index, row.log, row.epoch): row for row in checkpoint.streams}
         self._latest |= {(row.device_index, row.profile): row for row in checkpoint.latest}
         self._counts |= {row.device_index: row for row in checkpoint.counts}
+        for memory in checkpoint.memories:  # those that go come first
+            self._memories.pop(memory[:2], None)
+            if memory.memory:
+                self._memories[memory[:2]] = memory
 
     def everything(self) -> Checkpoint:
         return Checkpoint(
@@ -63,6 +68,7 @@ class MemoryStore:
             list(self._streams.values()),
             list(self._latest.values()),
             list(self._counts.values()),
+            list(self._memories.values()),
         )
 
     def crash(self) -> None:
@@ -99,8 +105,15 @@ class MemoryStore:
 class Gatehouse:
     """The pipeline, its store, and the means to kill it."""
 
-    def __init__(self, registry: Registry | None = None, *, enrols: bool = True) -> None:
+    def __init__(
+        self,
+        registry: Registry | None = None,
+        *,
+        enrols: bool = True,
+        foreign: Callable[[], Sequence[Foreign]] = tuple,
+    ) -> None:
         self.store = MemoryStore()
+        self._foreign = foreign
         self._registry, self._enrols = registry, enrols
         self.start()
 
@@ -115,7 +128,7 @@ class Gatehouse:
         self.pipeline = Pipeline(
             Stages(
                 self.directory,
-                Decoders(PROFILES),
+                Decoders(PROFILES, foreign=self._foreign()),
                 Collector,
                 Screen(PROFILES, Window.of(ValidationSection())),
                 Ledger(numbers, self.store.find_times),

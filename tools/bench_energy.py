@@ -76,9 +76,8 @@ def _report_bills(job: vee.Job) -> None:
     record = of_day(found, window, day, job.calendar, shares, policy)
     made_s = time.perf_counter() - began
     began = time.perf_counter()
-    rollover = np.full(window.meters, 1e9)
     month = [record._replace(day=day + k) for k in range(31)]
-    ready = close(month, day, day + 31, rollover, policy).is_ready.mean()
+    ready = close(month, day, day + 31, 1e9, policy).is_ready.mean()
     closed_s = time.perf_counter() - began
     print(f"billing: a day {made_s:.3f} s, a cycle of 31 days {closed_s:.3f} s, {ready:.2f} ready")
     began = time.perf_counter()

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from gateway.energy.engine.publish import DETERMINANTS
+from gateway.energy.engine.findings.series import DETERMINANTS
 from simulators.city.city import REGISTRY_FILE, City, Size
 from tools.city_desk import HOUR_MS, InProcessGateway, Network, span_of
 

@@ -108,10 +108,11 @@ MEANINGS: dict[str, dict[str, str]] = {
     "[http]": {
         "listen": "API and board",
         **_TLS,
-        "token": "of who may look, `{ file = … }` or `{ env = … }`; needed beyond loopback",
-        "operator": "who may do more than look, a block each",
+        "token": "of programs and people who may look, `{ file = … }` or `{ env = … }`",
+        "operator": "who may do more than look, a block each; people: `infragate operator`",
         "insecure": "beyond loopback without TLS or token",
         "board": "serve the board at `/`",
+        "time_zone": "of days and moments on the board; when a day ends, policies/calendar says",
     },
     "[[http.operator]]": {
         "name": "stands beside what he acknowledged",
@@ -126,6 +127,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "enabled": "run the analyst: intervals, determinants, outages ([energy.md](energy.md))",
         "tariff": "the calendar of rates by which use is divided",
         "norm": "by which voltages are judged, a name in `gateway/policies/voltage`",
+        "calendar": "whose days and holidays bills have, a name in `gateway/policies/calendar`",
     },
     "[transport]": {
         "enabled": "states of the road, detector health, incidents ([transport.md](transport.md))",
@@ -137,6 +139,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "zone": "of times without offset; without it the gateway stamps such readings, graded so",
         "announce": "tell Home Assistant of all devices, by its discovery messages",
         "org": "of devices that no registry file names",
+        "models": "topic filter and the LoRaWAN model there, where the registry says none",
     },
     "[alarms]": {
         "enabled": "run the annunciator",
@@ -176,14 +179,14 @@ def _settings() -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "needed"
-    value: Any = field.default
+    value: Any = field.get_default(call_default_factory=True)
     if value is None:
         return "–"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, int):
         return f"{value:,}"
-    if value == ():
+    if value in ((), {}):
         return "none"
     return "up lanes" if isinstance(value, tuple) else f"`{value}`"
 

@@ -14,6 +14,7 @@ import numpy as np
 from gateway.energy.loss import LossPolicy
 from gateway.energy.outage import OutagePolicy
 from gateway.policies import load_policies
+from tools.city_desk import homes
 from tools.city_desk.loss_table import table
 from tools.city_desk.measures import measured
 from tools.city_desk.measures import table as errors_of
@@ -43,6 +44,7 @@ def main() -> None:
     if cities:
         _city_outages(cities)
         _city_measures(cities)
+        _city_homes(cities)
         _city_losses(cities)
 
 
@@ -100,6 +102,14 @@ def _city_measures(seeds: range) -> None:
     for gap, errors in errors_of(total):
         told = ", ".join(f"{name} {value:.3f}" for name, value in errors.items())
         print(f"mean error of a slot in kWh, gap of {gap:<5} {told}", flush=True)
+
+
+def _city_homes(seeds: range) -> None:
+    for season, total in homes.measured(seeds, os.cpu_count() or 1):
+        print(f"-- homes of cities, {season}: a half hour is {np.mean(total.used_kwh):.3f} kWh")
+        for hours, ours in total.ours_kwh.items():
+            told = f"ours {np.mean(ours):.3f}, true mean {np.mean(total.flat_kwh[hours]):.3f}"
+            print(f"mean error of a slot in kWh, {len(ours)} gaps of {hours} h: {told}", flush=True)
 
 
 def _losses(seeds: range) -> None:

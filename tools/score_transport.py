@@ -75,6 +75,12 @@ _SCORES: dict[str, Callable[[range, int], list[str]]] = {
         lambda total: f"{len(total.false_of_faults)} false",
         incidents.report_broken,
     ),
+    "incidents_dark": _scored(
+        incidents.IncidentScore,
+        incidents.score_dark,
+        lambda total: f"{len(total.false_of_darkness)} false",
+        incidents.report_dark,
+    ),
 }
 
 

@@ -1,7 +1,7 @@
 """Alerts of the grid and of its meters."""
 
 from dashboards.alerts.spec import Alert
-from dashboards.query import Both, Field, Number, ratio
+from dashboards.query import Field, ratio
 from dashboards.shapes import ask, last, total
 from dashboards.spec import Text
 
@@ -122,8 +122,8 @@ ENERGY = (
     Alert(
         "loss",
         T("Energy vanishes", "Tổn thất bất thường"),
-        ask("alarm_event", Both("-", Number(1), last("cleared", "min")), "place", kind="loss"),
-        30 * 24 * _HOUR,
+        ask("alarm_standing", last("lasts", "max"), "place", kind="loss"),
+        10 * 60,
         (None, 0.5),
         0,
         "serious",

@@ -1,7 +1,7 @@
 """Alerts of roads, and of the gateway itself."""
 
 from dashboards.alerts.spec import Alert
-from dashboards.query import Both, Field, Number
+from dashboards.query import Both, Field
 from dashboards.shapes import ask, last
 from dashboards.spec import Text
 
@@ -29,13 +29,8 @@ ROADS = (
     Alert(
         "incident",
         T("Something stands in the way", "Có sự cố trên đường"),
-        ask(
-            "alarm_event",
-            Both("-", Number(1), last("cleared", "min")),
-            "place",
-            kind="(incident|wrong_way)",
-        ),
-        6 * _HOUR,
+        ask("alarm_standing", last("lasts", "max"), "place", kind="(incident|wrong_way)"),
+        10 * 60,
         (None, 0.5),
         0,
         "critical",
@@ -69,13 +64,8 @@ ROADS = (
         "toll-reader",
         T("Toll lane does not read", "Làn thu phí không đọc thẻ"),
         # not the share of an hour, which at night is that of a few vehicles: the sequential test
-        ask(
-            "alarm_event",
-            Both("-", Number(1), last("cleared", "min")),
-            "place",
-            kind="toll_reader_failed",
-        ),
-        6 * _HOUR,
+        ask("alarm_standing", last("lasts", "max"), "place", kind="toll_reader_failed"),
+        10 * 60,
         (None, 0.5),
         0,
         "serious",
@@ -129,15 +119,8 @@ GATEWAY = (
     Alert(
         "sink-refuses",
         T("A database refuses lines", "Cơ sở dữ liệu từ chối dòng"),
-        ask(
-            "gateway_self",
-            Both(
-                "-",
-                Field("sink_refused_total", "max", "max"),
-                Field("sink_refused_total", "min", "max"),
-            ),
-            "sink",
-        ),
+        # not the largest less the smallest: after a restart the gateway counts from 0
+        ask("gateway_self", Field("sink_refused_total", "rise", "sum"), "sink"),
         15 * 60,
         (None, 0.5),
         0,

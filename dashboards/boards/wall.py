@@ -36,15 +36,15 @@ _MAP = Panel(
         Column("place", w.PLACE),
         Column("lat", w.LATITUDE, ask("site_info", last("lat"), "place"), Look("degree", 4)),
         Column("lon", w.LONGITUDE, ask("site_info", last("lon"), "place"), Look("degree", 4)),
-        Column("cleared", T("Over", "Đã hết"), ask("alarm_event", last("cleared", "min"), "place")),
+        Column("lasts", T("Open", "Đang mở"), ask("alarm_standing", last("lasts", "max"), "place")),
         Column(
             "severity",
             w.SEVERITY,
-            ask("alarm_event", last("severity", "max"), "place"),
+            ask("alarm_standing", last("severity", "max"), "place"),
             Look("none", 0, names=w.SEVERITIES),
         ),
     ),
-    keep=("cleared", "equal", 0),
+    keep=("lasts", "equal", 1),
 )
 _OPEN = table(
     "open",
@@ -69,16 +69,16 @@ _OPEN = table(
             ),
         ),
         *(
-            Column(key, title, ask("alarm_event", last(key), "kind place area"), look)
+            Column(key, title, ask("alarm_standing", last(key), "kind place area"), look)
             for key, title, look in (
                 ("severity", w.SEVERITY, Look("none", 0, names=w.SEVERITIES)),
                 ("confidence", T("Confidence", "Độ tin cậy"), Look("percentunit", 0)),
-                ("cleared", T("Over", "Đã hết"), Look("none", 0)),
+                ("lasts", T("Open", "Đang mở"), Look("none", 0)),
             )
         ),
     ),
     "severity",
-    keep=("cleared", "equal", 0),
+    keep=("lasts", "equal", 1),
     width=8,
     height=10,
 )

@@ -78,6 +78,11 @@ class Book:
         """Return the open alarm of a point."""
         return self._open.get(point)
 
+    def find(self, alarm: str) -> KeptAlarm | None:
+        """Return an alarm as it is by now, also one that is over."""
+        found = next((one for one in self._open.values() if one.id == alarm), None)
+        return found or self._page.find(alarm) or self._recall.find(alarm)
+
     def lasting(self) -> list[RowKey]:
         """Return the rows that last, as far as was told."""
         return [key for rows in self._rows.values() for key in rows]
@@ -122,8 +127,7 @@ class Book:
 
     def acknowledge(self, alarm: str, said: Acknowledged) -> None:
         """Take note that somebody has seen an alarm; the first who did stays, others add notes."""
-        found = next((one for one in self._open.values() if one.id == alarm), None)
-        kept = found or self._page.find(alarm) or self._recall.find(alarm)
+        kept = self.find(alarm)
         if kept is None:
             if len(self._waiting) < MOST_WAITING and alarm not in self._waiting:
                 self._waiting[alarm] = said
@@ -131,16 +135,16 @@ class Book:
             return
         self._say(kept, said)
 
-    def suppress(self, alarm: KeptAlarm, window: str, now_ms: int) -> None:
-        """Take note that an open alarm falls into a maintenance window, or into none any more."""
-        if alarm.suppressed == window:
+    def suppress(self, alarm: KeptAlarm, why: str, now_ms: int) -> None:
+        """Take note of why an open alarm is quiet, a window or ``FOLLOWS``; "": it is no more."""
+        if alarm.suppressed == why:
             return
-        what, note = ("suppressed", window) if window else ("released", alarm.suppressed)
-        self._put(alarm._replace(suppressed=window), now_ms, Happening(now_ms, what, "", note))
+        what, note = ("suppressed", why) if why else ("released", alarm.suppressed)
+        self._put(alarm._replace(suppressed=why), now_ms, Happening(now_ms, what, "", note))
 
-    def keep_window(self, window: Window) -> None:
-        """Write a maintenance window with the next step."""
-        self._page.open_window(window)
+    def keep_window(self, window: Window, happening: Happening) -> None:
+        """Write a maintenance window with the next step, and what somebody has just done to it."""
+        self._page.open_window(window, happening)
 
     def take_step(self, words: int, derived: int) -> AlarmStep:
         """Return what has changed since the last step, to be written at once with both marks."""
@@ -155,10 +159,9 @@ class Book:
         last = self._last_of(key[:3], row.cleared_ms or _FOREVER_MS)
         if last is not None and row.raised_ms - last.cleared_ms <= policy.reopen_ms:
             self._come_back(last, key, row, now_ms)
-        elif not row.cleared_ms or row.cleared_ms >= now_ms - policy.horizon_h * 3_600_000:
-            if len(self._open) >= policy.max_open and key[0] != OWN:  # ours are few, and say so
-                self.refused += 1
-                return
+        elif len(self._open) >= policy.max_open and key[0] != OWN:  # ours are few, and say so
+            self.refused += 1
+        else:
             self._raise(key, row, now_ms)
 
     def _raise(self, key: RowKey, row: Alarm, now_ms: int) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from gateway.alarms.policy import AlarmPolicy
 from gateway.store.alarms import KeptAlarm, State
 from gateway.views.alarms import to_call
 
@@ -30,14 +31,15 @@ class Calls:
     def __init__(self) -> None:
         self._told: dict[str, tuple[object, ...]] = {}  # as many as alarms are open
 
-    def of(self, alarms: Iterable[KeptAlarm]) -> list[Call]:
+    def of(self, alarms: Iterable[KeptAlarm], policy: AlarmPolicy) -> list[Call]:
         """Return what has to be told of alarms that have changed."""
         calls: list[Call] = []
         for alarm in alarms:
             topic = topic_of(alarm)
             is_quiet = bool(alarm.suppressed)
             if alarm.state is State.CLEARED or is_quiet:
-                if self._told.pop(alarm.id, None) is not None or not is_quiet:
+                is_late = policy.is_history(alarm.cleared_ms, alarm.updated_ms)
+                if self._told.pop(alarm.id, None) is not None or not (is_quiet or is_late):
                     calls.append(Call(topic, _payload(alarm), retain=False))
                     calls.append(Call(topic, "", retain=True))  # nobody who comes now is told
                 continue
@@ -47,11 +49,13 @@ class Calls:
                 calls.append(Call(topic, _payload(alarm), retain=True))
         return calls
 
-    def all_of(self, opened: Iterable[KeptAlarm], over: Iterable[KeptAlarm]) -> list[Call]:
+    def all_of(
+        self, opened: Iterable[KeptAlarm], over: Iterable[KeptAlarm], policy: AlarmPolicy
+    ) -> list[Call]:
         """Return everything for who knows nothing, or what was true long ago: after a restart."""
         self._told.clear()
         ends = [Call(topic_of(one), "", retain=True) for one in over]
-        return ends + self.of(opened)
+        return ends + self.of(opened, policy)
 
 
 def topic_of(alarm: KeptAlarm) -> str:

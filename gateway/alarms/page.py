@@ -59,9 +59,10 @@ class Page:
         """Forget that: it is known now."""
         self._met.append(alarm)
 
-    def open_window(self, window: Window) -> None:
-        """Take a maintenance window as it is now."""
+    def open_window(self, window: Window, happening: Happening) -> None:
+        """Take a maintenance window as it is now, and what has just happened to it."""
         self._windows.append(window)
+        self._told.append(Told(window.id, happening))
 
     def take(self, words: int, derived: int) -> AlarmStep:
         """Return everything, to be written."""

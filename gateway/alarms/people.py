@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.alarms.book import Book
 from gateway.alarms.policy import AlarmPolicy
-from gateway.store.alarms import Window
+from gateway.store.alarms import Happening, Window
 from gateway.store.alarmstore import Acknowledged
 from gateway.store.alarmwords import Acknowledge, EndMaintenance, Maintain, PlacedWord
 
@@ -41,18 +41,17 @@ class People:
                 case EndMaintenance():
                     self._end(word)
 
-    def suppress(self, now_ms: int) -> None:
-        """Mark the open alarms that fall into a window, and those that do no more."""
+    def at_work(self, now_ms: int) -> Sequence[Window]:
+        """Return the windows that have begun; those that are over are forgotten."""
         over = [window.id for window in self._windows.values() if window.to_ms <= now_ms]
         for name in over:
             del self._windows[name]
-        now = [window for window in self._windows.values() if window.from_ms <= now_ms]
-        for alarm in self._book.open:
-            window = next((one.id for one in now if f" {one.subject} " in alarm.scope), "")
-            self._book.suppress(alarm, window, now_ms)
+        return [window for window in self._windows.values() if window.from_ms <= now_ms]
 
     def _maintain(self, word: Maintain, policy: AlarmPolicy) -> None:
-        if len(self._windows) >= policy.max_windows:
+        # where alarms.sqlite was lost, words of years are heard at once: what was over counts not
+        lasting = sum(one.to_ms > word.when_ms for one in self._windows.values())
+        if lasting >= policy.max_windows:
             logger.warning("maintenance window %s is not taken: there are too many", word.window)
             return
         most_ms = round(policy.max_window_d * 86_400_000)
@@ -60,13 +59,15 @@ class People:
             *(word.window, word.subject, word.from_ms, min(word.to_ms, word.from_ms + most_ms)),
             *(word.reason, word.who, word.when_ms),
         )
-        self._keep(window)
+        self._keep(window, Happening(word.when_ms, "planned", word.who, word.reason))
 
     def _end(self, word: EndMaintenance) -> None:
         window = self._windows.get(word.window)
-        if window is not None:
-            self._keep(window._replace(to_ms=min(window.to_ms, word.when_ms)))
+        if window is None or window.to_ms <= word.when_ms:  # it was over: nobody ended it
+            return
+        ended = window._replace(to_ms=word.when_ms, ended_who=word.who, ended_ms=word.when_ms)
+        self._keep(ended, Happening(word.when_ms, "ended", word.who, ""))
 
-    def _keep(self, window: Window) -> None:
+    def _keep(self, window: Window, happening: Happening) -> None:
         self._windows[window.id] = window
-        self._book.keep_window(window)
+        self._book.keep_window(window, happening)

@@ -93,6 +93,15 @@ class AttackPart(Part):
         return {name: value for name, value in self.model_dump().items() if name != "window_s"}
 
 
+class ConsequencePart(Part):
+    """Alarms that follow from another one, of something above them."""
+
+    causes: tuple[str, ...]
+    kinds: tuple[str, ...]
+    before_s: float = Field(ge=0)
+    after_s: float = Field(ge=0)
+
+
 class AlarmPolicy(Policy):
     """One edition."""
 
@@ -106,6 +115,7 @@ class AlarmPolicy(Policy):
     max_kept: int = Field(ge=1)
     max_windows: int = Field(ge=1)
     max_window_d: float = Field(gt=0)
+    consequences: ConsequencePart
     sink: SinkPart
     broker: BrokerPart
     disk: DiskPart
@@ -120,6 +130,10 @@ class AlarmPolicy(Policy):
     def reopen_ms(self) -> float:
         """How soon what comes back is the same alarm."""
         return self.reopen_within_min * 60_000
+
+    def is_history(self, cleared_ms: int, at_ms: int) -> bool:
+        """Return whether what we hear of at a moment was over long before: listed, not called."""
+        return 0 < cleared_ms < at_ms - self.horizon_h * 3_600_000
 
     def blind_s(self, kind: str) -> float:
         """Return how long after a start it cannot be seen that a kind of ours is over."""

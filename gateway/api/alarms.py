@@ -55,7 +55,9 @@ class LivingAlarmBody(BaseModel):
     times: int
     confidence: float
     acknowledged: AcknowledgedBody | None
-    suppressed: str | None = Field(description="the maintenance window it falls into")
+    suppressed: str | None = Field(
+        description="the maintenance window it falls into, or `alarm:ID` that it follows from"
+    )
     evidence: Any
     links: LinksBody
 

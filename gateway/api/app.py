@@ -28,7 +28,8 @@ from gateway.api import (
     stream,
 )
 from gateway.api.documents import Problem
-from gateway.api.guard import Guard, Keys
+from gateway.api.guard import Guard
+from gateway.api.keys import Keys
 from gateway.api.params import refuse_unknown
 from gateway.api.problems import describe_problems, install_problems
 from gateway.config import Settings
@@ -90,7 +91,7 @@ def create_app(
     app.include_router(versioned)
     install_problems(app)
     describe_problems(app)
-    app.add_middleware(Guard, keys=Keys.of(settings))
+    app.add_middleware(Guard, keys=Keys.of(settings, data_dir))
     return app
 
 

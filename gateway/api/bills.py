@@ -12,7 +12,7 @@ from gateway.api.answers import Seeing, find_device
 from gateway.api.documents import ProblemError
 from gateway.api.params import bad
 from gateway.energy.billing import month as month_of
-from gateway.energy.engine.exports import Exports, Shelf
+from gateway.energy.engine.bills.exports import Exports, Shelf
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.views.sight import Sight
 
@@ -60,10 +60,10 @@ def _days(text: str) -> tuple[int, int]:
 def _exports(sight: Sight) -> Exports:
     energy = sight.settings.energy
     shelf = Shelf(sight.derived, sight.store.devices(), sight.profiles, sight.registry)
-    return Exports(shelf, _policies(energy.tariff, energy.norm))
+    return Exports(shelf, _policies(energy.tariff, energy.norm, energy.calendar))
 
 
 @lru_cache(maxsize=1)
-def _policies(tariff: str, norm: str) -> EnergyPolicies:
+def _policies(tariff: str, norm: str, calendar: str) -> EnergyPolicies:
     """Return the policies; their files do not change while we run."""
-    return EnergyPolicies.load(tariff, norm)
+    return EnergyPolicies.load(tariff, norm, calendar)

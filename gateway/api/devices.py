@@ -175,6 +175,8 @@ def facts_of(sight: Sight, device: str) -> dict[str, object] | None:
         [{"kind": node.kind, "id": node.id} for node in nodes]
         for nodes in (standing.parents, standing.supply)
     )
+    if standing.meter is not None:  # what stood in its registers then is seldom noted
+        facts["meter"] = standing.meter.model_dump(exclude={"from_ms", "to_ms"}, exclude_none=True)
     return {"parents": parents, "uplink": standing.uplink, "supply": supply, **facts}
 
 

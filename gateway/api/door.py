@@ -8,7 +8,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.api import probes
-from gateway.api.guard import Guard, Keys
+from gateway.api.guard import Guard
+from gateway.api.keys import Keys
 from gateway.late import LateApp
 
 

@@ -5,20 +5,16 @@ Pure ASGI, so that it covers the board's pages and its WebSocket as well as the 
 
 import base64
 import binascii
-import hmac
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from types import MappingProxyType
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api import signin
 from gateway.api.documents import problem
-from gateway.api.signin import proof_of
-from gateway.config import Settings
-from gateway.views.visitor import ANYBODY, VISITOR, Visitor
+from gateway.api.keys import Keys
+from gateway.views.visitor import SIGN_IN, SIGN_OUT, VISITOR, Visitor
 
 OPEN_PATHS = frozenset({"/healthz"})  # a supervisor's probe has no token
 
@@ -54,51 +50,6 @@ def is_api(path: str) -> bool:
     return path.startswith(API_PATHS)
 
 
-class Keys(NamedTuple):
-    """Who may look, and who may do more; ``None`` and empty: whoever reaches us is an operator.
-
-    Without ``[http] token`` and with operators everybody may look.
-    """
-
-    token: str | None = None
-    operators: Mapping[str, str] = MappingProxyType({})  # token by name
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Keys":
-        """Return the keys of a configuration.
-
-        Raises:
-            ConfigError: a secret cannot be read.
-        """
-        http = settings.http
-        if http is None:
-            return cls()
-        token = None if http.token is None else http.token.reveal()
-        return cls(token, {one.name: one.token.reveal() for one in http.operator})
-
-    def find(self, offered: str) -> Visitor | None:
-        """Return who comes with a token, None where it is nobody who may look."""
-        raw = offered.encode()
-        for name, token in self.operators.items():
-            if hmac.compare_digest(raw, token.encode()):
-                return Visitor(name, is_operator=True)
-        if self.token is None:
-            return Visitor(ANYBODY, is_operator=not self.operators)
-        is_known = hmac.compare_digest(raw, self.token.encode())
-        return Visitor("", is_operator=False) if is_known else None
-
-    def find_signed_in(self, proof: str) -> Visitor | None:
-        """Return who signed in and has the cookie to prove it, None where it proves nothing."""
-        raw = proof.encode()
-        for name, token in self.operators.items():
-            if hmac.compare_digest(raw, proof_of(token).encode()):
-                return Visitor(name, is_operator=True)
-        is_known = self.token is not None and hmac.compare_digest(
-            raw, proof_of(self.token).encode()
-        )
-        return Visitor("", is_operator=False) if is_known else None
-
-
 def offered_token(authorization: str) -> str:
     """Return the token of an Authorization header, Bearer or the password of Basic.
 
@@ -121,6 +72,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, keys: Keys) -> None:
         self._app, self._keys = app, keys
+        self._form = signin.Form(keys.find_signed_in, keys.people.all, lambda: keys.has_nobody)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it here."""
@@ -133,8 +85,11 @@ class Guard:
         visitor = self._find(headers)
         if not _is_same_origin(headers):
             await _refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
-        elif scope["type"] == "http" and scope["path"] == signin.PATH:
-            await signin.sign_in(scope, receive, _careful(scope, send), self._knows)
+        elif scope["type"] == "http" and scope["path"] == SIGN_IN:
+            name = "" if visitor is None else visitor.name
+            await self._form.answer(scope, receive, _careful(scope, send), name)
+        elif scope["type"] == "http" and scope["path"] == SIGN_OUT:
+            await signin.sign_out(scope)(scope, receive, _careful(scope, send))
         elif visitor is None and scope["path"] not in OPEN_PATHS:
             await _refuse(scope, receive, send, HTTPStatus.UNAUTHORIZED)
         elif _is_too_long(scope, headers):
@@ -152,9 +107,6 @@ class Guard:
         # who signed in is somebody, also where everybody may look
         signed_in = self._keys.find_signed_in(signin.shown_proof(headers))
         return found if signed_in is None or (found and found.is_operator) else signed_in
-
-    def _knows(self, token: str) -> bool:
-        return bool(token) and self._keys.find_signed_in(signin.proof_of(token)) is not None
 
 
 def _careful(scope: Scope, send: Send) -> Send:

@@ -2,24 +2,25 @@
 
 import secrets
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from gateway.api.answers import Seeing
 from gateway.api.documents import ProblemError, to_answer
 from gateway.api.params import bad, parse_time_ms
 from gateway.api.speaking import PRINTABLE, SAID, Operating, speak
-from gateway.store.alarms import Window
+from gateway.store.alarms import Stage, Window
 from gateway.store.alarmwords import MOST_NOTE, MOST_PLACE, EndMaintenance, Maintain
-from gateway.views.engineering import time_text
+from gateway.views.alarms import to_window
 from gateway.views.sight import Sight
 
 router = APIRouter(tags=["alarms"])
 
 SUBJECT = rf"^(all|[a-z_]{{1,32}}:[^\s\x00-\x1f]{{1,{MOST_PLACE - 40}}})$"
+States = Literal["open", "past", "all"]
 WindowId = Annotated[str, Path(pattern=r"^[0-9a-f]{8}$")]
 
 
@@ -27,16 +28,19 @@ class WindowBody(BaseModel):
     """A maintenance window: alarms at its subject, and below it, are kept but not called out."""
 
     id: str
+    state: Stage
     subject: str
     begin: str
     end: str
     reason: str
     by: str
     since: str
+    ended_by: str | None = Field(description="who ended it early")
+    ended: str | None
 
 
 class WindowsBody(BaseModel):
-    """The windows that are not over, those of the future included."""
+    """Windows: those that are not over by their beginning, then those that are, the last first."""
 
     maintenance: list[WindowBody]
 
@@ -53,9 +57,12 @@ class WorkBody(BaseModel):
 
 
 @router.get("/maintenance", response_model=WindowsBody)
-def list_windows(sight: Seeing) -> Response:
-    """Return the maintenance windows that are not over."""
-    return to_answer(_windows(sight))
+def list_windows(
+    sight: Seeing,
+    state: Annotated[States, Query(description="open: now or planned")] = "open",
+) -> Response:
+    """Return maintenance windows, those that are not over by default."""
+    return to_answer(_windows(sight, state))
 
 
 @router.post("/maintenance", response_model=WindowsBody, responses={202: SAID[202], 403: SAID[403]})
@@ -81,17 +88,10 @@ async def end_window(sight: Seeing, operator: Operating, window: WindowId) -> Re
     return await speak(sight, word, lambda: _windows(sight))
 
 
-def _windows(sight: Sight) -> dict[str, object]:
-    return {"maintenance": [_window(one) for one in sight.alarms.windows(sight.clock())]}
-
-
-def _window(one: Window) -> dict[str, object]:
-    return {
-        "id": one.id,
-        "subject": one.subject,
-        "begin": time_text(one.from_ms),
-        "end": time_text(one.to_ms),
-        "reason": one.reason,
-        "by": one.who,
-        "since": time_text(one.when_ms),
-    }
+def _windows(sight: Sight, state: States = "open") -> dict[str, object]:
+    now_ms, found = sight.clock(), list[Window]()
+    if state != "past":
+        found += sight.alarms.windows(now_ms)
+    if state != "open":
+        found += sight.alarms.past_windows(now_ms)
+    return {"maintenance": [to_window(one, now_ms) for one in found]}

@@ -16,7 +16,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway.api.door import Door
-from gateway.api.guard import Keys
+from gateway.api.keys import Keys
 from gateway.api.probes import stale_processes
 from gateway.config import Settings
 from gateway.config.sections import HttpSection, split_address

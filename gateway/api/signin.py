@@ -1,13 +1,15 @@
-"""Sign-in of a browser: the token once in a form, then a cookie that only proves that it was known.
+"""Sign-in of a browser: name and password once in a form, or a token; then a cookie that proves it.
 
-The cookie is an HMAC under the token: it opens nothing once the token is another, it is not the
-token, no script can read it, and no other site's page can make a browser send it.
+The cookie is an HMAC under the token, or under what is kept of the password: it opens nothing once
+either is another, it is neither, no script can read it, and no other site's page can make a browser
+send it.
 """
 
 import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
+from html import escape
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, quote, urlsplit
@@ -15,11 +17,16 @@ from urllib.parse import parse_qs, quote, urlsplit
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-PATH = "/sign-in"
+from gateway.store.accounts import Account, is_right
+from gateway.views.visitor import ANYBODY, SIGN_IN, SIGN_OUT, Visitor
+
 COOKIE = "infragate"
 MONTH_S = 30 * 86_400  # a wall is not asked every day
 FORM_BYTES = 4096
-WRONG_S = 1.0  # a guess takes this long; tokens are random, so it only keeps logs short
+WRONG_S = 1.0  # a guess takes this long
+# Passwords are tried one at a time, each 0.3 s of a core and 32 MB: whoever guesses in parallel
+# waits in this queue, and gets no more than three guesses a second out of it.
+MOST_WAITING = 8
 _PURPOSE = b"infragate board 1"
 
 # With no referrer a browser says ``Origin: null`` of a form, which the guard refuses.
@@ -34,16 +41,40 @@ margin:0}}input,button{{font:inherit;padding:8px 10px;border-radius:6px;border:1
 button{{background:#14616a;color:#fff;border:0}}p{{margin:0;color:#a5281b}}
 @media(prefers-color-scheme:dark){{body{{background:#0f1517;color:#e6ebe9}}form{{background:#171f22;
 border-color:#273135}}input{{background:#0f1517;color:inherit}}p{{color:#ff9a88}}}}</style>
-<main><form method="post" action="{action}"><h1>infragate</h1>
-<label for="token">Token · <span lang="vi">Mã truy cập</span></label>
-<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
+<main>{who}<form method="post" action="{action}"><h1>infragate</h1>
+<label for="name">Name · <span lang="vi">Tên</span></label>
+<input id="name" name="name" autocomplete="username" maxlength="64" autofocus>
+<label for="token">Password, or a token without a name ·
+<span lang="vi">Mật khẩu, hoặc mã truy cập không cần tên</span></label>
+<input id="token" name="token" type="password" autocomplete="current-password" required>
 {wrong}<button>Sign in · <span lang="vi">Đăng nhập</span></button></form></main></html>"""
-_WRONG = '<p role="alert">Wrong token · <span lang="vi">Sai mã truy cập</span></p>'
+_WRONG = (
+    '<p role="alert">Wrong name, password or token · '
+    '<span lang="vi">Sai tên, mật khẩu hoặc mã truy cập</span></p>'
+)
+_BUSY = (
+    '<p role="alert">Too many try to sign in. Wait a moment. · '
+    '<span lang="vi">Quá nhiều người đang đăng nhập. Hãy chờ một lát.</span></p>'
+)
+_NOBODY = (
+    '<p role="alert">Nobody has an account yet. On the gateway: · '
+    '<span lang="vi">Chưa ai có tài khoản. Trên máy chạy gateway:</span><br>'
+    "<code>infragate operator add NAME -c FILE</code></p>"
+)
+_WHO = (
+    '<form method="post" action="{out}"><b>{name}</b>'
+    '<button>Sign out · <span lang="vi">Đăng xuất</span></button></form>'
+)
 
 
 def proof_of(token: str) -> str:
     """Return what the cookie of a token's bearer says."""
     return hmac.new(token.encode(), _PURPOSE, hashlib.sha256).hexdigest()
+
+
+def proof_of_account(account: Account) -> str:
+    """Return what the cookie of somebody says who knew his password."""
+    return hmac.new(bytes.fromhex(account.hash), _PURPOSE, hashlib.sha256).hexdigest()
 
 
 def shown_proof(headers: Mapping[str, str]) -> str:
@@ -67,37 +98,83 @@ def to_form(scope: Scope) -> Response:
     """Send a person to the form, and back to his page afterwards."""
     query = scope.get("query_string", b"").decode("latin-1")
     back = scope["path"] + (f"?{query}" if query else "")
-    return RedirectResponse(f"{PATH}?next={quote(back, safe='')}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"{SIGN_IN}?next={quote(back, safe='')}", HTTPStatus.SEE_OTHER)
 
 
-async def sign_in(
-    scope: Scope, receive: Receive, send: Send, is_known: Callable[[str], bool]
-) -> None:
-    """Show the form, or look at what was filled in."""
-    back = _back(scope)
-    if scope["method"] == "POST":
-        token = await _token(receive)
-        if is_known(token):
-            answer: Response = RedirectResponse(back, HTTPStatus.SEE_OTHER)
-            is_tls = scope.get("scheme") == "https"
-            answer.set_cookie(
-                COOKIE,
-                proof_of(token),
-                MONTH_S,
-                secure=is_tls,
-                httponly=True,
-                samesite="strict",
-            )
+class Form:
+    """The form, and what was filled in.
+
+    Args:
+        find: who has the cookie of a proof.
+        accounts: by name.
+        has_nobody: whether nobody could sign in at all.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[str], Visitor | None],
+        accounts: Callable[[], Mapping[str, Account]],
+        has_nobody: Callable[[], bool],
+    ) -> None:
+        self._find, self._accounts, self._has_nobody = find, accounts, has_nobody
+        self._turn, self._waiting = asyncio.Lock(), 0
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, name: str) -> None:
+        """Show the form to somebody who is ``name`` already, or look at what was filled in."""
+        back = _back(scope)
+        if scope["method"] != "POST":
+            notice = _NOBODY if self._has_nobody() else ""
+            await _form(back, notice, HTTPStatus.OK, name)(scope, receive, send)
+            return
+        wanted, secret = await _fields(receive)
+        if wanted and self._waiting >= MOST_WAITING:
+            answer = _form(back, _BUSY, HTTPStatus.TOO_MANY_REQUESTS)
+        elif proof := await self._prove(wanted, secret):
+            answer = _let_in(back, proof, is_tls=scope.get("scheme") == "https")
         else:
             await asyncio.sleep(WRONG_S)
             answer = _form(back, _WRONG, HTTPStatus.UNAUTHORIZED)
-    else:
-        answer = _form(back, "", HTTPStatus.OK)
-    await answer(scope, receive, send)
+        await answer(scope, receive, send)
+
+    async def _prove(self, name: str, secret: str) -> str:
+        """Return what the cookie of somebody shall say, "" for nobody."""
+        if not secret:
+            return ""
+        if self._find(proof_of(secret)) is not None:
+            return proof_of(secret)
+        if not name:
+            return ""
+        account = self._accounts().get(name)
+        self._waiting += 1
+        try:
+            async with self._turn:
+                # for a name that nobody has as well: the time tells nothing
+                is_known = await asyncio.to_thread(is_right, account, secret)
+        finally:
+            self._waiting -= 1
+        return proof_of_account(account) if account is not None and is_known else ""
 
 
-def _form(back: str, wrong: str, status: HTTPStatus) -> Response:
-    text = _PAGE.format(action=f"{PATH}?next={quote(back, safe='')}", wrong=wrong)
+def sign_out(scope: Scope) -> Response:
+    """Take the cookie back, where a form asks for it; a mere link signs nobody out."""
+    answer = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
+    if scope["method"] == "POST":
+        answer.delete_cookie(
+            COOKIE, secure=scope.get("scheme") == "https", httponly=True, samesite="strict"
+        )
+    return answer
+
+
+def _let_in(back: str, proof: str, *, is_tls: bool) -> Response:
+    answer = RedirectResponse(back, HTTPStatus.SEE_OTHER)
+    answer.set_cookie(COOKIE, proof, MONTH_S, secure=is_tls, httponly=True, samesite="strict")
+    return answer
+
+
+def _form(back: str, wrong: str, status: HTTPStatus, name: str = "") -> Response:
+    is_somebody = name not in {"", ANYBODY}
+    who = _WHO.format(out=SIGN_OUT, name=escape(name)) if is_somebody else ""
+    text = _PAGE.format(action=f"{SIGN_IN}?next={quote(back, safe='')}", wrong=wrong, who=who)
     return HTMLResponse(text, status, {"Cache-Control": "no-store"})
 
 
@@ -110,13 +187,13 @@ def _back(scope: Scope) -> str:
     return wanted if is_ours else "/"
 
 
-async def _token(receive: Receive) -> str:
-    """Return the token of a form, "" where it is longer than one."""
+async def _fields(receive: Receive) -> tuple[str, str]:
+    """Return name and secret of a form, "" where it is longer than one."""
     body = b""
     while len(body) <= FORM_BYTES:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body", False):
-            found = parse_qs(body.decode("latin-1"), encoding="utf-8").get("token", [""])
-            return str(found[0])
-    return ""
+            found = parse_qs(body.decode("latin-1"), encoding="utf-8")
+            return found.get("name", [""])[0].strip(), found.get("token", [""])[0]
+    return "", ""

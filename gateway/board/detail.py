@@ -1,6 +1,5 @@
 """One device: its newest values, whether any are missing, and how one column went."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -8,16 +7,16 @@ from anyio.to_thread import run_sync
 from nicegui import ui
 
 from gateway.board.chart import chart_options, show_series
+from gateway.board.frame import Frame
 from gateway.board.numbers import age_text, grouped, value_text
 from gateway.board.reasons import meanings
-from gateway.board.words import TONES
+from gateway.board.words import TONES, named
 from gateway.model import FloatArray, IntArray, Quality
 from gateway.ports import LatestRow
 from gateway.profiles import Column, Profile
 from gateway.views.engineering import engineer, to_number
 from gateway.views.fleet import Device, Fleet, values_of
 from gateway.views.missing import Completeness
-from gateway.views.sight import Sight
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 SPANS = {"hour": HOUR_MS, "day": DAY_MS}
@@ -40,14 +39,16 @@ class Drawn(NamedTuple):
 class DeviceDetail:
     """The panel beside the list."""
 
-    def __init__(self, words: Mapping[str, str], language: str, sight: Sight, device: str) -> None:
-        self._words = words
-        self._language = language
-        self._sight = sight
+    def __init__(self, frame: Frame, device: str) -> None:
+        self._words = words = frame.words
+        self._language = frame.place.lang
+        self._sight = frame.hold.sight
+        self._zone = frame.zone
         self._device = device
         self._shape: tuple[str, str] = ("", "")  # what the value tiles were built for
         self._tiles: list[ui.label] = []
         self._drawn: Drawn | None = None
+        self._counted = ("", 0)  # when it was last looked whether readings are missing
         self._shown_ms = 0  # from the first reading of the chart to now
         with ui.element("section").classes("card detail"):
             self._hint = ui.label(words["choose"]).classes("hint")
@@ -78,11 +79,18 @@ class DeviceDetail:
         is_shown = newest is not None and newest.profile in self._sight.profiles
         self._body.visible = is_shown
         self._hint.visible = not is_shown
+        self._hint.set_text(
+            self._words["choose" if device is None else "no_reading"].format(device=self._device)
+        )
         if device is None or newest is None or not is_shown:
             return
         profile = self._sight.profiles[newest.profile]
         self._build(device, profile)
         self._show_newest(device, newest, fleet.now_ms)
+        counted = device.name, fleet.now_ms // OFTEN_MS
+        if counted != self._counted:  # a gap fills while the chart of a day stays as it is
+            self._counted = counted
+            self._show_complete(await run_sync(self._sight.completeness, device.row))
         step = fleet.now_ms // max(OFTEN_MS, self._shown_ms // REDRAWS)
         drawn = Drawn(device.name, str(self._column.value), self._span.value, step)
         if drawn != self._drawn:
@@ -122,8 +130,8 @@ class DeviceDetail:
             for column in profile.columns:
                 with ui.element("div").classes("tile"):
                     self._tiles.append(ui.label().classes("number"))
-                    ui.label(column.title).classes("caption")
-        names = {column.name: column.title for column in profile.columns}
+                    ui.label(named(self._words, column.title)).classes("caption")
+        names = {one.name: named(self._words, one.title) for one in profile.columns}
         preferred = next((c.name for c in profile.columns if c.kind != "register"), "")
         self._column.set_options(names, value=preferred or profile.columns[0].name)
         self._span.value = "day" if profile.interval_s >= DAY_FROM_S else "hour"
@@ -134,13 +142,13 @@ class DeviceDetail:
         for tile, column, value in zip(
             self._tiles, profile.columns, values_of(newest).tolist(), strict=False
         ):
-            tile.set_text(value_text(column, to_number(column, value)))
+            tile.set_text(named(words, value_text(column, to_number(column, value))))
         tone = TONES[Quality(newest.quality)]
         reasons = ", ".join(meanings(newest.reasons, self._language))
         self._name.set_text(device.name)
         self._grade.set_text(words[tone.word] + (f": {reasons}" if reasons else ""))
         self._grade.classes(replace=f"tone {tone.colour}")
-        facts = [profile.title, words[device.row.sector], device.row.org]
+        facts = [named(words, profile.title), words[device.row.sector], device.row.org]
         if device.last_seen_ms:
             facts.append(age_text(now_ms - device.last_seen_ms, words))
         self._facts.set_text(" · ".join(facts))
@@ -150,13 +158,12 @@ class DeviceDetail:
         column, span = profile.columns[place], self._span.value
         since_ms = now_ms - SPANS[span]
         times_ms, values = await run_sync(self._read, device, profile, place, since_ms)
-        self._show_complete(await run_sync(self._sight.completeness, device.row))
         self._shown_ms = now_ms - int(times_ms[0]) if len(times_ms) else 0
         self._chart.visible = bool(len(times_ms))
         self._none.visible = not len(times_ms)
         self._none.set_text(self._words[f"no_{span}"])
         self._statistics.set_text(self._sum_up(column, values))
-        show_series(self._chart, times_ms, values, column, now_ms)
+        show_series(self._chart, (times_ms, values), column, now_ms, self._zone)
 
     def _read(
         self, device: Device, profile: Profile, place: int, since_ms: int

@@ -6,7 +6,7 @@ from nicegui import ui
 from nicegui.events import GenericEventArguments
 
 from gateway.board.numbers import age_text, value_text
-from gateway.board.words import SECTORS, TONES
+from gateway.board.words import SECTORS, TONES, named
 from gateway.model import Quality
 from gateway.profiles import Kind, Profile
 from gateway.views.engineering import to_number
@@ -22,6 +22,9 @@ STATE_TONES = {
 # What is well is plain text; only what is not has a colour, so that it is seen among fifty.
 TONE_CELL = """<q-td :props="props"><span v-if="props.row.{name}"
 :class="'tone ' + props.row.{name}_tone">{{{{ props.row.{name} }}}}</span></q-td>"""
+# for the keyboard: what a click on the row does, a Return on the name does too
+NAME_CELL = """<q-td :props="props"><a class="name" :href="props.row.href" @click.prevent
+>{{ props.row.device }}</a></q-td>"""
 VALUE_CELL = """<q-td :props="props"><span class="values"><span v-for="one in props.row.value"
 :key="one[0]"><i>{{ one[0] }}</i>{{ one[1] }}</span></span></q-td>"""
 CHOSEN_ROW = ':table-row-class-fn="row => row.is_chosen ? `chosen` : ``"'
@@ -34,7 +37,9 @@ EMPTY_COMMAND = "infragate demo"
 EMPTY_TOPIC = "tg/1/<org>/<sector>/<device>/t"
 
 
-def newest_values(device: Device, profiles: Mapping[str, Profile]) -> list[list[str]]:
+def newest_values(
+    device: Device, profiles: Mapping[str, Profile], words: Mapping[str, str]
+) -> list[list[str]]:
     """Return name and value of a few columns of the newest reading; registers come last."""
     if not device.latest or device.latest[0].profile not in profiles:
         return []
@@ -44,7 +49,7 @@ def newest_values(device: Device, profiles: Mapping[str, Profile]) -> list[list[
         zip(profile.columns, values, strict=False), key=lambda pair: pair[0].kind is Kind.REGISTER
     )
     return [
-        [column.name.replace("_", " "), value_text(column, to_number(column, value))]
+        [column.name.replace("_", " "), named(words, value_text(column, to_number(column, value)))]
         for column, value in pairs[:SHOWN_VALUES]
     ]
 
@@ -116,10 +121,11 @@ class DeviceTable:
         age = age_text(now_ms - device.last_seen_ms, words) if device.last_seen_ms else ""
         return {
             "device": device.name,
+            "href": f"?device={device.name}",
             "sector": words[device.row.sector],
             "state": words[device.state],
             "state_tone": STATE_TONES[device.state],
-            "value": newest_values(device, self._profiles),
+            "value": newest_values(device, self._profiles, words),
             "age": age or words["never"],
             "grade": words[tone.word] if tone else "",
             "grade_tone": tone.colour if tone else "plain",
@@ -148,6 +154,7 @@ class DeviceTable:
         ]
         self._table = ui.table(columns=columns, rows=[], row_key="device", pagination=0)
         self._table.props(f"flat dense hide-bottom wrap-cells {CHOSEN_ROW}")
+        self._table.add_slot("body-cell-device", NAME_CELL)
         self._table.add_slot("body-cell-value", VALUE_CELL)
         for name in ("state", "grade"):
             self._table.add_slot(f"body-cell-{name}", TONE_CELL.format(name=name))

@@ -4,14 +4,20 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import NamedTuple, TypeVar
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 
 from gateway.board.looks.alarms import Alarms
 from gateway.board.place import SPANS_MS, Place
+from gateway.board.policy import NAME, BoardPolicy
 from gateway.board.shared import Shared
 from gateway.board.words import LANGUAGES, words_of
+from gateway.config.http import HttpSection
+from gateway.policies import Policies
 from gateway.views.sight import Sight
+from gateway.views.visitor import ANYBODY, SIGN_IN, Visitor, visitor_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +41,7 @@ MAIN: Mapping[str, str] = {
     "gateway": "/gateway",
 }
 SECTOR_PAGES: Mapping[str, Mapping[str, str]] = {
+    "alarms": {"list": "/alarms", "maintenance": "/alarms/maintenance"},
     "energy": {
         "load": "/energy/load",
         "voltage": "/energy/voltage",
@@ -58,6 +65,7 @@ class Hold(NamedTuple):
     sight: Sight
     shared: Shared
     alarms: Alarms
+    policies: Policies[BoardPolicy]
 
 
 class Frame:
@@ -84,6 +92,7 @@ class Frame:
         self.words = words_of(place.lang)
         self._query = dict(query or {})
         self._beat = 0
+        self._follow: Callable[[], Awaitable[None]] | None = None
         ui.query("html").props(f'lang="{place.lang}"')
         if place.is_wall:
             ui.query("body").classes("is-wall")
@@ -94,6 +103,21 @@ class Frame:
         self._stale.visible = False
         self.main = ui.element("main").classes("wall").props("id=main")
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the site, in which days and moments are said."""
+        return ZoneInfo((self.hold.sight.settings.http or HttpSection()).time_zone)
+
+    @property
+    def policy(self) -> BoardPolicy:
+        """From where on numbers have a colour, today."""
+        return self.hold.policies.at(NAME, self.hold.sight.clock())
+
+    @property
+    def here(self) -> str:
+        """The address of this page."""
+        return self.place.url(self.path, **self._query)
+
     def url(self, path: str, **more: str) -> str:
         """Return the address of another page from here."""
         return self.place.url(path, **more)
@@ -103,21 +127,36 @@ class Frame:
         return await self.hold.shared.see(name, look, fresh_s)
 
     def follow(self, refresh: Callable[[], Awaitable[None]], every_s: float = REFRESH_S) -> None:
-        """Call ``refresh`` now and then, as long as the page is open."""
+        """Call ``refresh`` now and then, as long as the page is open.
 
-        async def careful() -> None:
-            try:
+        The first time is now: what is looked at is there when the browser has read its scripts.
+        """
+        self._follow = refresh
+        first = background_tasks.create(self._refreshed(refresh), name=f"first look {self.path}")
+
+        async def again() -> None:
+            if first.done():
+                await self._refreshed(refresh)
+
+        ui.timer(every_s, again)
+
+    async def look_again(self) -> None:
+        """Refresh now: somebody has just done something here."""
+        if self._follow is not None:
+            await self._refreshed(self._follow)
+
+    async def _refreshed(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        try:
+            with self.main:
                 await refresh()
-            except (sqlite3.Error, OSError) as error:
-                if not self._stale.visible:
-                    logger.warning("board cannot read the store error=%s", error)
-                self._stale.visible = True
-            else:
-                self._stale.visible = False
-                self._beat += 1
-                self._clock.props(f"data-beat={self._beat}")
-
-        ui.timer(every_s, careful)
+        except (sqlite3.Error, OSError) as error:
+            if not self._stale.visible:
+                logger.warning("board cannot read the store error=%s", error)
+            self._stale.visible = True
+        else:
+            self._stale.visible = False
+            self._beat += 1
+            self._clock.props(f"data-beat={self._beat}")
 
     def keep(self, **more: str) -> None:
         """Keep something in the address, so that a reload and the other language show the same."""
@@ -165,7 +204,9 @@ class Frame:
         words = self.words
         self._draw_search()
         self._clock = ui.element("time").classes("clock")
-        self._clock.props(f'data-silence="{words["no_news"]}"')
+        zone = self.zone.key
+        self._clock.props(f'data-silence="{words["no_news"]}" data-zone="{zone}" title="{zone}"')
+        self._draw_visitor()
         opposite = "light" if self.place.theme == "dark" else "dark"
         other = next(code for code in LANGUAGES if code != self.place.lang)
         self._links = {
@@ -174,6 +215,18 @@ class Frame:
                 lang=other
             ),
         }
+
+    def _draw_visitor(self) -> None:
+        """Say who is signed in, or lead to where one signs in; nothing where nobody is asked."""
+        visitor = visitor_of(ui.context.client.request.scope)
+        if visitor == Visitor(ANYBODY, is_operator=True):
+            return
+        is_somebody = visitor.name not in {"", ANYBODY}
+        name = visitor.name if is_somebody else self.words["sign_in"]
+        there = f"{SIGN_IN}?{urlencode({'next': self.here})}"
+        link = ui.link(name, there).classes("visitor")
+        if is_somebody:
+            link.props["aria-label"] = f"{name}, {self.words['signed_in']}"
 
     def _draw_spans(self) -> None:
         words = self.words

@@ -9,7 +9,8 @@ NARROW = "\u202f"  # between thousands: no language takes it for a decimal sign
 HARD = "\u00a0"  # before a unit: the two stay on one line
 KILO = frozenset({"Wh", "varh", "VAh"})  # registers that people know in thousands
 KILO_FROM = 10_000
-MINUTE_MS = 60_000
+MINUTE_MS, MINUTE_S = 60_000, 60
+LONG_JOURNEY_MIN = 20  # nobody arrives to the second
 _BINARY = 1024
 NOW_MS = 10_000  # below, an age would only flicker
 
@@ -41,6 +42,17 @@ def duration_text(duration_ms: float) -> str:
         if seconds >= 2 * length_s:
             return f"{seconds // length_s}{HARD}{unit}"
     return f"{seconds}{HARD}s"
+
+
+def journey_text(seconds: float) -> str:
+    """Return how long a journey takes: ``45 s``, ``3 min 05 s``, from twenty minutes ``34 min``."""
+    whole = round(max(0.0, seconds))
+    if whole < MINUTE_S:
+        return f"{whole}{HARD}s"
+    minutes, rest = divmod(whole, MINUTE_S)
+    if minutes >= LONG_JOURNEY_MIN:
+        return f"{round(whole / MINUTE_S)}{HARD}min"
+    return f"{minutes}{HARD}min{HARD}{rest:02}{HARD}s"
 
 
 def age_text(age_ms: int, words: Mapping[str, str]) -> str:

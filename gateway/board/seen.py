@@ -18,6 +18,7 @@ SITES_S = 300.0
 ROADS_S = 5.0
 MARKS_S = 2.0
 _DARK_MS = 7 * 86_400_000
+_LONGEST_MS = 86_400_000  # of a line that pages show by span: a local day
 
 
 def now_ms(frame: Frame) -> int:
@@ -78,7 +79,8 @@ async def marks(frame: Frame) -> Sequence[Mark]:
         levels = {
             place: str(one.values.get("level_of_service") or "") for place, one in states.items()
         }
-        return marks_of(points, alarms, devices, levels)
+        slow = {place for place, one in states.items() if one.values.get("slow_now")}
+        return marks_of(points, alarms, devices, levels, slow)
 
     return await frame.see("marks", look, MARKS_S)
 
@@ -98,12 +100,18 @@ async def lines(
 async def lines_of_span(
     frame: Frame, domain: str, series: str, place: str = "", fresh_s: float = 10.0
 ) -> Sequence[Line]:
-    """Return the lines of a series that begin in the span of the page."""
+    """Return the lines of a series that lasted some time in the span of the page.
+
+    Of a day: its line began up to a day before it, and a span of 24 h shows two of them.
+    """
     sight, span_ms = frame.hold.sight, frame.place.span_ms
 
     def look() -> Sequence[Line]:
         now = sight.clock()
-        return Lines(sight.derived, domain).between(series, now - span_ms, now + 1, place)
+        begin_ms = now - span_ms
+        lines = Lines(sight.derived, domain)
+        found = lines.between(series, begin_ms - _LONGEST_MS, now + 1, place)
+        return [one for one in found if one.to_ms > begin_ms]
 
     return await frame.see(("span", domain, series, place, frame.place.span), look, fresh_s)
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Container, Hashable
 from typing import Any, TypeVar
 
 from anyio.to_thread import run_sync
@@ -49,6 +49,12 @@ class Shared:
             await asyncio.shield(kept.task)
         seen: T = kept.seen
         return seen
+
+    def outdate(self, names: Container[Hashable]) -> None:
+        """Look anew at what has these names, or begins with one, the next time it is asked for."""
+        for name, kept in self._kept.items():
+            if (name[0] if isinstance(name, tuple) else name) in names:
+                kept.stale_at_s = 0.0
 
     async def _look(self, kept: _Kept, look: Callable[[], T], fresh_s: float) -> None:
         begin_s = self._monotonic()

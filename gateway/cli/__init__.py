@@ -7,10 +7,12 @@ was killed is not back before it has loaded what it does not need.
 
 import argparse
 import os
+import select
 import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Protocol, cast
 
 from gateway import __version__
@@ -21,7 +23,9 @@ MODULES = {
     "run": ("run", "demo", "check"),
     "look": ("status", "tap", "journal"),
     "quarantine": ("quarantine",),
+    "init": ("init",),
     "device": ("device",),
+    "operator": ("operator",),
     "energy": ("energy",),
     "alarms": ("alarms",),
     "export": ("export",),
@@ -32,8 +36,7 @@ MODULES = {
     "doctor": ("doctor",),
     "bench": ("bench",),
 }
-# A write to a peer that has gone must be an error to these, not the end of the process.
-TALKERS = frozenset({"run", "demo", "backfill", "doctor", "bench"})
+UNREAD = 128 + signal.SIGPIPE  # as the shell sees a filter whose reader has gone
 
 
 class _Home(Protocol):
@@ -60,19 +63,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # it would search all that is installed
     options = parse(sys.argv[1:] if arguments is None else arguments)
-    if options.command not in TALKERS:
-        # `infragate … | head` must end quietly, as every other filter does
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        return int(options.do(options))
+        code = int(options.do(options))
+        sys.stdout.flush()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
     except (GatewayError, OSError, sqlite3.Error) as error:  # a file, a port, a disk
+        if isinstance(error, BrokenPipeError) and _is_unread():
+            return UNREAD
         print(f"infragate: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    return code
+
+
+def _is_unread() -> bool:
+    """Whether the reader of our output has gone (``infragate … | head``): then end quietly.
+
+    The signal stays ignored: left to the kernel it would also end us, without a word, at a write
+    to a server that has gone.
+    """
+    output = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(output, 0)  # errors are told unasked
+    if not poll.poll(0):
+        return False
+    # what the interpreter still flushes at its end goes nowhere
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), output)
+    return True
 
 
 def _needed(words: Sequence[str]) -> Iterable[str]:

@@ -28,7 +28,7 @@ from gateway.store.alarmwords import (
     Word,
     say,
 )
-from gateway.views.alarms import to_document
+from gateway.views.alarms import to_document, to_window
 from gateway.views.engineering import time_text
 from gateway.views.text import readable
 
@@ -56,7 +56,8 @@ def add_to(commands: Commands) -> None:
     ack.add_argument("--note", default="", help="kept with it")
     work = verbs.add_parser("maintenance", help="Work at places, whose alarms are kept quiet.")
     kinds = work.add_subparsers(dest="kind", required=True, metavar="VERB")
-    windows = add_command(kinds, "list", _windows, "Show the windows that are not over.")
+    windows = add_command(kinds, "list", _windows, "Show windows, and who opened and ended them.")
+    windows.add_argument("--state", choices=("open", "past", "all"), default="open")
     add = add_command(kinds, "add", _maintain, "Keep the alarms of a place quiet for a time.")
     add.add_argument("subject", metavar="PLACE", help="feeder:f-2, device:m-1, sector:water, all")
     add.add_argument("--from", dest="begin", metavar="TIME", help="default now")
@@ -137,7 +138,10 @@ def _end(options: argparse.Namespace) -> int:
 
 
 def _windows(options: argparse.Namespace) -> int:
-    _print_windows(options, _reader(options).windows(_now_ms()))
+    reader, now_ms = _reader(options), _now_ms()
+    shown = [] if options.state == "past" else list(reader.windows(now_ms))
+    shown += [] if options.state == "open" else reader.past_windows(now_ms)
+    _print_windows(options, shown)
     return 0
 
 
@@ -173,14 +177,15 @@ def _print(options: argparse.Namespace, alarms: Sequence[KeptAlarm]) -> None:
 
 
 def _print_windows(options: argparse.Namespace, windows: Sequence[Window]) -> None:
+    now_ms = _now_ms()
     for one in windows:
         if options.json:
-            times = {"begin": time_text(one.from_ms), "end": time_text(one.to_ms)}
-            said = {"reason": one.reason, "by": one.who, "since": time_text(one.when_ms)}
-            print_json({"id": one.id, "subject": one.subject, **times, **said})
+            print_json(to_window(one, now_ms))
             continue
         span = f"{time_text(one.from_ms)} to {time_text(one.to_ms)}"
-        print(f"{one.id} {one.subject} {span} by {_plain(one.who)}: {_plain(one.reason)}")
+        ended = f", ended by {_plain(one.ended_who)}" if one.ended_who else ""
+        said = f"{_plain(one.reason)} (by {_plain(one.who)}{ended})"
+        print(f"{one.id} {one.stage(now_ms):<10} {one.subject} {span} {said}")
 
 
 def _document(alarm: KeptAlarm) -> dict[str, object]:

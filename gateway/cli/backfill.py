@@ -18,7 +18,7 @@ from gateway.config.sections import SinkSection
 from gateway.errors import ConfigError, SinkDeniedError, SinkRefusedError, SinkUnavailableError
 from gateway.model import ReadingBatch
 from gateway.ports import DeviceRow, Sink
-from gateway.roles import building, now_ms, telling
+from gateway.roles import files, now_ms, telling
 from gateway.sinks import open_sink
 from gateway.sinks.derived import Writer
 from gateway.sinks.derived.stored import stored_points
@@ -75,7 +75,7 @@ class Backfill:
         self.sent = self.refused = 0
         self._section = section
         self._refused_folder = settings.gateway.data_dir / "quarantine"
-        self._profiles = building.load_all_profiles(settings)
+        self._profiles = files.load_all_profiles(settings)
         self._store = StoreReader(settings.gateway.data_dir, self._profiles)
         self._devices = {row.device_index: row for row in self._store.devices()}
         profiles = {**self._profiles, **shown_profiles(self._profiles)}

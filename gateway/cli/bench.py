@@ -47,7 +47,7 @@ FIGURES = (
     Figure("queryable_p99_ms", "publish → queryable at 10,000/s, p99, ms", "< 500"),
     Figure("receipt_p99_ms", "publish → receipt at 10,000/s, p99, ms", "< 1,500"),
     Figure("listener_idle_rss_mb", "memory of the intake, 5,000 idle connections, MB", "< 150"),
-    Figure("rss_mb", "memory of intake, processor and keeper, MB", "< 200"),
+    Figure("rss_mb", "memory of all processes but the web, MB", "< 200"),
     Figure("web_rss_mb", "memory of the web process, MB", ""),
     Figure("bytes_per_reading", "bytes per reading on disk, as written", ""),
 )

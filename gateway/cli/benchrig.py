@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -20,6 +21,8 @@ from gateway.roles import now_ms
 
 READY_S = 20
 SETTLE_S = 60
+ROLES = 7  # processes of a whole gateway: the nursery and who is forked at once or seconds later
+CALM_S, CALM_SHARE = 0.5, 0.1  # of a core: what is loaded at a start is loaded
 POLL_S = 0.1  # what the rates are exact to; a look costs the gateway about 3 ms of CPU
 
 MOSQUITTO_CONF = """\
@@ -42,7 +45,11 @@ data_dir = "data"
 auto_enrol = true
 [http]
 listen = "127.0.0.1:{http_port}"
+{more}
 """
+
+Beside = Callable[[int], int]
+"""Sends something of its own for a while to a port, and returns how many messages."""
 
 
 class Load(NamedTuple):
@@ -61,7 +68,7 @@ class Seen(NamedTuple):
     """What the accounts said at a moment."""
 
     at_s: float  # Unix
-    stored: int
+    stored: int  # messages
 
 
 class Run(NamedTuple):
@@ -83,11 +90,23 @@ def _free_port() -> int:
 
 
 class Rig:
-    """Starts everything on entering, stops it on leaving."""
+    """Starts everything on entering, stops it on leaving.
 
-    def __init__(self, home: Path, *, behind_broker: bool) -> None:
-        self._home = home
+    Args:
+        home: an empty folder.
+        behind_broker: through Mosquitto, else on the gateway's own listener.
+        filters: what it subscribes to at the broker, if not the native topics alone.
+        more: further sections of the configuration.
+    """
+
+    def __init__(
+        self, home: Path, *, behind_broker: bool, filters: Sequence[str] = (), more: str = ""
+    ) -> None:
+        self._home, self._more = home, more
         self._behind_broker = behind_broker
+        self._source = BROKER_SOURCE if behind_broker else LISTENER_SOURCE + LISTENER_LIMITS
+        if filters:
+            self._source += f"filters = {json.dumps(list(filters))}\n"
         self._mqtt_port, self._http_port = _free_port(), _free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._seen = [Seen(0.0, 0)]
@@ -100,13 +119,16 @@ class Rig:
             binary = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
             self._start("broker", [binary, "-c", str(conf)])
             time.sleep(0.3)
-        source = BROKER_SOURCE if self._behind_broker else LISTENER_SOURCE + LISTENER_LIMITS
         config = self._home / "infragate.toml"
-        config.write_text(
-            CONFIG.format(source=source.format(port=self._mqtt_port), http_port=self._http_port)
-        )
+        source = self._source.format(port=self._mqtt_port)
+        config.write_text(CONFIG.format(source=source, http_port=self._http_port, more=self._more))
         self._start("gateway", [sys.executable, "-m", "gateway", "run", "-c", str(config)])
-        self._wait_ready()
+        try:
+            self._wait_ready()
+            self._wait_calm()
+        except GatewayError:
+            self._stop()
+            raise
         return self
 
     def __exit__(
@@ -116,6 +138,9 @@ class Rig:
         trace: TracebackType | None,
     ) -> None:
         """Stop what was started."""
+        self._stop()
+
+    def _stop(self) -> None:
         for process in reversed(self._processes.values()):
             process.terminate()
         for process in self._processes.values():
@@ -124,21 +149,32 @@ class Rig:
             except subprocess.TimeoutExpired:
                 process.kill()
 
-    def run(self, load: Load) -> Run:
-        """Run one load and wait until the store has all of it."""
-        stored_before = self._accounts()["stored"]
-        pids = procfs.tree(self._processes["gateway"].pid)
-        before = {pid: procfs.cpu_s([pid]) for pid in pids}
+    def run(self, load: Load, beside: Beside | None = None) -> Run:
+        """Run one load, and what goes beside it, and wait until the store has all of it."""
+        stored_before = self._messages_stored()
+        before = self._cpu_s()
         broker_before_s = self._broker_cpu_s()
-        report = self._generate(load)
+        with ThreadPoolExecutor(1) as pool:
+            other = None if beside is None else pool.submit(beside, self._mqtt_port)
+            report = self._generate(load)
+            others = 0 if other is None else other.result()
         messages = int(report["messages_sent"])
-        readings = messages * load.batch
-        took_s = self._settled_s(stored_before + readings) - report["began_ms"] / 1000
-        roles_s: dict[str, float] = {}
-        for pid in pids:
-            roles_s[procfs.name_of(pid)] = procfs.cpu_s([pid]) - before[pid]
-        broker_cpu_s = self._broker_cpu_s() - broker_before_s
-        return Run(report, messages, readings, took_s, sum(roles_s.values()), roles_s, broker_cpu_s)
+        settled_s = self._settled_s(stored_before + messages + others)
+        # by number first: a process says its role a little after it has begun
+        roles_s = {procfs.name_of(p): s - before.get(p, 0) for p, s in self._cpu_s().items()}
+        return Run(
+            report,
+            messages,
+            messages * load.batch,
+            settled_s - report["began_ms"] / 1000,
+            sum(roles_s.values()),
+            roles_s,
+            self._broker_cpu_s() - broker_before_s,
+        )
+
+    def alone(self, beside: Beside) -> None:
+        """Let something alone be sent, and wait until the store has all of it."""
+        self._settled_s(self._messages_stored() + beside(self._mqtt_port))
 
     def rss_bytes(self, *, web: bool) -> int:
         """Return the memory of the web process, or of all others."""
@@ -167,6 +203,10 @@ class Rig:
         with (self._home / f"{name}.log").open("wb") as log:
             self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
 
+    def _cpu_s(self) -> dict[int, float]:
+        pids = procfs.tree(self._processes["gateway"].pid)
+        return {pid: procfs.cpu_s([pid]) for pid in pids}
+
     def _broker_cpu_s(self) -> float:
         broker = self._processes.get("broker")
         return 0.0 if broker is None else procfs.cpu_s([broker.pid])
@@ -189,7 +229,7 @@ class Rig:
         return report
 
     def _settled_s(self, wanted: int) -> float:
-        """Return when the store had all readings, in Unix seconds."""
+        """Return when the store had so many messages, in Unix seconds."""
         self._watch(lambda: self._seen[-1].stored >= wanted, SETTLE_S)
         return next(seen.at_s for seen in self._seen if seen.stored >= wanted)
 
@@ -200,13 +240,28 @@ class Rig:
             if time.monotonic() > deadline_s:
                 raise GatewayError(f"not at an end after {longest_s:.0f} s: {self._accounts()}")
             time.sleep(POLL_S)
-            self._seen.append(Seen(now_ms() / 1000, self._accounts()["stored"]))
+            self._seen.append(Seen(now_ms() / 1000, self._messages_stored()))
+
+    def _messages_stored(self) -> int:
+        return int(self._accounts()["messages"]["stored"])
 
     def _accounts(self) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self._http_port}/api/v1/accounting"
         with urllib.request.urlopen(url, timeout=5) as answer:  # loopback
             accounts: dict[str, Any] = json.load(answer)
             return accounts
+
+    def _wait_calm(self) -> None:
+        """Let all processes begin: what their start costs is no cost of messages."""
+        deadline_s = time.monotonic() + READY_S
+        begun: dict[int, float] = {}
+        while time.monotonic() < deadline_s:
+            before, begun = begun, self._cpu_s()
+            spent_s = sum(begun.values()) - sum(before.values())
+            if len(begun) >= ROLES and spent_s < CALM_SHARE * CALM_S:
+                return
+            time.sleep(CALM_S)
+        raise GatewayError(f"{len(begun)} of {ROLES} processes, and no calm")
 
     def _wait_ready(self) -> None:
         deadline_s = time.monotonic() + READY_S

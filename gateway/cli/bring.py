@@ -1,10 +1,12 @@
 """``import``: files of history into the gateway, with a word on everything that is odd in them.
 
 What is taken goes the way of live data: journal, pipeline, store, accounts. So a second import of
-the same file stores nothing new: every reading is a duplicate.
+the same file stores nothing new: every reading is a duplicate. One that says something else of a
+time that is stored is a correction if it grades better, else a conflict, and told.
 """
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,16 +16,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
-from gateway.cli.delivery import Delivered, batches, open_delivery
-from gateway.config import Settings
+from gateway.cli.delivery import Delivered, Delivery, batches, open_delivery
+from gateway.cli.standing import Standing
+from gateway.config import Settings, duration_ms
+from gateway.decode.foreign.sparkplug_past import Waiting
 from gateway.errors import ConfigError
 from gateway.history import Complaint, FileRefusedError, Found, Series
 from gateway.history.audit import Audit, audit
 from gateway.history.layout import load_layout
-from gateway.history.parcels import Parcel, parcels_of
+from gateway.history.parcels import Parcel, corrections_of, parcels_of
 from gateway.history.reading import FORMATS, Hints, read_file
 from gateway.profiles import Profiles
-from gateway.roles import building
+from gateway.roles import files, now_ms
+from gateway.store import StoreReader
+from gateway.supervisor import locked
 from gateway.topics import is_device_id
 from gateway.views.engineering import time_text
 
@@ -38,18 +44,28 @@ class _Read(NamedTuple):
     series: Sequence[Series]
     audits: Sequence[Audit]
     refusal: Complaint | None  # of the whole file
+    better: Sequence[Series] = ()
+    corrected: Sequence[Complaint] = ()
+    waiting: Waiting = Waiting(0, ())  # messages of Sparkplug without the birth that names them
+    against: Sequence[Complaint] = ()  # what says something else than the store, and no better
 
     @property
     def refused(self) -> list[Complaint]:
         """All that was not taken."""
         whole = [] if self.refusal is None else [self.refusal]
         conflicts = [one for each in self.audits for one in each.conflicts]
-        return [*whole, *self.found.refused, *conflicts]
+        return [*whole, *self.found.refused, *conflicts, *self.against]
 
     @property
     def readings(self) -> int:
-        """How many readings are taken."""
+        """How many readings the file holds that could be taken."""
         return sum(each.rows for each in self.audits)
+
+    @property
+    def sent(self) -> int:
+        """How many readings and messages go to the gateway."""
+        rows = sum(len(one.rows) for one in (*self.series, *self.better))
+        return rows + len(self.found.raw)
 
 
 def add_to(commands: Commands) -> None:
@@ -68,7 +84,7 @@ def add_to(commands: Commands) -> None:
 
 def _import(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    profiles = building.load_all_profiles(settings)
+    profiles = files.load_all_profiles(settings)
     for name in (options.org, options.device):
         if name is not None and not is_device_id(name):
             raise ConfigError(f"{name!r} is not [a-z0-9][a-z0-9-]{{1,63}}")
@@ -76,10 +92,16 @@ def _import(options: argparse.Namespace) -> int:
     hints = Hints(options.format, layout, options.device)
     reads = [_read(file, hints, profiles) for file in options.files]
     delivered = None
-    if not options.dry_run and any(read.series or read.found.raw for read in reads):
+    standing = Standing(StoreReader(settings.gateway.data_dir, profiles), profiles)
+    if options.dry_run or not any(read.series or read.found.raw for read in reads):
+        reads = [_judged(read, standing, may_correct=True) for read in reads]
+    else:
         org = options.org or settings.foreign.org
-        delivered = _deliver(settings, reads, org, profiles)
-    report = _report(reads, delivered)
+        with _one_at_a_time(settings), open_delivery(settings) as delivery:
+            reads = [_judged(read, standing, may_correct=delivery.knows_all) for read in reads]
+            delivered = _deliver(delivery, reads, _Way(org, profiles, standing))
+    oldest_ms = now_ms() - duration_ms(settings.gateway.retention)
+    report = _report(reads, delivered, oldest_ms)
     print_json(report) if options.json else _print(report, is_dry=options.dry_run)
     return 1 if any(read.refused for read in reads) else 0
 
@@ -93,16 +115,53 @@ def _read(file: Path, hints: Hints, profiles: Profiles) -> _Read:
     return _Read(file, found, [pair[0] for pair in pairs], [pair[1] for pair in pairs], None)
 
 
-def _deliver(settings: Settings, reads: Sequence[_Read], org: str, profiles: Profiles) -> Delivered:
-    total = sum(read.readings + len(read.found.raw) for read in reads)
+def _judged(read: _Read, standing: Standing, *, may_correct: bool) -> _Read:
+    """Return a file told apart by what is stored."""
+    judged = [standing.judge(one) for one in read.series]
+    better = [one.series._replace(rows=one.better) for one in judged if one.better]
+    corrected = [said for one in judged for said in one.corrected]
+    conflicts = [said for one in judged for said in one.conflicts]
+    if not may_correct:
+        late = "; a correction needs the gateway to run"
+        conflicts += [said._replace(reason=said.reason + late) for said in corrected]
+        better, corrected = [], []
+    return read._replace(
+        series=[one.series for one in judged],
+        better=better,
+        corrected=corrected,
+        against=conflicts,
+        waiting=standing.waiting(read.found.raw),
+    )
 
-    def parcels() -> Iterator[Parcel]:
-        for read in reads:
-            yield from parcels_of(read.series, read.found, org, profiles)
 
-    with open_delivery(settings) as delivery, _bar() as progress:
+@contextlib.contextmanager
+def _one_at_a_time(settings: Settings) -> Iterator[None]:
+    """Keep other imports away: two would give their corrections the same numbers."""
+    settings.gateway.data_dir.mkdir(parents=True, exist_ok=True)
+    with locked(settings.gateway.data_dir / "import.lock", "another import"):
+        yield
+
+
+class _Way(NamedTuple):
+    """What makes messages of series."""
+
+    org: str
+    profiles: Profiles
+    standing: Standing
+
+    def parcels(self, read: _Read) -> Iterator[Parcel]:
+        """Yield the messages of a file."""
+        yield from parcels_of(read.series, read.found, self.org, self.profiles)
+        for one in read.better:
+            yield from corrections_of(one, self.org, self.profiles, self.standing.number)
+
+
+def _deliver(delivery: Delivery, reads: Sequence[_Read], way: _Way) -> Delivered:
+    total = sum(read.sent for read in reads)
+    parcels = (parcel for read in reads for parcel in way.parcels(read))
+    with _bar() as progress:
         sent = progress.add_task("sent", total=total)
-        for batch in batches(parcels()):
+        for batch in batches(parcels):
             delivery.put(batch)
             progress.advance(sent, sum(one.readings for one in batch))
         worked = progress.add_task("processed", total=total)
@@ -114,8 +173,8 @@ def _bar() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def _report(reads: Sequence[_Read], delivered: Delivered | None) -> dict[str, Any]:
-    report: dict[str, Any] = {"files": [_of_file(read) for read in reads]}
+def _report(reads: Sequence[_Read], delivered: Delivered | None, oldest_ms: int) -> dict[str, Any]:
+    report: dict[str, Any] = {"files": [_of_file(read, oldest_ms) for read in reads]}
     if delivered is not None:
         report["processed"] = delivered.is_processed
     if delivered is not None and delivered.totals is not None:
@@ -128,16 +187,21 @@ def _report(reads: Sequence[_Read], delivered: Delivered | None) -> dict[str, An
     return report
 
 
-def _of_file(read: _Read) -> dict[str, Any]:
+def _of_file(read: _Read, oldest_ms: int) -> dict[str, Any]:
+    rows = (row for one in (*read.series, *read.better) for row in one.rows)
     return {
         "file": str(read.file),
         "readings": read.readings,
         "messages": len(read.found.raw),
+        "beyond_retention": sum(row.time_ms < oldest_ms for row in rows),
         "series": [
             _of_series(one, each) for one, each in zip(read.series, read.audits, strict=True)
         ],
+        "waiting_for_birth": read.waiting._asdict(),
         "duplicates": _lines([one for each in read.audits for one in each.duplicates]),
         "dst": _lines(read.found.notes),
+        "checks": _lines(read.found.checks),
+        "corrected": _lines(read.corrected),
         "refused": _lines(read.refused),
     }
 
@@ -187,7 +251,16 @@ def _print_file(file: dict[str, Any]) -> None:
         print("every {interval_s:g} s, {gaps} gaps, {missing} missing".format(**one))
         for gap in one["first_gaps"]:
             print("    gap after {after}: {missing} missing".format(**gap))
-    for what in ("duplicates", "dst", "refused"):
+    if file["beyond_retention"]:
+        words = (
+            "  {beyond_retention} readings are older than [gateway] retention: soon deleted again"
+        )
+        print(words.format(**file))
+    if file["waiting_for_birth"]["messages"]:
+        words = "  {messages} messages wait for a Sparkplug birth that no import has brought: "
+        print(words.format(**file["waiting_for_birth"]), end="")
+        print(", ".join(file["waiting_for_birth"]["nodes"][:_SHOWN]))
+    for what in ("duplicates", "dst", "checks", "corrected", "refused"):
         _print_lines(file["file"], what, file[what])
 
 

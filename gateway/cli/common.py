@@ -41,7 +41,16 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """Load the configuration that ``-c`` names."""
+    """Load the configuration that ``-c`` names.
+
+    Raises:
+        ConfigError: names the file and every wrong key.
+    """
+    if not options.config.exists():
+        raise ConfigError(
+            f"{options.config}: no such file. `infragate init` writes a first one, `-c FILE` names "
+            "another, and `infragate demo` needs none."
+        )
     return load_settings(options.config)
 
 

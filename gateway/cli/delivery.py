@@ -39,6 +39,8 @@ class Delivered(NamedTuple):
 class Delivery(Protocol):
     """Where messages go."""
 
+    knows_all: bool  # whether what the store holds is all that was ever imported
+
     def put(self, parcels: Sequence[Parcel]) -> None:
         """Make messages durable.
 
@@ -87,6 +89,8 @@ def batches(parcels: Iterator[Parcel]) -> Iterator[list[Parcel]]:
 
 
 class _Running:
+    knows_all = True
+
     def __init__(self, settings: Settings, status: dict[str, Any]) -> None:
         self._settings = settings
         self._reader = StoreReader(settings.gateway.data_dir, {})
@@ -127,6 +131,8 @@ class _Running:
 
 
 class _Stopped:
+    knows_all = False  # more of it may be in the journal
+
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 

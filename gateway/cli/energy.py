@@ -1,43 +1,29 @@
-"""``energy``: corrections of what a meter used, by a person, with a reason; bills as files."""
+"""``energy``: corrections by people, orders to devices, bills as files."""
 
 import argparse
-import getpass
-import math
 import sys
 import time
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
-from gateway.cli import orders
-from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
-from gateway.cli.common import time_ms as moment_of
+from gateway.cli import corrections, orders
+from gateway.cli.common import Commands, add_command, add_config, settings_of
 from gateway.config import Settings
 from gateway.energy.billing import month
 from gateway.energy.calendar import day_number
-from gateway.energy.edits import EditBook, EditLine, append
-from gateway.energy.engine.exports import MOST_DAYS, Exports, Shelf
+from gateway.energy.engine.bills.exports import MOST_DAYS, Exports, Shelf
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.errors import ConfigError, GatewayError
-from gateway.roles.building import load_all_profiles, load_registry
+from gateway.roles.files import load_all_profiles, load_registry
 from gateway.store import StoreReader
 from gateway.store.derived import DerivedReader
-from gateway.views.engineering import time_text
 
 
 def add_to(commands: Commands) -> None:
     """Add this command."""
     parser = commands.add_parser("energy", help="Corrections of intervals, bills.")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    edit = add_command(actions, "edit", _edit, "Say what a meter used in a slot, or that it did.")
-    edit.add_argument("device")
-    edit.add_argument("slot", metavar="TIME", help="when the slot begins")
-    what = edit.add_mutually_exclusive_group(required=True)
-    what.add_argument("--wh", type=float, metavar="N", help="what it used")
-    what.add_argument("--verify", action="store_true", help="the value is right as it stands")
-    edit.add_argument("--why", required=True, help="the reason, kept with it")
-    edit.add_argument("--who", default=None, help="default: the user of this process")
-    add_config(edit)
     bills = add_command(actions, "bills", _bills, "Write the determinants of a month as CSV.")
     bills.add_argument("month", metavar="YYYY-MM")
     bills.add_argument("-o", "--output", type=Path, help="default: standard output")
@@ -50,27 +36,7 @@ def add_to(commands: Commands) -> None:
     feed.add_argument("-o", "--output", type=Path, help="default: standard output")
     add_config(feed)
     orders.add_to(actions)
-    shown = add_command(actions, "edits", _edits, "Show all corrections in the order they came.")
-    add_config(shown)
-    add_json(shown)
-
-
-def _edit(options: argparse.Namespace) -> int:
-    if options.wh is not None and not (math.isfinite(options.wh) and options.wh >= 0):
-        raise ConfigError("--wh must be a number of at least 0")
-    settings, slot_ms = settings_of(options), moment_of(options.slot)
-    data_dir = settings.gateway.data_dir
-    if StoreReader(data_dir, {}).device(options.device) is None:
-        raise GatewayError(f"no device {options.device!r}")
-    who = options.who or getpass.getuser()
-    now_ms = time.time_ns() // 1_000_000
-    try:
-        append(data_dir, EditLine(options.device, slot_ms, options.wh, who, now_ms, options.why))
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    value = "verified" if options.wh is None else f"{options.wh:g} Wh"
-    print(f"{options.device} {time_text(slot_ms)}: {value}, by {who}")
-    return 0
+    corrections.add_to(actions)
 
 
 def exports_of(settings: Settings) -> Exports:
@@ -78,7 +44,8 @@ def exports_of(settings: Settings) -> Exports:
     data_dir, profiles = settings.gateway.data_dir, load_all_profiles(settings)
     devices = StoreReader(data_dir, profiles).devices()
     shelf = Shelf(DerivedReader(data_dir), devices, profiles, load_registry(settings))
-    return Exports(shelf, EnergyPolicies.load(settings.energy.tariff, settings.energy.norm))
+    energy = settings.energy
+    return Exports(shelf, EnergyPolicies.load(energy.tariff, energy.norm, energy.calendar))
 
 
 def _bills(options: argparse.Namespace) -> int:
@@ -125,15 +92,3 @@ def _write(options: argparse.Namespace, parts: Iterable[str]) -> None:
     else:
         with options.output.open("w", encoding="utf-8") as file:
             file.writelines(parts)
-
-
-def _edits(options: argparse.Namespace) -> int:
-    book = EditBook(settings_of(options).gateway.data_dir)
-    for _, line in book.news():
-        if options.json:
-            print_json({name: getattr(line, name) for name in EditLine.__struct_fields__})
-        else:
-            value = "verified" if line.value_wh is None else f"{line.value_wh:g} Wh"
-            when, slot = time_text(line.when_ms), time_text(line.slot_ms)
-            print(f"{when} {line.who}: {line.device} {slot} {value} ({line.why})")
-    return 0

@@ -10,7 +10,7 @@ from gateway.api.parquet import to_parquet
 from gateway.api.table import Table, to_csv, to_ndjson, to_table
 from gateway.cli.common import Commands, add_command, add_config, settings_of, time_ms
 from gateway.errors import GatewayError
-from gateway.roles import building
+from gateway.roles import files
 from gateway.store import StoreReader
 
 PAGE = 100_000
@@ -50,7 +50,7 @@ def _tables(options: argparse.Namespace) -> Iterator[Table]:
     first_ms = time_ms(options.first) if options.first else now_ms - DAY_MS
     last_ms = time_ms(options.last) if options.last else now_ms
     settings = settings_of(options)
-    profiles = building.load_all_profiles(settings)
+    profiles = files.load_all_profiles(settings)
     store = StoreReader(settings.gateway.data_dir, profiles)
     device, profile = store.device(options.device), profiles.get(options.profile)
     if device is None or profile is None:

@@ -11,7 +11,7 @@ import msgspec
 from gateway.cli.command import MAX_COMMAND_BYTES, node_of
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
 from gateway.config import Settings
-from gateway.energy.engine.loads import ADVICE
+from gateway.energy.engine.network.loads import ADVICE
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.orders import OrderLine, Orders, reason_of
 from gateway.errors import ConfigError, GatewayError
@@ -55,7 +55,8 @@ def add_to(actions: Commands) -> None:
 
 def orders_of(settings: Settings) -> Orders:
     """Return the orders of a configuration."""
-    policies = EnergyPolicies.load(settings.energy.tariff, settings.energy.norm)
+    energy = settings.energy
+    policies = EnergyPolicies.load(energy.tariff, energy.norm, energy.calendar)
     within_s = policies.load_at(_now_ms()).confirm_within_s
     return Orders(settings.gateway.data_dir, within_s * 1000)
 

@@ -1,9 +1,11 @@
-"""CPU and memory of a process and its children, from Linux's /proc."""
+"""CPU and memory of a process and its children, from Linux's clocks and /proc."""
 
-import os
+import time
 from pathlib import Path
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+# clock_getcpuclockid(3): the scheduler's own count of all threads, to the nanosecond. The ticks
+# of /proc/<pid>/stat are 10 ms: of five processes that is a tenth of what a second of load costs.
+_SCHEDULED = 2
 
 
 def tree(pid: int) -> list[int]:
@@ -20,15 +22,13 @@ def tree(pid: int) -> list[int]:
 
 def cpu_s(pids: list[int]) -> float:
     """Return user and system time of processes that still live."""
-    total = 0
+    total_s = 0.0
     for pid in pids:
         try:
-            # the command's name may hold spaces; what counts comes after its closing bracket
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
+            total_s += time.clock_gettime((~pid << 3) | _SCHEDULED)
+        except OSError:  # it has just ended
             continue
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS_PER_S
+    return total_s
 
 
 def rss_bytes(pids: list[int]) -> int:

@@ -9,18 +9,29 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from gateway.cli.births import births_before, blank, kept_births, with_later
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
+from gateway.decode.foreign.sparkplug_past import UNBORN
 from gateway.errors import GatewayError
 from gateway.journal import JournalReader, last_number
-from gateway.model import REQUEUE_NUMBER_BYTES, IntArray, Position, Record, RecordFlag
+from gateway.model import (
+    REQUEUE_NUMBER_BYTES,
+    IntArray,
+    Position,
+    Quarantined,
+    Record,
+    RecordFlag,
+)
 from gateway.pipeline import Outcome, Pipeline
-from gateway.ports import Checkpoint, Totals
+from gateway.ports import Checkpoint
 from gateway.quarantine import Quarantine
-from gateway.roles import building
+from gateway.roles import building, files
 from gateway.store import Store
 
 STEP = 5_000
+_SHOWN = 100  # topics that are named
 FOREVER = 1 << 62
 
 
@@ -38,20 +49,19 @@ def add_to(commands: Commands) -> None:
 
 def _replay(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    folder = settings.gateway.data_dir / "journal"
+    folder, profiles = settings.gateway.data_dir / "journal", files.load_all_profiles(settings)
+    kept = kept_births(settings, profiles)
+    end = last_number(folder)
     store, quarantine = _new_store(options.into) if options.into is not None else (None, None)
-    last = min(options.last, last_number(folder))  # beyond it a reader finds nothing but damage
+    last = min(options.last, end)  # beyond it a reader finds nothing but damage
     start = _first_kept(folder, options.first, last)
-    pipeline, _ = building.build_pipeline(
-        settings,
-        building.load_all_profiles(settings),
-        Checkpoint(start, Totals(0, 0, 0, 0, 0, 0, 0), [], [], [], []),
-        store.find_times if store is not None else _nothing_stored,
-    )
+    births = births_before(settings, profiles, kept, (start.number, end))
+    find_times = store.find_times if store is not None else _nothing_stored
+    pipeline, _ = building.build_pipeline(settings, profiles, blank(start, births), find_times)
     reader = JournalReader(folder, start)
-    reasons: Counter[str] = Counter()
+    refused = _Refused(Counter(), Counter())
     for outcome in _outcomes(pipeline, reader, last):
-        reasons.update(entry.reason for entry in outcome.quarantined)
+        refused.take(outcome.quarantined)
         if store is not None and quarantine is not None:
             store.write(outcome.readings, outcome.events)
             quarantine.add(outcome.quarantined)
@@ -59,9 +69,22 @@ def _replay(options: argparse.Namespace) -> int:
     print(file=sys.stderr)
     checkpoint = pipeline.checkpoint(reader.position)
     if store is not None:
-        store.checkpoint(checkpoint)
-    _report(options, checkpoint, reasons)
+        store.checkpoint(checkpoint._replace(memories=with_later(births, checkpoint.memories)))
+    _report(options, checkpoint, refused)
     return 0
+
+
+class _Refused(NamedTuple):
+    """What could not be read."""
+
+    reasons: Counter[str]
+    unborn: Counter[str]  # data that waits for a birth, by its topic
+
+    def take(self, entries: Sequence[Quarantined]) -> None:
+        """Count them."""
+        self.reasons.update(entry.reason for entry in entries)
+        waits = (entry for entry in entries if entry.detail.startswith(UNBORN))
+        self.unborn.update(entry.topic.decode("utf-8", "replace") for entry in waits)
 
 
 def _new_store(folder: Path) -> tuple[Store, Quarantine]:
@@ -102,7 +125,7 @@ def _nothing_stored(_profile: str, _device_index: int, times_ms: IntArray) -> In
     return times_ms[:0]
 
 
-def _report(options: argparse.Namespace, checkpoint: Checkpoint, reasons: Counter[str]) -> None:
+def _report(options: argparse.Namespace, checkpoint: Checkpoint, refused: _Refused) -> None:
     totals = checkpoint.totals
     report = {
         "readings": {
@@ -115,10 +138,14 @@ def _report(options: argparse.Namespace, checkpoint: Checkpoint, reasons: Counte
             "duplicate": totals.messages_duplicate,
             "quarantined": totals.messages_quarantined,
         },
-        "quarantined_by_reason": dict(reasons.most_common()),
+        "quarantined_by_reason": dict(refused.reasons.most_common()),
+        "waiting_for_birth": dict(refused.unborn.most_common(_SHOWN)),
     }
     if options.json:
         print_json(report)
         return
     for what, numbers in report.items():
         print(f"{what:<22} " + "  ".join(f"{key} {value}" for key, value in numbers.items()))
+    if refused.unborn:
+        count, topics = sum(refused.unborn.values()), len(refused.unborn)
+        print(f"{count} messages on {topics} topics wait for a birth that the journal has no more")

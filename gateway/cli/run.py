@@ -10,7 +10,7 @@ from gateway import app
 from gateway.cli.common import Commands, add_command, add_config, add_json, print_json, settings_of
 from gateway.config import load_settings
 from gateway.errors import ConfigError
-from gateway.roles.building import check
+from gateway.roles.checking import check
 
 DEMO_CONFIG = """\
 # Written by `infragate demo`; run it again and it goes on where it was.
@@ -42,6 +42,13 @@ def add_to(commands: Commands) -> None:
     )
     demo.add_argument("--meters", type=int, default=200, metavar="N")
     demo.add_argument("--detectors", type=int, default=40, metavar="N")
+    demo.add_argument(
+        "--past-days",
+        type=float,
+        default=8.0,
+        metavar="D",
+        help="what the devices recorded before the first start, and send then; 0: nothing",
+    )
     demo.add_argument("--minutes", type=float, default=0, metavar="M", help="stop after M minutes")
     demo.add_argument("--data", type=Path, default=Path("var/demo"), metavar="DIR")
     demo.add_argument("--port", type=int, default=8080, metavar="P", help="of the board")
@@ -134,5 +141,6 @@ def _city_command(options: argparse.Namespace, data_dir: Path) -> list[str]:
         *("--mqtt", f"mqtt://127.0.0.1:{options.mqtt_port}", "--pace", "realtime"),
         *("--meters", str(options.meters), "--lanes", str(options.detectors)),
         *("--state", city, "--out", city, "--org", "demo"),
+        *("--past-days", str(options.past_days)),
         *(word for scenario in options.scenario for word in ("--scenario", scenario)),
     ]

@@ -3,10 +3,10 @@
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from gateway.config.values import Section
-from gateway.topics import is_device_id
+from gateway.topics import is_device_id, is_filter
 
 
 class ForeignSection(Section):
@@ -18,6 +18,8 @@ class ForeignSection(Section):
     zone: str | None = None  # of times without offset; None: the gateway stamps them, graded so
     announce: bool = False  # tell Home Assistant of the devices we know
     org: str = "site"  # of devices that no registry file names
+    # topic filter -> maker and model of the LoRaWAN devices that send there
+    models: dict[str, str] = Field(default_factory=dict, max_length=100)
 
     @field_validator("org")
     @classmethod
@@ -25,6 +27,14 @@ class ForeignSection(Section):
         if not is_device_id(org):
             raise ValueError(f"{org!r} is not [a-z0-9][a-z0-9-]{{1,63}}")
         return org
+
+    @field_validator("models")
+    @classmethod
+    def _have_filters(cls, models: dict[str, str]) -> dict[str, str]:
+        for pattern in models:
+            if not is_filter(pattern):
+                raise ValueError(f"{pattern!r} is not an MQTT topic filter")
+        return models
 
     @field_validator("zone")
     @classmethod

@@ -189,6 +189,7 @@ class EnergySection(Section):
     enabled: bool = True
     tariff: str = "vn-evn-3price"  # a name in ``policies/tariff``
     norm: str = "vn-39-2015"  # of voltages, a name in ``policies/voltage``
+    calendar: str = "vn-public-holidays"  # of days and holidays, a name in ``policies/calendar``
 
 
 class TransportSection(Section):

@@ -17,26 +17,49 @@ A further format joins in one of two ways, both given to ``Decoders``:
 
 Both share the rule of ``ports.Decode``: ``RejectedError`` and nothing else, and ``out`` is touched
 only once the whole payload is known to be good.
+
+Formats of other makers may come ``late``: to load and compile all that ship takes a fifth of a
+second, which a site of our own devices alone would wait for at every start. They come with the
+first message that nothing else reads, and at once where an earlier life has left them something.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import NamedTuple, TypeVar
 
 from gateway.config.sections import Mapping as MappingSection
 from gateway.decode import documents
 from gateway.decode.block import FIRST_BYTE, BlockFormat
 from gateway.decode.collect import Collector
+from gateway.decode.kinds import (
+    Asking,
+    Foreign,
+    Keeping,
+    Learning,
+    Lending,
+    Remembering,
+    Resuming,
+)
 from gateway.decode.mapping import CompiledMapping
 from gateway.decode.plain import Origin, PlainRows, Run
 from gateway.decode.rows import RowsFormat, RowsReader
 from gateway.decode.wire import MAX_PAYLOAD_BYTES, reject
 from gateway.errors import RejectedError
-from gateway.model import Lane, QuarantineReason, Record
-from gateway.ports import Collecting, Decode, DeviceDirectory, Route
+from gateway.model import Lane, QuarantineReason, Reason, Record
+from gateway.ports import Collecting, Decode, DeviceDirectory, LatestRow, MemoryRow, Route
 from gateway.profiles import Profiles
 from gateway.topics import parse_topic
 
-__all__ = ["Asking", "Collector", "Decoders", "Foreign", "Learning", "Lending", "Remembering"]
+__all__ = [
+    "Asking",
+    "Collector",
+    "Decoders",
+    "Foreign",
+    "Keeping",
+    "Learning",
+    "Lending",
+    "Remembering",
+    "Resuming",
+]
 
 # Devices that send at the same time, four lanes each, and some more. An attacker cannot grow it
 # beyond the registry's max_devices, since only enrolled devices get in; sub-topics of lane r,
@@ -45,56 +68,9 @@ _MAX_TOPICS = 500_000
 
 _JSON_STARTS = b'{[ \t\r\n"-0123456789tfn'
 _CBOR_MAPS = bytes(range(0xA0, 0xC0))
-
+_NO_CLOCK = int(Reason.NO_CLOCK)
 
 _T = TypeVar("_T")
-
-
-class Foreign(Protocol):
-    """A format with topics of its own, such as a declarative mapping. Pure, as ``ports.Decode``."""
-
-    def takes(self, topic: str) -> bool:
-        """Return whether messages of this topic are its own; the first taker gets them."""
-
-    def decode(self, record: Record, directory: DeviceDirectory, out: Collecting) -> None:
-        """Add the readings of one message to ``out``, all of them or none.
-
-        Raises:
-            RejectedError: it cannot be read, or its device may not send; ``out`` is unchanged.
-        """
-
-
-@runtime_checkable
-class Learning(Protocol):
-    """A foreign format that may come to take topics that it did not take before."""
-
-    def tell(self, on_learnt: Callable[[], None]) -> None:
-        """Call ``on_learnt`` whenever other topics are taken than before."""
-
-
-@runtime_checkable
-class Remembering(Protocol):
-    """A foreign format that remembers routes."""
-
-    def forget_routes(self) -> None:
-        """Ask the directory anew from now on: the registry has changed."""
-
-
-@runtime_checkable
-class Asking(Protocol):
-    """A foreign format that has something to ask of devices."""
-
-    def wishes(self) -> list[tuple[str, bytes]]:
-        """Return topics and payloads of commands to be sent, each once; a lost one is no harm."""
-
-
-@runtime_checkable
-class Lending(Protocol):
-    """A foreign format that is read on the native lanes t and b as well."""
-
-    @property
-    def formats(self) -> Mapping[int, Decode]:
-        """By first byte; one that native payloads begin with stays theirs."""
 
 
 class _Native(NamedTuple):
@@ -117,6 +93,7 @@ class Decoders:
         *,
         formats: Mapping[int, Decode] | None = None,
         foreign: Sequence[Foreign] = (),
+        late: Callable[[], Sequence[Foreign]] | None = None,
         source_max_age_ms: Sequence[int] = (),
     ) -> None:
         """Prepare.
@@ -126,6 +103,7 @@ class Decoders:
             mappings: the configuration's, in its order.
             formats: further formats of lanes t and b by first byte; they win over our own.
             foreign: formats with topics of their own; a mapping comes before all of them.
+            late: builds further ones, which come after these, when they are first needed.
             source_max_age_ms: what each source's ``max_age`` says, 0 = the default.
 
         Raises:
@@ -134,9 +112,7 @@ class Decoders:
         ages = source_max_age_ms
         self._rows = rows = RowsFormat(profiles, ages)
         self._plain = PlainRows(ages)
-        lent = [one.formats for one in foreign if isinstance(one, Lending)]
-        readings: dict[int, Decode] = {
-            **{first: read for each in lent for first, read in each.items()},
+        self._readings: dict[int, Decode] = {
             **dict.fromkeys(_JSON_STARTS, rows.from_json),
             **dict.fromkeys(_CBOR_MAPS, rows.from_cbor),
             FIRST_BYTE: BlockFormat(profiles, ages),
@@ -147,20 +123,21 @@ class Decoders:
             **dict.fromkeys(_CBOR_MAPS, documents.from_cbor),
         }
         self._readers: dict[str, Mapping[int, Decode]] = {
-            Lane.TELEMETRY: readings,
-            Lane.BACKLOG: readings,
+            Lane.TELEMETRY: self._readings,
+            Lane.BACKLOG: self._readings,
             Lane.EVENT: texts,
             Lane.STATE: texts,
             Lane.REPLY: texts,
         }
-        mapped = (CompiledMapping(mapping, profiles, ages) for mapping in mappings)
-        self._foreign: tuple[Foreign, ...] = (*mapped, *foreign)
-        self._asking = [one for one in foreign if isinstance(one, Asking)]
+        self._foreign: list[Foreign] = []
+        self._asking: list[Asking] = []
+        self._keeping: list[Keeping] = []
+        self._resuming: list[Resuming] = []
         self._native: dict[bytes, _Native] = {}
         self._takers: dict[bytes, Foreign] = {}
-        for one in self._foreign:
-            if isinstance(one, Learning):
-                one.tell(self._takers.clear)
+        self._late = late
+        self._join([CompiledMapping(mapping, profiles, ages) for mapping in mappings])
+        self._join(foreign)
 
     def decode_plain(self, records: Sequence[Record], out: Collecting) -> Sequence[Record]:
         """Add at once all ordinary rows of devices that are known; return the other records.
@@ -203,6 +180,9 @@ class Decoders:
                 return
         reader = native.readers.get(payload[0]) if payload else None
         if reader is None:
+            if payload and self._call_late():
+                self.decode(record, directory, out)
+                return
             reject(QuarantineReason.ENCODING, _describe(payload))
         reader(record, native.route, native.lane, out)
 
@@ -210,12 +190,44 @@ class Decoders:
         """Return the commands that foreign formats want sent, each once."""
         return [wish for one in self._asking for wish in one.wishes()]
 
+    def memories(self) -> list[MemoryRow]:
+        """Return what foreign formats want kept and have not given yet."""
+        return [MemoryRow(one.room, *row) for one in self._keeping for row in one.memories()]
+
+    def restore(self, memories: Sequence[MemoryRow], latest: Sequence[LatestRow] = ()) -> None:
+        """Give back what was kept; what is of a format that is switched off waits for it."""
+        if memories or any(row.reasons & _NO_CLOCK for row in latest):
+            self._call_late()
+        for resuming in self._resuming:
+            resuming.resume(latest)
+        for one in self._keeping:
+            one.restore((key, memory) for room, key, memory in memories if room == one.room)
+
     def forget_routes(self) -> None:
         """Ask the directory anew from now on: the registry has changed."""
         self._native.clear()
         for one in self._foreign:
             if isinstance(one, Remembering):
                 one.forget_routes()
+
+    def _call_late(self) -> bool:
+        """Build the formats that may come late; return whether they have come just now."""
+        late, self._late = self._late, None
+        if late is None:
+            return False
+        self._join(late())
+        return True
+
+    def _join(self, formats: Sequence[Foreign]) -> None:
+        self._foreign += formats
+        self._asking += [one for one in formats if isinstance(one, Asking)]
+        self._keeping += [one for one in formats if isinstance(one, Keeping)]
+        self._resuming += [one for one in formats if isinstance(one, Resuming)]
+        for one in formats:
+            if isinstance(one, Learning):
+                one.tell(self._takers.clear)
+            if isinstance(one, Lending):
+                self._readings.update({**one.formats, **self._readings})  # ours stay ours
 
     def _resolve(self, topic: bytes, directory: DeviceDirectory) -> _Native | None:
         name = parse_topic(topic)
@@ -243,6 +255,8 @@ class Decoders:
             if candidate.takes(text):
                 _remember(self._takers, topic, candidate)
                 return candidate
+        if self._call_late():
+            return self._taker(topic)
         if topic.startswith(b"tg/1/"):
             reject(QuarantineReason.TOPIC, f"not tg/1/<org>/<sector>/<device>/<lane>: {text!r}")
         raise RejectedError(QuarantineReason.UNMAPPED, f"no mapping takes topic {text[:200]!r}")

@@ -150,17 +150,27 @@ def _place(mapping: MappingSection, key: str, text: str) -> Place:
 def _columns(mapping: MappingSection, profile: Profile) -> list[tuple[Place, int, Linear]]:
     found = []
     for name, form in mapping.columns.items():
-        key = f"columns.{name}"
-        index = profile.column_index(name)
-        if index is None:
-            known = ", ".join(column.name for column in profile.columns)
-            raise _error(mapping, key, f"no column of {profile.name}, which has {known}")
-        full = MappingColumn(path=form) if isinstance(form, str) else form
-        place = _place(mapping, f"{key}.path", full.path)
-        found.append((place, index, _linear(mapping, key, full, profile.columns[index])))
+        path = form if isinstance(form, str) else form.path
+        place = _place(mapping, f"columns.{name}.path", path)
+        found.append((place, *column_of(mapping, profile, name)))
     if not found:
         raise _error(mapping, "columns", "none")
     return found
+
+
+def column_of(mapping: MappingSection, profile: Profile, name: str) -> tuple[int, Linear]:
+    """Return which column of the profile one of the mapping is, and the way of its values.
+
+    Raises:
+        ConfigError: names the mapping and the key.
+    """
+    key, form = f"columns.{name}", mapping.columns[name]
+    index = profile.column_index(name)
+    if index is None:
+        known = ", ".join(column.name for column in profile.columns)
+        raise _error(mapping, key, f"no column of {profile.name}, which has {known}")
+    full = MappingColumn(path=form) if isinstance(form, str) else form
+    return index, _linear(mapping, key, full, profile.columns[index])
 
 
 def _linear(mapping: MappingSection, key: str, form: MappingColumn, column: Column) -> Linear:

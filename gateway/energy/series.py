@@ -8,9 +8,10 @@ belongs to the slot that ends there. Not measured is NaN; no reading at all is `
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.model import BoolArray, FloatArray, IntArray, Quality
 
@@ -49,6 +50,7 @@ class Window:
     frequency_hz: FloatArray | None = None
     phases: Phases | None = None
     rates_wh: FloatArray | None = None  # (rates, meters, marks): the meter's own tariff registers
+    late_ms: FloatArray | None = None  # received less time; NaN where not live, or by our own clock
 
     @property
     def meters(self) -> int:
@@ -80,18 +82,24 @@ class Window:
 
     def take(self, meters: IntArray | BoolArray) -> "Window":
         """Return the window of some meters, in the order of ``meters`` (places or mask)."""
-        changed: dict[str, object] = {"device_index": self.device_index[meters]}
+        made = self._each(lambda column: column[..., meters, :])
+        return replace(made, device_index=self.device_index[meters])
+
+    def part(self, first: int, stop: int) -> "Window":
+        """Return the marks from ``first`` to before ``stop``; views, not copies."""
+        made = self._each(lambda column: column[..., first:stop])
+        return replace(made, start_ms=self.start_ms + first * self.interval_ms)
+
+    def _each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> "Window":
+        """Return the window with another version of every column of marks."""
+        changed: dict[str, object] = {}
         for field in fields(self):
             column = getattr(self, field.name)
             if isinstance(column, Phases):
-                changed[field.name] = Phases(
-                    column.power_w[:, meters],
-                    column.voltage_v[:, meters],
-                    column.current_a[:, meters],
-                )
-            elif isinstance(column, np.ndarray):
-                is_layered = column.ndim == PHASES
-                changed[field.name] = column[:, meters] if is_layered else column[meters]
+                layers = (column.power_w, column.voltage_v, column.current_a)
+                changed[field.name] = Phases(*(change(layer) for layer in layers))
+            elif isinstance(column, np.ndarray) and column.ndim > 1:
+                changed[field.name] = change(column)
         return replace(self, **changed)  # type: ignore[arg-type]  # one value for each of its fields
 
 
@@ -135,6 +143,7 @@ def empty_window(
         reactive_power_var=blank() if phases else None,
         frequency_hz=blank() if phases else None,
         phases=Phases(blank_phases(), blank_phases(), blank_phases()) if phases else None,
+        late_ms=blank(),
     )
 
 

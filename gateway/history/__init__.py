@@ -73,6 +73,7 @@ class Found(NamedTuple):
     raw: Sequence[Raw] = ()
     refused: Sequence[Complaint] = ()
     notes: Sequence[Complaint] = ()  # taken, but worth a look: an hour that comes twice
+    checks: Sequence[Complaint] = ()  # totals that a file says itself, against its intervals
 
 
 class FileRefusedError(Exception):

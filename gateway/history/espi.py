@@ -38,6 +38,11 @@ _QUALITIES = {  # qualityOfReading
     "18": Flag.ACTUAL,
     "19": Flag.ACTUAL,
 }
+# of two readings of an interval the flag that says less holds
+_DOUBT = [
+    *(Flag.ACTUAL, Flag.NOTHING, Flag.FINAL_SUBSTITUTE, Flag.SUBSTITUTE),
+    *(Flag.ESTIMATED, Flag.QUESTIONABLE, Flag.NO_DATA),
+]
 _MILLI = 1000  # ei1 counts thousandths of a Wh
 
 
@@ -75,17 +80,43 @@ def read_espi(data: bytes, profiles: Profiles) -> Found:
     entries = _Feed().parse(data)
     types = {entry.itself: entry for entry in entries if entry.kind == "ReadingType"}
     meters = {entry.itself: entry for entry in entries if entry.kind == "MeterReading"}
-    rows: dict[tuple[str, int], list[Row]] = {}
+    rows: dict[tuple[str, int], dict[str, list[Row]]] = {}
     for block in (entry for entry in entries if entry.kind == "IntervalBlock"):
         reading_type = _type_of(block, meters, types)
         column, scale = _column(reading_type, block.line)
         device = slug("espi", _usage_point(block))
         length_s = _integer(reading_type.values.get("intervalLength", "0"), reading_type.line)
-        series = rows.setdefault((device, length_s * 1000), [])
-        series += [_row(one, column, scale, profiles) for one in block.readings]
-    if not any(rows.values()):
+        columns = rows.setdefault((device, length_s * 1000), {})
+        found = columns.setdefault(column, [])
+        found += [_row(one, column, scale, profiles) for one in block.readings]
+    series = [Series(device, _PROFILE, _joined(of), span) for (device, span), of in rows.items()]
+    if not any(one.rows for one in series):
         raise FileRefusedError(1, "the file holds no interval reading")
-    return Found([Series(device, _PROFILE, found, span) for (device, span), found in rows.items()])
+    return Found(series)
+
+
+def _joined(columns: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """Return the readings of a usage point: what went either way in an interval is one of them."""
+    first, *others = columns.values()
+    joined = list(first)
+    place = {(row.time_ms, row.values[-2]): at for at, row in reversed([*enumerate(joined)])}
+    for row in (row for other in others for row in other):
+        at = place.setdefault((row.time_ms, row.values[-2]), len(joined))
+        if at == len(joined) or not _is_beside(joined[at], row):
+            joined.append(row)
+            continue
+        pairs = zip(joined[at].values, row.values, strict=True)
+        values = [one if other is None else other for one, other in pairs]
+        worse = max(joined[at], row, key=lambda one: _DOUBT.index(Flag(one.values[-1] or 0)))
+        values[-1] = worse.values[-1]
+        joined[at] = joined[at]._replace(values=values, status=worse.status)
+    return joined
+
+
+def _is_beside(row: Row, other: Row) -> bool:
+    """Return whether two readings of an interval tell of different energies."""
+    pairs = zip(row.values[:-2], other.values[:-2], strict=True)
+    return all(one is None or two is None for one, two in pairs)
 
 
 class _Feed:

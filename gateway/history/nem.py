@@ -5,24 +5,27 @@ have another quality where the day's is V (variable). A stream becomes a device 
 ``nem-<NMI>-<suffix>``. Suffix E is what the customer took from the grid, B what he put into it, Q
 and K the same of reactive energy.
 
+``500`` may say what the register behind a stream showed when somebody came: between two of these
+the intervals must add up to the difference (``nem_check``).
+
 NEM13: ``250`` holds two reads of an accumulation register, which become readings of ``em3``. Its
 quantity must be their difference; a record whose is not is refused by itself.
 
 Times are market time, UTC+10 all the year; an interval is named by its end.
 """
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gateway.decode.foreign.naming import slug
 from gateway.decode.foreign.telegrams import converter
 from gateway.history import Complaint, FileRefusedError, Flag, Found, Row, Series
+from gateway.history.cells import records
+from gateway.history.nem_cells import cell, is_number, moment, ms_of, number, value_of
+from gateway.history.nem_check import IndexRead, checked
 from gateway.profiles import Profile, Profiles
 
-_MARKET = timedelta(hours=10)
 _DAY_MIN = 1440
 _LENGTHS_MIN = [minutes for minutes in range(1, 61) if _DAY_MIN % minutes == 0]
 _FLAGS = {
@@ -39,6 +42,7 @@ _UNITS = {unit.upper(): unit for unit in ("Wh", "kWh", "MWh", "varh", "kvarh")}
 _UNITS |= {"VARH": "varh", "KVARH": "kvarh"}
 _NMI, _SUFFIX, _UNIT, _LENGTH = 1, 4, 7, 8  # of a 200
 _DATE, _VALUES = 1, 2  # of a 300
+_READ_AT, _INDEX = 3, 4  # of a 500
 
 
 class _Stream(NamedTuple):
@@ -47,6 +51,7 @@ class _Stream(NamedTuple):
     convert: Callable[[object], float | None]
     length_min: int
     rows: list[Row]
+    reads: list[IndexRead]
 
     @property
     def per_day(self) -> int:
@@ -71,7 +76,7 @@ def read_nem(text: str, profiles: Profiles) -> Found:
     """
     reader = _Nem(profiles)
     line = 0
-    for line, record in enumerate(csv.reader(text.splitlines()), 1):
+    for line, record in records(text.splitlines()):
         reader.take(line, [cell.strip() for cell in record])
     return reader.finish(max(line, 1))
 
@@ -91,7 +96,7 @@ class _Nem:
             "250": self._take_reads,
             "300": self._take_day,
             "400": self._take_quality,
-            "500": self._take_nothing,
+            "500": self._take_index,
             "550": self._take_nothing,
             "900": self._take_end,
         }
@@ -115,26 +120,29 @@ class _Nem:
             raise FileRefusedError(line, "the file is empty")
         if not self._ended:
             raise FileRefusedError(line, "no 900 record at the end: the file is cut off")
-        series = [
-            Series(stream.device, self._interval.name, stream.rows, stream.length_min * 60_000)
-            for stream in _merged(self._streams)
-        ]
+        series: list[Series] = []
+        checks: list[Complaint] = []
+        for stream in _merged(self._streams):
+            length_ms = stream.length_min * 60_000
+            rows, said = checked(stream.rows, stream.column, stream.reads, length_ms)
+            series.append(Series(stream.device, self._interval.name, rows, length_ms))
+            checks += said
         series += [Series(device, "em3", rows) for device, rows in self._reads.items()]
         if not any(one.rows for one in series) and not self._refused:
             raise FileRefusedError(line, "the file holds no data between its header and its end")
-        return Found(series, refused=self._refused)
+        return Found(series, refused=self._refused, checks=checks)
 
     def _take_header(self, line: int, record: Sequence[str]) -> None:
-        version = _cell(record, 1)
+        version = cell(record, 1)
         if self._version or version not in {"NEM12", "NEM13"}:
             raise FileRefusedError(line, f"header of version {version!r}; known: NEM12, NEM13")
         self._version = version
 
     def _take_stream(self, line: int, record: Sequence[str]) -> None:
         self._close_day(line)
-        suffix, unit = _cell(record, _SUFFIX), _cell(record, _UNIT)
-        length = _cell(record, _LENGTH)
-        if not length.isdigit() or int(length) not in _LENGTHS_MIN:
+        suffix, unit = cell(record, _SUFFIX), cell(record, _UNIT)
+        length = cell(record, _LENGTH)
+        if not length.isdecimal() or int(length) not in _LENGTHS_MIN:
             raise FileRefusedError(line, f"interval length {length!r} is no part of a day")
         column = _COLUMNS.get(suffix[:1].upper())
         index = self._interval.column_index(column or "")
@@ -144,8 +152,8 @@ class _Nem:
             detail = f"stream {suffix!r} in {unit!r} is no energy: its days are left out"
             self._refused.append(Complaint(line, detail))
             return
-        device = slug("nem", _cell(record, _NMI), suffix)
-        self._streams.append(_Stream(device, index, convert, int(length), []))
+        device = slug("nem", cell(record, _NMI), suffix)
+        self._streams.append(_Stream(device, index, convert, int(length), [], []))
 
     def _take_day(self, line: int, record: Sequence[str]) -> None:
         self._close_day(line)
@@ -155,19 +163,19 @@ class _Nem:
             raise FileRefusedError(line, "a 300 record before any 200")
         stream = self._streams[-1]
         end = _VALUES + stream.per_day
-        quality = _cell(record, end)
+        quality = cell(record, end)
         if quality[:1] not in {*_FLAGS, _VARIABLE}:
-            count = sum(1 for cell in record[_VALUES:] if _is_number(cell))
+            count = sum(1 for one in record[_VALUES:] if is_number(one))
             detail = f"a day of {stream.length_min} min has {stream.per_day} values and a quality"
             raise FileRefusedError(
                 line, f"{detail}; here are {count} numbers, then {quality[:16]!r}"
             )
         flag = _FLAGS.get(quality[:1])
         values = [
-            _value(line, cell, stream.convert, is_null=flag is Flag.NO_DATA)
-            for cell in record[_VALUES:end]
+            value_of(line, text, stream.convert, is_null=flag is Flag.NO_DATA)
+            for text in record[_VALUES:end]
         ]
-        begin = _moment(line, _cell(record, _DATE), "%Y%m%d")
+        begin = moment(line, cell(record, _DATE), "%Y%m%d")
         self._day = _Day(line, stream, begin, values, [flag] * stream.per_day)
 
     def _take_quality(self, line: int, record: Sequence[str]) -> None:
@@ -176,9 +184,9 @@ class _Nem:
             return
         if day is None:
             raise FileRefusedError(line, "a 400 record that follows no 300")
-        first, last, quality = _cell(record, 1), _cell(record, 2), _cell(record, 3)
+        first, last, quality = cell(record, 1), cell(record, 2), cell(record, 3)
         count = day.stream.per_day
-        if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last) <= count):
+        if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= count):
             raise FileRefusedError(line, f"intervals {first} to {last} of a day that has {count}")
         flag = _FLAGS.get(quality[:1])
         if flag is None:
@@ -187,25 +195,38 @@ class _Nem:
             day.flags[place] = flag
 
     def _take_reads(self, line: int, record: Sequence[str]) -> None:
-        direction, unit = _cell(record, 7), _cell(record, 19)
+        direction, unit = cell(record, 7), cell(record, 19)
         index = self._register.column_index(_REGISTERS.get(direction, ""))
         convert = _converter(unit, self._register, index)
         if self._version != "NEM13" or index is None or convert is None:
             raise FileRefusedError(line, f"a register of direction {direction!r} in {unit!r}")
-        before, after, quantity = (_number(line, _cell(record, n)) for n in (8, 13, 18))
+        before, after, quantity = (number(line, cell(record, n)) for n in (8, 13, 18))
         if after - before != quantity:
             detail = f"{before} to {after} is not {quantity}: a multiplier, or a wrong read"
             self._refused.append(Complaint(line, detail))
             return
-        rows = self._reads.setdefault(slug("nem", _cell(record, 1), _cell(record, 4)), [])
+        rows = self._reads.setdefault(slug("nem", cell(record, 1), cell(record, 4)), [])
         for read, time, quality in ((8, 9, 10), (13, 14, 15)):
-            flag = _FLAGS.get(_cell(record, quality)[:1])
+            flag = _FLAGS.get(cell(record, quality)[:1])
             if flag is None:
-                raise FileRefusedError(line, f"quality {_cell(record, quality)!r} of a read")
+                raise FileRefusedError(line, f"quality {cell(record, quality)!r} of a read")
             values: list[int | None] = [None] * len(self._register.columns)
-            values[index] = _value(line, _cell(record, read), convert, is_null=False)
-            at = _moment(line, _cell(record, time), "%Y%m%d%H%M%S")
-            rows.append(Row(line, _ms(at), values, flag.status))
+            values[index] = value_of(line, cell(record, read), convert, is_null=False)
+            at = moment(line, cell(record, time), "%Y%m%d%H%M%S")
+            rows.append(Row(line, ms_of(at), values, flag.status))
+
+    def _take_index(self, line: int, record: Sequence[str]) -> None:
+        """Take what the register behind the intervals showed at a visit, where it is said."""
+        self._take_nothing(line, record)
+        time, shown = cell(record, _READ_AT), cell(record, _INDEX)
+        if self._skips or not self._streams or not time or not shown:
+            return
+        stream = self._streams[-1]
+        value = value_of(line, shown, stream.convert, is_null=False)
+        step = value_of(line, f"1e-{len(shown.partition('.')[2])}", stream.convert, is_null=False)
+        if value is not None and step is not None:
+            at = ms_of(moment(line, time, "%Y%m%d%H%M%S"))
+            stream.reads.append(IndexRead(line, at, value, step))
 
     def _take_nothing(self, line: int, _: Sequence[str]) -> None:
         if not self._streams and not self._reads:
@@ -231,7 +252,7 @@ class _Nem:
             values[day.stream.column] = None if known is Flag.NO_DATA else value
             values[length], values[flag_index] = day.stream.length_min * 60, int(known)
             end = day.begin + timedelta(minutes=place * day.stream.length_min)
-            day.stream.rows.append(Row(day.line, _ms(end), values, known.status))
+            day.stream.rows.append(Row(day.line, ms_of(end), values, known.status))
 
 
 def _merged(streams: Sequence[_Stream]) -> list[_Stream]:
@@ -241,6 +262,7 @@ def _merged(streams: Sequence[_Stream]) -> list[_Stream]:
         key = stream.device, stream.length_min
         if key in found:
             found[key].rows.extend(stream.rows)
+            found[key].reads.extend(stream.reads)
         else:
             found[key] = stream
     return list(found.values())
@@ -253,40 +275,3 @@ def _converter(
     if index is None or known is None:
         return None
     return converter(known, profile.columns[index].unit, profile.columns[index].scale)
-
-
-def _cell(record: Sequence[str], place: int) -> str:
-    return record[place] if place < len(record) else ""
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        return Decimal(cell).is_finite()
-    except InvalidOperation:
-        return False
-
-
-def _number(line: int, cell: str) -> Decimal:
-    if not cell.isascii() or not _is_number(cell):
-        raise FileRefusedError(line, f"{cell[:32]!r} is no number")
-    return Decimal(cell)
-
-
-def _value(
-    line: int, cell: str, convert: Callable[[object], float | None], *, is_null: bool
-) -> int | None:
-    if is_null and not cell:
-        return None
-    value = convert(_number(line, cell))
-    return None if value is None else round(value)
-
-
-def _moment(line: int, text: str, form: str) -> datetime:
-    try:
-        return datetime.strptime(text, form).replace(tzinfo=UTC) - _MARKET
-    except ValueError:
-        raise FileRefusedError(line, f"{text[:32]!r} is no date") from None
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp()) * 1000

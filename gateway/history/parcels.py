@@ -1,10 +1,11 @@
 """A history as the messages that a device would have sent: native rows on the backlog lane."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from gateway.history import Found, Series
+from gateway.history import Found, Row, Series
+from gateway.history.against import CORRECTIONS_LOG
 from gateway.model import Lane
 from gateway.profiles import Profiles
 from gateway.topics import topic_of
@@ -30,12 +31,28 @@ def parcels_of(
         topic = topic_of(org, profile.sector, one.device, Lane.BACKLOG)
         for first in range(0, len(one.rows), ROWS):
             rows = one.rows[first : first + ROWS]
-            base_ms = rows[0].time_ms
-            document = {
-                "p": one.profile,
-                "t": base_ms,
-                "r": [[row.time_ms - base_ms, *row.values, row.status] for row in rows],
-            }
-            yield Parcel(topic, json.dumps(document, separators=(",", ":")).encode(), 0, len(rows))
+            yield Parcel(topic, _payload(one.profile, rows, {}), 0, len(rows))
     for raw in found.raw:
         yield Parcel(raw.topic, raw.payload, raw.received_ms, 1)
+
+
+def corrections_of(
+    one: Series, org: str, profiles: Profiles, number: Callable[[str, int], int]
+) -> Iterator[Parcel]:
+    """Yield the messages of corrections, numbered so that each is a reading of its own."""
+    topic = topic_of(org, profiles[one.profile].sector, one.device, Lane.BACKLOG)
+    for first in range(0, len(one.rows), ROWS):
+        rows = one.rows[first : first + ROWS]
+        numbered = {"log": CORRECTIONS_LOG, "n": number(one.device, len(rows))}
+        yield Parcel(topic, _payload(one.profile, rows, numbered), 0, len(rows))
+
+
+def _payload(profile: str, rows: Sequence[Row], numbered: Mapping[str, int]) -> bytes:
+    base_ms = rows[0].time_ms
+    document = {
+        "p": profile,
+        **numbered,
+        "t": base_ms,
+        "r": [[row.time_ms - base_ms, *row.values, row.status] for row in rows],
+    }
+    return json.dumps(document, separators=(",", ":")).encode()

@@ -7,7 +7,6 @@ have the same second are set a millisecond apart, in the order they stand in: su
 resolve less than a second, and two vehicles must not become one.
 """
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from gateway.decode.instants import Instant, compile_time
 from gateway.decode.linear import Converter, compile_linear
 from gateway.errors import ConfigError, RejectedError
 from gateway.history import Complaint, FileRefusedError, Found, Row, Series
+from gateway.history.cells import records
 from gateway.history.layout import Layout, ValueColumn
 from gateway.profiles import Profile, Profiles
 from gateway.units import factor_between
@@ -61,8 +61,8 @@ def read_table(text: str, layout: Layout, profiles: Profiles) -> Found:
     """
     lines = text.splitlines()
     plan = _plan(lines, layout, profiles)
-    rows = (cells for cells in csv.reader(lines[plan.begin :], delimiter=layout.delimiter))
-    numbered = [_Line(plan.begin + at, cells) for at, cells in enumerate(rows, 1) if any(cells)]
+    rows = records(lines, layout.delimiter, plan.begin)
+    numbered = [_Line(at, cells) for at, cells in rows if any(cells)]
     if layout.newest_first:
         numbered.reverse()
     reader = _Reader(plan)
@@ -169,7 +169,8 @@ def _names(lines: Sequence[str], layout: Layout) -> Mapping[str, int]:
     """Return the place of each name of the header; without header names are numbers from 1."""
     if len(lines) <= layout.skip:
         raise FileRefusedError(1, "the file is empty")
-    first = next(csv.reader([lines[layout.skip]], delimiter=layout.delimiter), [])
+    header = lines[layout.skip : layout.skip + 1]
+    _, first = next(records(header, layout.delimiter), (0, list[str]()))
     if not layout.header:
         return {str(place + 1): place for place in range(len(first))}
     return {name.strip().lstrip("\ufeff"): place for place, name in enumerate(first)}

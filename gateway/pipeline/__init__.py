@@ -32,7 +32,14 @@ from gateway.model import (
 from gateway.pipeline.accounts import Accounts, Fate
 from gateway.pipeline.judged import NO_FATE, Judged, Messages
 from gateway.pipeline.words import Earlier, earlier_of, entry_of_message, entry_of_rows, words_of
-from gateway.ports import Checkpoint, Collecting, DeviceDirectory, Totals
+from gateway.ports import (
+    Checkpoint,
+    Collecting,
+    DeviceDirectory,
+    LatestRow,
+    MemoryRow,
+    Totals,
+)
 from gateway.registry import Directory, Registry
 from gateway.screen import Screen
 from gateway.topics import parse_topic
@@ -54,6 +61,12 @@ class Decoding(Protocol):
 
     def forget_routes(self) -> None:
         """Ask the directory anew from now on."""
+
+    def memories(self) -> Sequence[MemoryRow]:
+        """Return what decoders know of earlier messages and have not given yet."""
+
+    def restore(self, memories: Sequence[MemoryRow], latest: Sequence[LatestRow]) -> None:
+        """Give decoders back what they knew, and the newest readings."""
 
     def wishes(self) -> list[tuple[str, bytes]]:
         """Return topics and payloads of commands that decoders want sent, each once."""
@@ -100,6 +113,7 @@ class Pipeline:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint; the directory has been given its devices already."""
         self._stages.ledger.restore(checkpoint.streams)
+        self._stages.decoders.restore(checkpoint.memories, checkpoint.latest)
         self._stages.validator.restore(checkpoint.latest)
         self._accounts.restore(checkpoint.counts, checkpoint.position.number)
         self._last_number = checkpoint.position.number - 1
@@ -167,6 +181,7 @@ class Pipeline:
             stages.ledger.dirty_rows(),
             stages.validator.latest_rows(),
             list(self._accounts.dirty_rows()),
+            stages.decoders.memories(),
         )
 
     def totals(self, last_number: int) -> Totals:

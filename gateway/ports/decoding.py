@@ -35,6 +35,12 @@ class DeviceDirectory(Protocol):
             RejectedError: ``identity`` or ``unregistered``.
         """
 
+    def model(self, topic: str) -> str:
+        """Return which model the device of a foreign topic is, "" where the registry is silent."""
+
+    def zone(self, topic: str) -> str | None:
+        """Return the time zone that the registry names for the device of a foreign topic."""
+
 
 class RowsHeader(NamedTuple):
     """What the rows of one message have in common."""

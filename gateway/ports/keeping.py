@@ -62,6 +62,14 @@ class CountRow(NamedTuple):
     state: str  # "online" | "lost" | "" unknown, from lane s
 
 
+class MemoryRow(NamedTuple):
+    """What a decoder knows of earlier messages, such as the names that a birth gave to numbers."""
+
+    room: str
+    key: str
+    memory: bytes  # opaque here; empty: the row goes
+
+
 class Totals(NamedTuple):
     """The accounts of the gateway; device −1 holds what belongs to no device."""
 
@@ -93,6 +101,7 @@ class Checkpoint(NamedTuple):
     streams: Sequence[StreamRow]
     latest: Sequence[LatestRow]
     counts: Sequence[CountRow]
+    memories: Sequence[MemoryRow] = ()  # those that go first
 
 
 class StoreWriter(Protocol):

@@ -8,6 +8,7 @@ new file here, or one in the folder that ``[gateway] profiles`` names; no code.
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -44,6 +45,7 @@ class Column(BaseModel):
     maximum: float = Field(alias="max")
     rollover: float | None = None  # a register begins again at zero here, in ``unit``
     codes: dict[str, str] = Field(default_factory=dict)  # meaning of each code
+    steady: bool = False  # no measurement (the length of an interval): that it stays is no sign
 
     @model_validator(mode="after")
     def _is_sound(self) -> "Column":
@@ -122,12 +124,17 @@ def load_profiles(*extra_folders: Path) -> Profiles:
     Raises:
         ConfigError: names the file and the key.
     """
-    files = sorted(Path(__file__).parent.glob("*.toml"))
+    files = []
     for folder in extra_folders:
         if not folder.is_dir():
             raise ConfigError(f"profiles folder {folder} does not exist")
         files += sorted(folder.glob("*.toml"))
-    return Profiles(_load(file) for file in files)
+    return Profiles((*_shipped(), *map(_load, files)))
+
+
+@cache  # what ships does not change, and the processes of a gateway inherit it
+def _shipped() -> tuple[Profile, ...]:
+    return tuple(map(_load, sorted(Path(__file__).parent.glob("*.toml"))))
 
 
 def _load(file: Path) -> Profile:

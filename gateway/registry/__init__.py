@@ -5,7 +5,18 @@ every fact has a period. ``Registry`` is the checked file, ``Directory`` what th
 """
 
 from gateway.registry.directory import Directory
-from gateway.registry.entries import Device, Node, NodeKind
+from gateway.registry.entries import ALWAYS_MS, NEVER_MS, Device, Link, MeterFact, Node, NodeKind
 from gateway.registry.registry import Registry, Standing
 
-__all__ = ["Device", "Directory", "Node", "NodeKind", "Registry", "Standing"]
+__all__ = [
+    "ALWAYS_MS",
+    "NEVER_MS",
+    "Device",
+    "Directory",
+    "Link",
+    "MeterFact",
+    "Node",
+    "NodeKind",
+    "Registry",
+    "Standing",
+]

@@ -14,6 +14,7 @@ from gateway.registry.entries import (
     SUPPLIES,
     Device,
     Fact,
+    Link,
     Node,
     NodeKind,
     RegistryFile,
@@ -32,7 +33,7 @@ def check(content: RegistryFile, where: Where) -> None:
     Raises:
         ConfigError: one line for each thing that is wrong.
     """
-    problems = [*_ids(content), *_periods(content), *_links(content)]
+    problems = [*_ids(content), *_periods(content), *_links(content), *_mains(content)]
     if not problems:
         problems = list(_cycles(content))
     if problems:
@@ -90,6 +91,32 @@ def _ties(
                 (*key, place, "id"),
                 f"{fact} of {entry.id!r} is {link.id!r}, a {kind}; a {what} hangs on {names}",
             )
+
+
+def _mains(content: RegistryFile) -> Iterator[Problem]:
+    """Yield check meters of what is no main meter."""
+    devices = {device.id: device for device in content.device}
+    for index, device in enumerate(content.device):
+        for place, link in enumerate(device.check_of):
+            wrong = _wrong_main(device, link, devices.get(link.id))
+            if wrong:
+                text = f"check_of of {device.id!r} is {link.id!r}{wrong}"
+                yield ("device", index, "check_of", place, "id"), text
+
+
+def _wrong_main(device: Device, link: Link, main: Device | None) -> str:
+    if main is None:
+        return ": no such device"
+    if main is device:
+        return ": a meter cannot check itself"
+    if main.sector != device.sector:
+        return f", a device of sector {main.sector}: no meter"
+    above = next((one for one in main.check_of if _meet(one, link)), None)
+    return "" if above is None else f", then itself a check meter of {above.id!r}: name that one"
+
+
+def _meet(one: Fact, other: Fact) -> bool:
+    return one.from_ms < other.to_ms and other.from_ms < one.to_ms
 
 
 def _cycles(content: RegistryFile) -> Iterator[Problem]:

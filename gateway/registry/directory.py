@@ -91,6 +91,16 @@ class Directory:
             route = self._routes[device][1]
         return route
 
+    def model(self, topic: str) -> str:
+        """Return which model the device of a foreign topic is, "" where the file is silent."""
+        owner = None if self._registry is None else self._registry.owner_of(topic)
+        return "" if owner is None else owner.model
+
+    def zone(self, topic: str) -> str | None:
+        """Return the time zone that the file names for the device of a foreign topic."""
+        owner = None if self._registry is None else self._registry.owner_of(topic)
+        return None if owner is None else owner.zone
+
     def known(self, org: str, sector: str, device: str) -> int:
         """Return the index of a device, −1 where there is none of that name and place."""
         known = self._routes.get(device)

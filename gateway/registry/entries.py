@@ -7,6 +7,7 @@ part of it) or, where it always holds, just its value: ``parent = "tba-0412"``.
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -87,7 +88,15 @@ def _filter(text: str) -> str:
     return text
 
 
+def _zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except (OSError, LookupError) as error:  # ZoneInfoNotFoundError is a LookupError
+        raise ValueError(f"unknown zone {text!r}") from error
+
+
 Id = Annotated[str, AfterValidator(_id)]
+Zone = Annotated[str, AfterValidator(_zone)]
 TopicFilter = Annotated[str, AfterValidator(_filter)]
 Moment = Annotated[int, BeforeValidator(_moment_ms)]
 
@@ -122,9 +131,16 @@ class Link(Fact):
 
 
 class MeterFact(Fact):
-    """The instrument behind the device id; a new serial number is an exchange."""
+    """The instrument behind the device id; a new serial number is an exchange.
+
+    What its registers showed when it was put up and taken down is from the protocol of that.
+    """
 
     serial: str = Field(min_length=1, max_length=64)
+    first_wh: float | None = Field(default=None, ge=0)
+    last_wh: float | None = Field(default=None, ge=0)
+    first_export_wh: float | None = Field(default=None, ge=0)
+    last_export_wh: float | None = Field(default=None, ge=0)
 
 
 class Place(Fact):
@@ -219,13 +235,22 @@ class Device(Part):
     lane: Lanes = ()
     prosumer: Flags = ()  # may feed energy in
     connected: Flags = ()  # false: switched off by the utility
+    check_of: Links = ()  # the main meter at whose metering point it measures the same once more
     budget: Budgets = ()
     topics: tuple[TopicFilter, ...] = Field(default=(), max_length=16)  # of a foreign format
+    zone: Zone | None = None  # of times without offset on those topics; None: [foreign] zone
+    model: str = Field(default="", max_length=128)  # maker and model: whose LoRaWAN frames it sends
 
     @model_validator(mode="after")
     def _measures_a_node(self) -> "Device":
         if self.head and (self.sector != "energy" or not self.parent):
             raise ValueError("'head' is for a device of sector energy with a parent")
+        return self
+
+    @model_validator(mode="after")
+    def _checks_a_meter(self) -> "Device":
+        if self.check_of and (self.sector != "energy" or self.head):
+            raise ValueError("'check_of' is for a device of sector energy that is no 'head' itself")
         return self
 
 
@@ -239,5 +264,5 @@ class RegistryFile(Part):
 NODE_FACTS = ("parent", "place", "rating")
 DEVICE_FACTS = (
     *("parent", "uplink", "supply", "meter", "place", "rating", "lane"),
-    *("prosumer", "connected", "budget"),
+    *("prosumer", "connected", "check_of", "budget"),
 )

@@ -23,6 +23,10 @@ _FACTS = {
     "uplink": ("uplink", "id"),
     "supply": ("supply", "id"),
     "serial": ("meter", "serial"),
+    "first_wh": ("meter", "first_wh"),
+    "last_wh": ("meter", "last_wh"),
+    "first_export_wh": ("meter", "first_export_wh"),
+    "last_export_wh": ("meter", "last_export_wh"),
     "lat": ("place", "lat"),
     "lon": ("place", "lon"),
     "kva": ("rating", "kva"),
@@ -32,6 +36,7 @@ _FACTS = {
     "direction": ("lane", "direction"),
     "prosumer": ("prosumer", "value"),
     "connected": ("connected", "value"),
+    "check_of": ("check_of", "id"),
     "budget_kwh": ("budget", "kwh"),
 }
 _COLUMNS = ("kind", "id", *_STATIC, *_FACTS, "from", "to")

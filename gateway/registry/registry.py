@@ -24,7 +24,9 @@ from gateway.registry.entries import (
 from gateway.registry.files import read
 from gateway.topics import filter_matches
 
-_DEVICE_STANDING = ("parent", "uplink", "supply", "rating", "prosumer", "connected", "budget")
+_DEVICE_STANDING = (
+    *("parent", "uplink", "supply", "rating", "prosumer", "connected", "check_of", "budget"),
+)
 
 AnyFact = TypeVar("AnyFact", bound=Fact)
 
@@ -42,6 +44,7 @@ class Standing(NamedTuple):
     is_prosumer: bool | None = None  # None: the file does not say
     is_connected: bool = True
     budget_kwh: float | None = None  # of a month
+    main: str | None = None  # of a check meter: the meter that it checks
 
     def parent(self, kind: NodeKind) -> Node | None:
         """Return the nearest parent of a kind."""
@@ -66,6 +69,10 @@ class Registry:
         self._foreign = [device for device in content.device if device.topics]
         # a file that names nobody who feeds in does not speak of it at all
         self.names_prosumers = any(device.prosumer for device in content.device)
+        self._checks: dict[str, list[tuple[Device, Link]]] = {}
+        for device in content.device:
+            for link in device.check_of:
+                self._checks.setdefault(link.id, []).append((device, link))
         self._children: dict[str, list[Node | Device]] = {}
         entries: tuple[Node | Device, ...] = (*content.node, *content.device)
         for entry in entries:
@@ -124,11 +131,17 @@ class Registry:
     def at(self, device_id: str, time_ms: int) -> Standing:
         """Return what was true of a device at a moment.
 
+        A check meter hangs, and may do, as its main meter does where its own entry is silent.
+
         Raises:
             KeyError: the file does not name the device.
         """
         device = self._devices[device_id]
-        parents = tuple(self._up(device.parent, time_ms))
+        checked = _holding(device.check_of, time_ms)
+        main = device if checked is None else self._devices[checked.id]
+        own, others = (tuple(self._up(one.parent, time_ms)) for one in (device, main))
+        parents = own or others
+        is_prosumer = _value(device.prosumer, time_ms)
         uplink = _holding(device.uplink, time_ms)
         entries: tuple[Node | Device, ...] = (device, *parents)
         budget = _holding(device.budget, time_ms)
@@ -141,9 +154,10 @@ class Registry:
             next((place for place in places if place), None),
             _holding(device.rating, time_ms),
             _holding(device.lane, time_ms),
-            _value(device.prosumer, time_ms),
-            _value(device.connected, time_ms) is not False,
+            _value(main.prosumer, time_ms) if is_prosumer is None else is_prosumer,
+            all(_value(one.connected, time_ms) is not False for one in (device, main)),
             None if budget is None else budget.kwh,
+            None if checked is None else checked.id,
         )
 
     def moments(self, device_id: str) -> set[int]:
@@ -163,6 +177,9 @@ class Registry:
             above = {link.id for link in links} - seen
             seen |= above
             waiting += [self._nodes[name] for name in above]
+            mains = {link.id for link in getattr(entry, "check_of", ())} - seen
+            seen |= mains
+            waiting += [self._devices[name] for name in mains]
         return found - {ALWAYS_MS, NEVER_MS}
 
     def rating(self, node_id: str, time_ms: int) -> Rating | None:
@@ -199,14 +216,39 @@ class Registry:
 
     def is_exchanged(self, device_id: str, after_ms: int, up_to_ms: int) -> bool:
         """Return whether the meter got another serial number after … up to these moments."""
+        return any(after_ms < new.from_ms <= up_to_ms for _, new in self.exchanges(device_id))
+
+    def absences(self, device_id: str) -> list[tuple[int, int]]:
+        """Return from when to when (ms) a device had no meter, or no place; never if unsaid."""
         device = self._devices.get(device_id)
-        if device is None or not device.meter:
-            return False
-        meters = sorted(device.meter, key=_from_ms)
-        return any(
-            old.serial != new.serial and after_ms < new.from_ms <= up_to_ms
-            for old, new in pairwise(meters)
-        )
+        facts: Sequence[Fact] = () if device is None else device.meter or device.parent
+        found, reached_ms = [], ALWAYS_MS
+        for fact in sorted(facts, key=_from_ms):
+            if fact.from_ms > reached_ms:
+                found.append((reached_ms, fact.from_ms))
+            reached_ms = fact.to_ms  # ``check`` found no two at a time
+        if facts and reached_ms < NEVER_MS:
+            found.append((reached_ms, NEVER_MS))
+        return found
+
+    def meters(self, device_id: str) -> list[MeterFact]:
+        """Return the instruments behind a device, in the order of time."""
+        device = self._devices.get(device_id)
+        return [] if device is None else sorted(device.meter, key=_from_ms)
+
+    def is_check(self, device_id: str, time_ms: int) -> bool:
+        """Return whether a device checked another meter at a moment."""
+        device = self._devices.get(device_id)
+        return device is not None and _holding(device.check_of, time_ms) is not None
+
+    def checks(self, device_id: str) -> Sequence[tuple[Device, Link]]:
+        """Return the check meters of a device and when they are, in the order of the file."""
+        return self._checks.get(device_id, ())
+
+    def exchanges(self, device_id: str) -> list[tuple[MeterFact, MeterFact]]:
+        """Return what was taken down and what was put up instead, in the order of time."""
+        meters = self.meters(device_id)
+        return [(old, new) for old, new in pairwise(meters) if old.serial != new.serial]
 
     def _up(self, ties: Sequence[Link], time_ms: int) -> Iterator[Node]:
         link = _holding(ties, time_ms)

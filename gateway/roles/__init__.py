@@ -17,6 +17,9 @@ from gateway.waterline import Waterline
 # a query that takes a core delays PUBACKs otherwise. Nice levels: each takes a fifth of the share.
 STANDS_BACK = {"processor": 3, "web": 5, "annunciator": 6, "analyst": 8, "keeper": 10}
 NAMES = tuple(STANDS_BACK)
+# Loaded before they are forked: loading touches the counts of names all over memory, and each
+# process that does so itself has 7 MB of its own. The others load much that no other one needs.
+TAUGHT = ("processor", "keeper", "annunciator")
 
 
 class Heritage(NamedTuple):
@@ -24,6 +27,7 @@ class Heritage(NamedTuple):
 
     sock: socket.socket | None  # the processor's link, the port of the web process
     waterline: Waterline
+    started_ms: int = 0  # when the gateway was started; a process of it may have been since
 
 
 class Role(Protocol):

@@ -45,7 +45,7 @@ RING_BYTES = 256 << 10  # of one request: the intake publishes it in a few milli
 
 def run(settings: Settings, _heritage: Heritage) -> int:
     """Run until killed."""
-    return_memory()
+    trim_memory = return_memory()
     data_dir, stats = settings.gateway.data_dir, Stats()
     store, policies = _open(data_dir), AlarmPolicies.load()
     eyes = Eyes(settings, policies.at(now_ms()), stats)
@@ -71,6 +71,7 @@ def run(settings: Settings, _heritage: Heritage) -> int:
         if began_s >= forget_at_s:
             _forget(store, now_ms() - keep_ms, policy.max_kept)
             forget_at_s = began_s + FORGET_EVERY_S
+        trim_memory()
         stats.save(data_dir / "run" / "annunciator.json")
         time.sleep(max(0.0, STEP_S - (time.monotonic() - began_s)))
 

@@ -1,102 +1,30 @@
-"""What a configuration builds that more than one process or command needs."""
+"""The pipeline, put together as the configuration says: what the processor works with."""
 
-import contextlib
-import ssl
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol, cast
 
-from gateway.config import (
-    HttpSection,
-    ListenerSource,
-    Settings,
-    SinkSection,
-    SourceSection,
-    duration_ms,
-)
-from gateway.decode import Collector, Decoders
-from gateway.decode.foreign import build_foreign
-from gateway.decode.mapping import CompiledMapping
-from gateway.energy.tariff import TARIFF_DOMAIN, Tariff
-from gateway.energy.voltage import VoltagePolicy
-from gateway.errors import ConfigError
+from gateway.config import Mapping, Settings, duration_ms
+from gateway.decode import Collector, Decoders, Foreign
 from gateway.imports import load
 from gateway.ledger import FindTimes, Ledger
 from gateway.model import IMPORT_SOURCE, MAX_SOURCES
 from gateway.pipeline import Pipeline, Stages
-from gateway.policies import load_policies
 from gateway.ports import Checkpoint
-from gateway.profiles import Profiles, load_profiles
-from gateway.registry import Directory, Registry
-from gateway.roles import now_ms
+from gateway.profiles import Profiles
+from gateway.registry import Directory
+from gateway.roles.files import load_registry, own_folder
 from gateway.screen import Screen, Window
-from gateway.security.tls import client_context, load_pair, server_context
-from gateway.sources.broker_hello import login_of, tls_of
 from gateway.store.notes import load_notes
+from gateway.topics import SPARKPLUG
 from gateway.validate import Validator
 
 # History that a person brings may be as old as meters are: a century of it.
 IMPORT_AGE_MS = 36_525 * 86_400_000
 
 
-class _Sinks(Protocol):
-    open_sink: Callable[[SinkSection, Callable[[], int]], object]
-
-
-def check(settings: Settings) -> dict[str, object]:
-    """Load every file that the configuration names; return what was found.
-
-    Raises:
-        ConfigError: names the file and the key or line.
-    """
-    profiles, registry = load_all_profiles(settings), load_registry(settings)
-    _decoders(settings, profiles)
-    with _naming("energy"):
-        load_policies(TARIFF_DOMAIN, Tariff).editions(settings.energy.tariff)
-        load_policies("voltage", VoltagePolicy).editions(settings.energy.norm)
-    for index, source in enumerate(settings.source):
-        with _naming(f"source.{index}"):
-            _try_keys(source)
-    for index, sink in enumerate(settings.sink):
-        with _naming(f"sink.{index}"):
-            client_context(sink.ca)
-            cast("_Sinks", load("gateway.sinks")).open_sink(sink, now_ms)
-    if settings.http is not None:
-        with _naming("http"):
-            _try_web_keys(settings.http)
-    devices = None if registry is None else sum(1 for _ in registry.devices())
-    return {
-        "profiles": len(profiles),
-        "sources": len(settings.source),
-        "sinks": len(settings.sink),
-        "mappings": len(settings.mapping),
-        "insecure": list(settings.exposures),
-        "devices": "enrolled at their first message" if devices is None else devices,
-    }
-
-
-@contextlib.contextmanager
-def _naming(key: str) -> Iterator[None]:
-    try:
-        yield
-    except ConfigError as error:
-        raise ConfigError(f"{key}: {error}") from error
-
-
-def _try_keys(section: SourceSection) -> None:
-    if isinstance(section, ListenerSource):
-        server_context(section, lambda _: b"")
-    else:
-        login_of(section)
-        tls_of(section)
-
-
-def _try_web_keys(http: HttpSection) -> None:
-    for secret in (http.token, *(one.token for one in http.operator)):
-        if secret is not None:
-            secret.reveal()
-    if http.cert is not None and http.key is not None:
-        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), http.cert, http.key)
+class _ForeignFormats(Protocol):
+    build_foreign: Callable[..., Sequence[Foreign]]
 
 
 def build_pipeline(
@@ -123,30 +51,56 @@ def build_pipeline(
 
 
 def _decoders(settings: Settings, profiles: Profiles) -> Decoders:
+    mappings, metrics = _own_mappings(settings)
+    notes = load_notes(settings.gateway.data_dir)
+    build = partial(_build_foreign, settings, profiles, notes)
+    # what ships cannot be wrong, and has nothing of an earlier life: that may come late
+    may_wait = settings.foreign.enabled and not (own_folder(settings) or notes or metrics)
+    return Decoders(
+        profiles,
+        mappings,
+        foreign=() if may_wait else build(),
+        late=build if may_wait else None,
+        source_max_age_ms=_ages_ms(settings),
+    )
+
+
+def check_decoders(settings: Settings, profiles: Profiles) -> None:
+    """Compile what the user wrote; what ships need not be loaded for that."""
+    mappings, metrics = _own_mappings(settings)
+    Decoders(profiles, mappings)
+    section = settings.foreign
+    if metrics or own_folder(settings) or section.families or section.models:
+        _build_foreign(settings, profiles, (), own_only=True)
+
+
+def _build_foreign(
+    settings: Settings,
+    profiles: Profiles,
+    notes: Sequence[tuple[str, bytes]],
+    *,
+    own_only: bool = False,
+) -> Sequence[Foreign]:
+    _, metrics = _own_mappings(settings)
+    section = settings.foreign.model_copy(update={"mappings": own_folder(settings)})
+    room = cast("_ForeignFormats", load("gateway.decode.foreign"))
+    return room.build_foreign(
+        section, profiles, _ages_ms(settings), notes, metrics, own_only=own_only
+    )
+
+
+def _own_mappings(settings: Settings) -> tuple[list[Mapping], list[Mapping]]:
+    """Return the configuration's mappings, and those which say what Sparkplug metrics are."""
+    parts: tuple[list[Mapping], list[Mapping]] = [], []
+    for mapping in settings.mapping:
+        parts[mapping.topic.startswith(SPARKPLUG)].append(mapping)
+    return parts
+
+
+def _ages_ms(settings: Settings) -> list[int]:
     # the journal and the quarantine may hold records of sources that are no longer configured
     ages_ms = [0] * MAX_SOURCES
     for index, section in enumerate(settings.source):
         ages_ms[index] = duration_ms(section.max_age) if section.max_age else 0
     ages_ms[IMPORT_SOURCE] = IMPORT_AGE_MS
-    mappings = [CompiledMapping(mapping, profiles, ages_ms) for mapping in settings.mapping]
-    folder, notes = mappings_folder(settings), load_notes(settings.gateway.data_dir)
-    own = {"mappings": folder if folder.is_dir() else settings.foreign.mappings}
-    foreign = build_foreign(settings.foreign.model_copy(update=own), profiles, ages_ms, notes)
-    return Decoders(profiles, foreign=(*mappings, *foreign), source_max_age_ms=ages_ms)
-
-
-def mappings_folder(settings: Settings) -> Path:
-    """Return the folder of the user's own mapping files; it need not be there."""
-    return settings.foreign.mappings or settings.gateway.data_dir / "mappings"
-
-
-def load_all_profiles(settings: Settings) -> Profiles:
-    """Return the profiles that ship and those of the configured folder."""
-    folders = [settings.gateway.profiles] if settings.gateway.profiles is not None else []
-    return load_profiles(*folders)
-
-
-def load_registry(settings: Settings) -> Registry | None:
-    """Return the registry of the configured file, None where there is none."""
-    file = settings.registry.file
-    return None if file is None else Registry.load(file)
+    return ages_ms

@@ -11,7 +11,7 @@ from gateway.keeper import Keeper, KeeperRooms, Outlet, Telling
 from gateway.model import Record
 from gateway.profiles import Profile, Profiles
 from gateway.roles import Heritage, now_ms
-from gateway.roles.building import load_all_profiles
+from gateway.roles.files import load_all_profiles
 from gateway.sinks import open_sink
 from gateway.sinks.drain import Drain, Outside, Pace
 from gateway.sinks.feed import Feed, unpack_lines
@@ -46,7 +46,7 @@ class _Telling(Protocol):
 
 def run(settings: Settings, _heritage: Heritage) -> int:
     """Run until SIGTERM."""
-    return_memory()
+    trim_memory = return_memory()
     data_dir, stats = settings.gateway.data_dir, Stats()
     profiles = load_all_profiles(settings)
     roller, teller = Roller(data_dir, profiles), None
@@ -57,20 +57,25 @@ def run(settings: Settings, _heritage: Heritage) -> int:
         telling = cast("_Telling", load("gateway.roles.telling"))
         folders = (data_dir / ROLLUPS, data_dir / DERIVED)
         teller = telling.build_teller(settings, profiles, folders, stats, now_ms)
-    readings, rolled, derived = _outlets(settings, profiles, stats)
+    readings, rolled, derived = outlets(settings, profiles, stats)
     if teller is not None:
         rolled = rolled._replace(followers=[teller.keep_from])
-    outlets = [readings, rolled, derived]
+    all_outlets = [readings, rolled, derived]
+
+    def tick() -> None:
+        trim_memory()
+        stats.save(data_dir / "run" / "keeper.json")
+
     keeper = Keeper(
-        KeeperRooms(Merger(data_dir, roller.look_at), roller, outlets, teller),
+        KeeperRooms(Merger(data_dir, roller.look_at), roller, all_outlets, teller),
         retention_ms=duration_ms(settings.gateway.retention),
         clock=now_ms,
-        save_stats=lambda: stats.save(data_dir / "run" / "keeper.json"),
+        on_tick=tick,
     )
     return run_loop(until_terminated(keeper.run()))
 
 
-def _outlets(settings: Settings, profiles: Profiles, stats: Stats) -> tuple[Outlet, ...]:
+def outlets(settings: Settings, profiles: Profiles, stats: Stats) -> tuple[Outlet, ...]:
     """Return what empties the outboxes of readings, rollups, findings: each a drain a sink."""
     data_dir, rolled = settings.gateway.data_dir, shown_profiles(profiles)
     reader = StoreReader(data_dir, profiles)

@@ -14,7 +14,8 @@ from gateway.processor import Processor, Rooms
 from gateway.profiles import Profiles
 from gateway.quarantine import Quarantine
 from gateway.roles import Heritage, now_ms
-from gateway.roles.building import build_pipeline, load_all_profiles
+from gateway.roles.building import build_pipeline
+from gateway.roles.files import load_all_profiles
 from gateway.sinks.outbox import Outbox
 from gateway.stats import Stats
 from gateway.store import Store

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from gateway.config import Settings
 from gateway.energy.calendar import CALENDAR_DOMAIN, Calendar, HolidayYear
-from gateway.energy.engine.policies import HOLIDAYS
 from gateway.energy.voltage import VoltagePolicy
 from gateway.policies import load_policies
 from gateway.profiles import Profiles
@@ -17,6 +16,7 @@ from gateway.sinks.derived.now import Now
 from gateway.sinks.derived.own import Own, disk_point
 from gateway.sinks.derived.places import Places
 from gateway.sinks.derived.series import DOMAINS
+from gateway.sinks.derived.standing import Standing
 from gateway.sinks.derived.stored import Stored
 from gateway.sinks.outbox import Outbox
 from gateway.stats import Stats
@@ -65,9 +65,7 @@ def ask(settings: Settings, profiles: Profiles, clock: Callable[[], int]) -> Ask
         for device in sight.fleet().devices:
             if sight.registry is None or sight.registry.device(device.name) is not None:
                 latest[device.row.device_index] = {row.profile for row in device.latest}
-        devices = sight.registry.devices() if sight.registry is not None else ()
-        heads = {one.id for one in devices if one.head}
-        return half_points(asked, known_devices(asked, latest, heads), start_ms)
+        return half_points(asked, known_devices(asked, latest), start_ms)
 
     alarms = AlarmReader(settings.gateway.data_dir)
     return Asked(sight, places, halves, lambda index: named(index)[0], alarms)
@@ -112,10 +110,11 @@ def build_teller(
     asked = ask(settings, profiles, clock)
     sight, places = asked.sight, asked.places
     switched = {"energy": settings.energy.enabled, "transport": settings.transport.enabled}
-    calendar = Calendar.of(load_policies(CALENDAR_DOMAIN, HolidayYear), HOLIDAYS)
+    calendar = Calendar.of(load_policies(CALENDAR_DOMAIN, HolidayYear), settings.energy.calendar)
     kept = asked.alarms if settings.alarms.enabled else None
     domains = tuple(domain for domain in DOMAINS if switched[domain])
-    now, own = Now(sight.derived, places, calendar, domains, kept), Own()
+    standing = Standing(sight.derived, places, domains, kept)
+    now, own = Now(sight.derived, places, calendar, domains, standing), Own()
 
     def metrics(time_ms: int) -> Iterator[Point]:
         yield from own.points([*sight.samples(), *account_samples(sight)], time_ms)
@@ -134,11 +133,12 @@ def build_teller(
             MINUTE_MS: [
                 lambda at_ms: fleet_points(sight.fleet(), places, at_ms),
                 now.alarms,
+                standing.points,
                 lambda at_ms: now.dark(sight.fleet(), at_ms),
             ],
             DETECTORS_MS: [lambda at_ms: now.detectors(sight.fleet(), at_ms)],
             HOUR_MS: [
-                now.ready,
+                lambda at_ms: now.ready(sight.fleet(), at_ms),
                 lambda at_ms: site_points(sight.registry, places, at_ms),
                 now.suspects,
             ],

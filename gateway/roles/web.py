@@ -3,7 +3,7 @@
 from gateway import api, board
 from gateway.config import Settings
 from gateway.roles import Heritage, now_ms
-from gateway.roles.building import load_all_profiles
+from gateway.roles.files import load_all_profiles
 
 
 def run(settings: Settings, heritage: Heritage) -> int:

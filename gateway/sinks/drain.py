@@ -89,6 +89,8 @@ class Drain:
         self._saved_ms = 0
         self._is_saved = True
         self._is_at_end = False  # of the outbox, at the last look
+        # else the first that is refused is no rise
+        self._count("infragate_sink_refused_total", 0)
 
     async def run(self) -> None:
         """Write until cancelled; ends within two seconds of that, cursor saved."""

@@ -13,6 +13,7 @@ from gateway.store.files import LateFile
 
 FILE_NAME = "alarms.sqlite"
 _FOREVER_MS = 1 << 53
+FOLLOWS = "alarm:"  # and an id: why an alarm is suppressed that follows from another one
 _COLUMNS = (
     "id, domain, kind, place, org, scope, severity, confidence, raised_ms, found_ms, updated_ms, "
     "cleared_ms, last_raised_ms, times, evidence, ack_who, ack_ms, ack_note, suppressed, change"
@@ -31,8 +32,12 @@ _CHANGED = f"SELECT {_COLUMNS} FROM alarm WHERE change > ? ORDER BY change LIMIT
 _TALLY = """SELECT severity, ack_ms > 0, suppressed != '', count(*) FROM alarm
 WHERE cleared_ms = 0 GROUP BY 1, 2, 3"""
 _HISTORY = "SELECT at_ms, what, who, note FROM history WHERE alarm = ? ORDER BY number"
-_WINDOWS = """SELECT id, subject, from_ms, to_ms, reason, who, when_ms FROM maintenance
-WHERE to_ms > ?1 ORDER BY from_ms, id LIMIT ?2"""
+# who ended a window is a line of its history, as what people did to alarms is
+_WINDOW = """SELECT m.id, m.subject, m.from_ms, m.to_ms, m.reason, m.who, m.when_ms,
+coalesce(h.who, ''), coalesce(h.at_ms, 0)
+FROM maintenance m LEFT JOIN history h ON h.alarm = m.id AND h.what = 'ended'"""
+_WINDOWS = f"{_WINDOW} WHERE m.to_ms > ?1 ORDER BY m.from_ms, m.id LIMIT ?2"
+_PAST = f"{_WINDOW} WHERE m.to_ms <= ?1 ORDER BY m.to_ms DESC, m.id LIMIT ?2"
 _MARK = "SELECT value FROM mark WHERE name = ?"
 
 # bytes of alarm-words.jsonl heard; the last change; the last change of derived.sqlite looked at
@@ -68,7 +73,7 @@ class KeptAlarm(NamedTuple):
     ack_who: str
     ack_ms: int  # 0: nobody has
     ack_note: str
-    suppressed: str  # the maintenance window it falls into, "" where it is to be called out
+    suppressed: str  # a maintenance window, or FOLLOWS and an alarm; "": it is called out
     change: int  # rises with every change of any alarm
 
     @property
@@ -88,8 +93,17 @@ class Happening(NamedTuple):
     note: str
 
 
+class Stage(StrEnum):
+    """Where a maintenance window is in its life."""
+
+    PLANNED = "planned"
+    NOW = "now"
+    PAST = "past"
+    CALLED_OFF = "called_off"  # ended before it began
+
+
 class Window(NamedTuple):
-    """A maintenance window that is not over."""
+    """A maintenance window."""
 
     id: str
     subject: str
@@ -98,6 +112,14 @@ class Window(NamedTuple):
     reason: str
     who: str
     when_ms: int
+    ended_who: str = ""  # of whoever ended it early, "" where nobody did
+    ended_ms: int = 0
+
+    def stage(self, now_ms: int) -> Stage:
+        """Return where it is in its life."""
+        if now_ms < self.to_ms:
+            return Stage.NOW if self.from_ms <= now_ms else Stage.PLANNED
+        return Stage.PAST if self.from_ms < self.to_ms else Stage.CALLED_OFF
 
 
 class Tally(NamedTuple):
@@ -174,6 +196,10 @@ class AlarmReader:
     def windows(self, now_ms: int, limit: int = 1000) -> Sequence[Window]:
         """Return the maintenance windows that are not over, those of the future included."""
         return [Window._make(row) for row in self._rows(_WINDOWS, (now_ms, limit))]
+
+    def past_windows(self, now_ms: int, limit: int = 1000) -> Sequence[Window]:
+        """Return the maintenance windows that are over, the last first, as long as kept."""
+        return [Window._make(row) for row in self._rows(_PAST, (now_ms, limit))]
 
     def _mark(self, name: str) -> int:
         rows = self._rows(_MARK, (name,))

@@ -64,8 +64,9 @@ _FORGET = (
     # the oldest of those that are over make room
     """DELETE FROM alarm WHERE id IN (SELECT id FROM alarm WHERE cleared_ms > 0
     ORDER BY cleared_ms LIMIT max(0, (SELECT count(*) FROM alarm) - :most))""",
-    "DELETE FROM history WHERE alarm NOT IN (SELECT id FROM alarm)",
     "DELETE FROM maintenance WHERE to_ms < :before_ms",
+    """DELETE FROM history WHERE alarm NOT IN (SELECT id FROM alarm)
+    AND alarm NOT IN (SELECT id FROM maintenance)""",
 )
 
 Point = tuple[str, str, str]  # domain, kind, place
@@ -81,9 +82,9 @@ class Acknowledged(NamedTuple):
 
 
 class Told(NamedTuple):
-    """One line for the history of one alarm."""
+    """One line for the history of one alarm, or of one maintenance window."""
 
-    alarm: str
+    alarm: str  # its id; those of windows are shorter
     happening: Happening
 
 
@@ -129,7 +130,7 @@ class AlarmStore(AlarmReader):
             )
             begun = ((*key, alarm) for key, alarm in step.begun)
             run("INSERT OR REPLACE INTO lasting VALUES (?,?,?,?,?)", begun)
-            run(_PUT_WINDOW, step.windows)
+            run(_PUT_WINDOW, (one[:7] for one in step.windows))  # its end is history
             waiting = ((alarm, *said) for alarm, said in step.waiting)
             run("INSERT OR IGNORE INTO waiting VALUES (?,?,?,?)", waiting)
             run("DELETE FROM waiting WHERE alarm = ?", ((alarm,) for alarm in step.met))

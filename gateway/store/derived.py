@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.ports import Alarm, Findings, Memo, Result
+from gateway.store.days import DAY_MS
 from gateway.store.files import LateFile, connect, create, full_disk_is_ours, transaction
 
 FILE_NAME = "derived.sqlite"
@@ -60,7 +61,8 @@ _FORGET = (
     "DELETE FROM result WHERE domain = ?1 AND to_ms < ?2",
     "DELETE FROM alarm WHERE domain = ?1 AND cleared_ms > 0 AND cleared_ms < ?2",
 )
-_FORGET_MEMOS = "DELETE FROM memo WHERE domain = ? AND number < ?"
+_FORGET_MEMOS = """DELETE FROM memo WHERE domain = ?1 AND number < ?2 AND (number < ?3
+OR substr(name, 1, instr(name, '/') - 1) NOT IN (SELECT value FROM json_each(?4)))"""
 _PUT_ENGINE = "INSERT OR REPLACE INTO engine (domain, record, state) VALUES (?,?,?)"
 _ALARMS = """SELECT id, kind, place, raised_ms, found_ms, cleared_ms, severity, confidence, evidence
 FROM alarm WHERE domain = ?1 AND raised_ms < ?3 AND (cleared_ms = 0 OR cleared_ms >= ?2)
@@ -80,13 +82,15 @@ ORDER BY from_ms, place LIMIT ?8"""
 _NEWEST = """SELECT max((SELECT coalesce(max(change), 0) FROM alarm),
 (SELECT coalesce(max(change), 0) FROM result))"""
 _COLUMNS = "SELECT name FROM pragma_table_info('result')"
-# a file of before there were numbers: its rows have 0, which no sink has yet to take
+# a file of before there were numbers: its rows have 0; what no sink has to take keeps it
 _NUMBER = (
     "ALTER TABLE alarm ADD COLUMN change INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE result ADD COLUMN change INTEGER NOT NULL DEFAULT 0",
     "CREATE INDEX alarm_change ON alarm (change)",
     "CREATE INDEX result_change ON result (change)",
 )
+# … but alarms have a life, old ones too, and whoever keeps that follows the numbers
+_NUMBER_ALARMS = "UPDATE alarm SET change = ? + id WHERE change = 0"
 _CHANGED_ALARMS = """SELECT change, domain, kind, place, raised_ms, found_ms, cleared_ms, severity,
 confidence, evidence FROM alarm WHERE change > ? ORDER BY change LIMIT ?"""
 _CHANGED_RESULTS = """SELECT change, domain, series, place, from_ms, to_ms, body FROM result
@@ -140,8 +144,10 @@ class DerivedStore:
             with transaction(self._file):
                 for sql in _NUMBER:
                     self._file.execute(sql)
-        (newest,) = self._file.execute(_NEWEST).fetchone()
-        self._numbers = count(newest + 1 if newest else stamp())
+        first = self._newest() + 1 if self._newest() else stamp()
+        with transaction(self._file):
+            self._file.execute(_NUMBER_ALARMS, (first,))
+        self._numbers = count(max(first, self._newest() + 1))
 
     def load(self, domain: str) -> tuple[int, bytes]:
         """Return the last record that an engine has seen, and its state."""
@@ -164,11 +170,23 @@ class DerivedStore:
             if findings.state is not None:
                 self._file.execute(_PUT_ENGINE, (domain, record, findings.state))
 
+    def _newest(self) -> int:
+        (newest,) = self._file.execute(_NEWEST).fetchone()
+        return int(newest)
+
     def _numbered(self, domain: str, lines: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         return ((domain, *line, next(self._numbers)) for line in lines)
 
-    def forget(self, domain: str, before_ms: int, memos_before: int) -> None:
+    def forget(
+        self, domain: str, before_ms: int, memos_before: int, lasting: Sequence[str] = ()
+    ) -> None:
         """Delete findings that were over before a moment, and memos with lower numbers.
+
+        Args:
+            domain: of an engine.
+            before_ms: the moment.
+            memos_before: a day.
+            lasting: first words of the names of memos that stay as long as findings.
 
         Raises:
             JournalFullError: the disk is full; call again later.
@@ -176,7 +194,9 @@ class DerivedStore:
         with full_disk_is_ours(), transaction(self._file):
             for sql in _FORGET:
                 self._file.execute(sql, (domain, before_ms))
-            self._file.execute(_FORGET_MEMOS, (domain, memos_before))
+            words = json.dumps(list(lasting))
+            last_day = before_ms // DAY_MS
+            self._file.execute(_FORGET_MEMOS, (domain, memos_before, last_day, words))
 
     def close(self) -> None:
         """Close the file."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gateway.model import Event, Position, ReadingBatch
-from gateway.ports import CountRow, DeviceRow, LatestRow, StreamRow, Totals
+from gateway.ports import CountRow, DeviceRow, LatestRow, MemoryRow, StreamRow, Totals
 from gateway.profiles import Profile
 from gateway.store import state
 from gateway.store.days import DAY_MS, DayFiles
@@ -65,6 +65,10 @@ class StoreReader:
         """Return the accounts of one device, None where it has sent nothing."""
         rows = self._of_state(lambda file: state.load_counts(file, device_index))
         return rows[0] if rows else None
+
+    def memories(self) -> list[MemoryRow]:
+        """Return what decoders knew at the last checkpoint."""
+        return self._of_state(state.load_memories) or []
 
     def accounting(self, durable: int = 0) -> Totals:
         """Return the accounts of the gateway at the last checkpoint.

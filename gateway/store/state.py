@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.model import Position
-from gateway.ports import Checkpoint, CountRow, DeviceRow, LatestRow, StreamRow, Totals
+from gateway.ports import (
+    Checkpoint,
+    CountRow,
+    DeviceRow,
+    LatestRow,
+    MemoryRow,
+    StreamRow,
+    Totals,
+)
 from gateway.store.files import connect, create, snapshot, transaction
 
 FILE = "state.sqlite"
@@ -49,6 +57,10 @@ CREATE TABLE meta (
 );
 INSERT INTO meta VALUES (1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 """
+# what decoders know: came after the others, so a file of an earlier version gets it when opened
+_MEMORY = """CREATE TABLE IF NOT EXISTS memory (
+    room TEXT NOT NULL, key TEXT NOT NULL, memory BLOB NOT NULL, PRIMARY KEY (room, key)
+)"""
 # An update in place, not a replacement: a replaced row costs a delete in every index.
 _UPSERTS = {
     "device": """INSERT INTO device VALUES (?,?,?,?,?,?)
@@ -62,6 +74,7 @@ _UPSERTS = {
         status=excluded.status, quality=excluded.quality, reasons=excluded.reasons,
         "values"=excluded."values", memory=excluded.memory, change=excluded.change""",
     "count": "INSERT OR REPLACE INTO count VALUES (?,?,?,?,?,?,?,?,?)",
+    "memory": "INSERT OR REPLACE INTO memory VALUES (?,?,?)",
 }
 _UPDATE_META = """UPDATE meta SET change = change + 1, number=?, segment=?, offset=?,
 received_messages=?, stored=?, duplicate=?, quarantined=?, messages_stored=?,
@@ -76,6 +89,8 @@ _NEWEST_STREAMS = """SELECT device_index, log, max(epoch), boot, first, high_wat
 ranges FROM stream"""
 _FORGET_STREAM = "DELETE FROM stream WHERE device_index = ? AND log = ? AND epoch = ?"
 _COUNTS = "SELECT * FROM count"
+_MEMORIES = "SELECT room, key, memory FROM memory ORDER BY 1, 2"
+_FORGET_MEMORY = "DELETE FROM memory WHERE room = ? AND key = ?"
 
 
 class Meta(NamedTuple):
@@ -96,8 +111,11 @@ def open_state(data_dir: Path, *, is_writer: bool) -> sqlite3.Connection:
     if not file.exists():
         if not is_writer:
             raise FileNotFoundError(file)
-        create(file, _SCHEMA)
-    return connect(file, is_writer=is_writer)
+        create(file, f"{_SCHEMA}{_MEMORY};")
+    state = connect(file, is_writer=is_writer)
+    if is_writer:
+        state.execute(_MEMORY)
+    return state
 
 
 def save(state: sqlite3.Connection, checkpoint: Checkpoint) -> None:
@@ -111,6 +129,9 @@ def save(state: sqlite3.Connection, checkpoint: Checkpoint) -> None:
         state.executemany(_UPSERTS["stream"], (row for row in checkpoint.streams if row.ranges))
         state.executemany(_UPSERTS["latest"], checkpoint.latest)
         state.executemany(_UPSERTS["count"], checkpoint.counts)
+        lost = [row[:2] for row in checkpoint.memories if not row.memory]
+        state.executemany(_FORGET_MEMORY, lost)
+        state.executemany(_UPSERTS["memory"], (row for row in checkpoint.memories if row.memory))
 
 
 def load(state: sqlite3.Connection) -> Checkpoint:
@@ -124,7 +145,13 @@ def load(state: sqlite3.Connection) -> Checkpoint:
             [StreamRow(*row) for row in state.execute(_STREAMS)],
             load_latest(state),
             load_counts(state),
+            tuple(load_memories(state)),
         )
+
+
+def load_memories(state: sqlite3.Connection) -> list[MemoryRow]:
+    """Return what decoders know of earlier messages."""
+    return [MemoryRow(*row) for row in state.execute(_MEMORIES)]
 
 
 def load_meta(state: sqlite3.Connection) -> Meta:

@@ -36,7 +36,9 @@ class Rules(NamedTuple):
         """Return the rules of a profile."""
         columns = profile.columns
         registers = [i for i, column in enumerate(columns) if column.kind is Kind.REGISTER]
-        gauges = [i for i, column in enumerate(columns) if column.kind is Kind.GAUGE]
+        gauges = [
+            i for i, column in enumerate(columns) if column.kind is Kind.GAUGE and not column.steady
+        ]
         counts = [i for i, column in enumerate(columns) if column.kind is Kind.COUNT]
         return cls(
             profile.shape == "series",

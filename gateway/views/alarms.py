@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from gateway.store.alarms import AlarmReader, KeptAlarm, Tally
+from gateway.store.alarms import AlarmReader, KeptAlarm, Tally, Window
 from gateway.views.engineering import time_text
 
 # A wall shows what a shift can work through; the list of the API pages through all.
@@ -120,6 +120,22 @@ def to_document(alarm: KeptAlarm) -> dict[str, object]:
         "suppressed": alarm.suppressed or None,
         "evidence": msgspec.Raw(alarm.evidence.encode()),
         "links": links_of(alarm)._asdict(),
+    }
+
+
+def to_window(window: Window, now_ms: int) -> dict[str, object]:
+    """Return a maintenance window as API and command line show it."""
+    return {
+        "id": window.id,
+        "state": window.stage(now_ms),
+        "subject": window.subject,
+        "begin": time_text(window.from_ms),
+        "end": time_text(window.to_ms),
+        "reason": window.reason,
+        "by": window.who,
+        "since": time_text(window.when_ms),
+        "ended_by": window.ended_who or None,
+        "ended": time_text(window.ended_ms) if window.ended_ms else None,
     }
 
 

@@ -43,6 +43,11 @@ class Device(NamedTuple):
         return self.row.device
 
     @property
+    def patience_ms(self) -> int:
+        """How long it may be silent and is still alive."""
+        return patience_of(self.interval_ms)
+
+    @property
     def is_urgent(self) -> bool:
         """Whether a person should look: it is lost, or what it sends cannot be believed."""
         if self.state is DeviceState.LOST:
@@ -101,9 +106,89 @@ class Fleet:
                 yield device
 
 
+def patience_of(interval_ms: int) -> int:
+    """Return how long a device may be silent that sends so often."""
+    return INTERVALS_UNTIL_LOST * interval_ms or EVENT_SILENCE_MS
+
+
 def no_counts(device_index: int) -> CountRow:
     """Return the accounts of a device that has sent nothing."""
     return CountRow(device_index, 0, 0, 0, 0, 0, 0, 0, "")
+
+
+class Muster:
+    """Joins what the store keeps by device index, and again only what is another than before.
+
+    Of 15,000 devices some hundred send in a second; joining all of them took 0.1 s of a core.
+
+    Args:
+        intervals_ms: nominal spacing of readings, by profile.
+    """
+
+    def __init__(self, intervals_ms: Mapping[str, int]) -> None:
+        self._intervals_ms = intervals_ms
+        self._latest: dict[int, dict[str, LatestRow]] = {}  # by device index and profile
+        self._devices: dict[int, Device] = {}
+        self._names: Mapping[int, str] = {}
+        self._order: Sequence[int] = ()  # by name
+
+    def forget(self) -> None:
+        """Begin anew: another store is in place of the one that was."""
+        self._latest.clear()
+        self._devices.clear()
+
+    def look(
+        self,
+        now_ms: int,
+        totals: Totals,
+        rows: tuple[Sequence[DeviceRow], Sequence[CountRow]],
+        changed: Iterable[LatestRow],
+    ) -> Fleet:
+        """Return all devices as they are at a moment.
+
+        Args:
+            now_ms: Unix ms.
+            totals: the accounts.
+            rows: all devices, and the counts of those that have some.
+            changed: newest readings that are newer than at the look before.
+        """
+        stale = set()
+        for one in changed:
+            self._latest.setdefault(one.device_index, {})[one.profile] = one
+            stale.add(one.device_index)
+        devices, counts = rows
+        self._name({row.device_index: row.device for row in devices})
+        counts_of = {count.device_index: count for count in counts}
+        at = (now_ms, self._intervals_ms)
+        for row in devices:
+            index = row.device_index
+            own = counts_of.get(index) or no_counts(index)
+            before = self._devices.get(index)
+            if before is None or index in stale or _is_another(before, row, own, now_ms):
+                newest = tuple(self._latest.get(index, {}).values())
+                self._devices[index] = join(row, own, newest, at)
+        by_name = tuple(self._devices[index] for index in self._order)
+        return _fleet(now_ms, totals, by_name, self._names)
+
+    def _name(self, names: Mapping[int, str]) -> None:
+        """Keep the order of the names, and only devices that have one."""
+        if names != self._names:
+            self._names, self._order = names, sorted(names, key=names.__getitem__)
+            self._devices = {index: one for index, one in self._devices.items() if index in names}
+
+
+def _is_another(before: Device, row: DeviceRow, counts: CountRow, now_ms: int) -> bool:
+    if before.row != row or before.counts != counts:
+        return True
+    return before.state is DeviceState.ALIVE and now_ms - before.last_seen_ms > before.patience_ms
+
+
+def _fleet(
+    now_ms: int, totals: Totals, devices: tuple[Device, ...], names: Mapping[int, str]
+) -> Fleet:
+    urgent = [device for device in devices if device.is_urgent]
+    others = [device for device in devices if not device.is_urgent] if urgent else devices
+    return Fleet(now_ms, totals, devices, names, (*urgent, *others))
 
 
 def build_fleet(
@@ -113,25 +198,7 @@ def build_fleet(
     latest: Iterable[LatestRow],
 ) -> Fleet:
     """Join what the store keeps by device index, as it is at a moment."""
-    devices, counts = rows
-    counts_of = {count.device_index: count for count in counts}
-    latest_of: dict[int, list[LatestRow]] = {}
-    for newest in latest:
-        latest_of.setdefault(newest.device_index, []).append(newest)
-    joined = [
-        join(
-            row,
-            counts_of.get(row.device_index) or no_counts(row.device_index),
-            latest_of.get(row.device_index, ()),
-            at,
-        )
-        for row in devices
-    ]
-    joined.sort(key=lambda device: device.name)
-    names = {row.device_index: row.device for row in devices}
-    urgent = [device for device in joined if device.is_urgent]
-    others = [device for device in joined if not device.is_urgent] if urgent else joined
-    return Fleet(at[0], totals, tuple(joined), names, (*urgent, *others))
+    return Muster(at[1]).look(at[0], totals, rows, latest)
 
 
 def join(
@@ -151,7 +218,7 @@ def join(
         last_seen_ms = max(last_seen_ms, one.received_ms)
         own_ms = intervals_ms.get(one.profile, 0)
         interval_ms = min(interval_ms, own_ms) or own_ms or interval_ms
-    patience_ms = INTERVALS_UNTIL_LOST * interval_ms or EVENT_SILENCE_MS
+    patience_ms = patience_of(interval_ms)
     if is_lost:
         state = DeviceState.LOST
     elif last_seen_ms == 0:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.config import Settings
-from gateway.ports import DeviceRow, LatestRow, Totals
+from gateway.ports import DeviceRow, Totals
 from gateway.profiles import Profiles, load_profiles
 from gateway.quarantine import Entry, QuarantineReader
 from gateway.registry import Registry
@@ -15,7 +15,7 @@ from gateway.store.reader import StoreReader
 from gateway.views.accounts import accounts_of
 from gateway.views.alarms import OpenAlarms
 from gateway.views.alarms import look as look_at_alarms
-from gateway.views.fleet import Device, Fleet, build_fleet, join, no_counts
+from gateway.views.fleet import Device, Fleet, Muster, join, no_counts
 from gateway.views.flow import Flow
 from gateway.views.health import Health, look
 from gateway.views.missing import Completeness, completeness_of
@@ -51,7 +51,7 @@ class Sight:
         self._durable = durable  # the last record of the journal on disk, 0: nobody knows
         self._intervals_ms = {name: 1000 * one.interval_s for name, one in profiles.items()}
         # kept from look to look, as only what changed is read; the registry bounds the devices
-        self._latest: dict[tuple[int, str], LatestRow] = {}
+        self._muster = Muster(self._intervals_ms)
         self._change = 0
         self._fleet = Pulse(self._look)
         self._tail = Pulse(QuarantineTail(self.quarantine, SHOWN_ENTRIES).look)
@@ -107,9 +107,8 @@ class Sight:
         totals = self.accounting()
         changed, change = self.store.changed_since(self._change)
         if change < self._change:  # another store is in its place: begin anew
-            self._latest.clear()
+            self._muster.forget()
             changed, change = self.store.changed_since(0)
         self._change = change
-        self._latest.update(((row.device_index, row.profile), row) for row in changed)
         rows = (self.store.devices(), self.store.counts())
-        return build_fleet((self.clock(), self._intervals_ms), totals, rows, self._latest.values())
+        return self._muster.look(self.clock(), totals, rows, changed)

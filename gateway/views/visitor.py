@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+SIGN_IN = "/sign-in"  # where a browser becomes somebody
+SIGN_OUT = "/sign-out"
 VISITOR = "infragate.visitor"  # key of an ASGI scope
 ANYBODY = "local"  # the name of whoever reaches a loopback address without any token
 

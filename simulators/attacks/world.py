@@ -11,6 +11,7 @@ from simulators.attacks.run import KINDS, PREFIX, run_attack
 from simulators.chance import mix
 from simulators.city.frame import (
     Absence,
+    Carried,
     DeviceRow,
     NodeRow,
     Scenario,
@@ -82,6 +83,13 @@ class Attacks:
     def step(self, from_ms: int, to_ms: int) -> Step:  # noqa: ARG002  # of the protocol
         """See ``World``."""
         return Step((), ())
+
+    def carried(self) -> Carried:
+        """See ``World``."""
+        return {}
+
+    def carry(self, carried: Carried) -> None:
+        """See ``World``."""
 
     def truth(self) -> Sequence[Truth]:
         """Return the attacks that are over."""

@@ -12,6 +12,7 @@ from simulators.city.calendar import midnight_ms
 from simulators.city.frame import (
     ORG,
     Absence,
+    Carried,
     DeviceRow,
     Scenario,
     Span,
@@ -123,6 +124,11 @@ class City:
                     [event for part in parts for event in part.events],
                 ),
             )
+
+    def carry(self, carried: Carried) -> None:
+        """Go on from what stood in the devices; before the first step."""
+        for world in self.worlds:
+            world.carry(carried)
 
     def skip_to(self, time_ms: int) -> None:
         """Let the time pass unseen: the past of a run that goes on is made again by its seed."""

@@ -8,13 +8,15 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from simulators.city.begin import Begin, begin_of, carried_in, keep_carried, remember
 from simulators.city.city import City, Order, Size, parse_ms, usual_start_ms
 from simulators.city.dry import run_dry, run_into
 from simulators.city.frame import ORG, Span
-from simulators.city.live import LiveCity
+from simulators.city.live import LiveCity, Recall
+from simulators.city.past import Past, record
 from simulators.city.times import rfc3339
 from simulators.parent import die_with
 from simulators.shelf import Shelf
@@ -23,11 +25,11 @@ from simulators.target import add_target_options, target_of
 DAY_MS = 86_400_000
 # A dry run has no reason to know today: the same command is the same city for ever. A Monday.
 DRY_START = "2026-06-01T00:00:00+07:00"
-START_FILE = "start.json"
 _TRUTH_EVERY_S = 5.0
 _PROGRESS_S = 10.0
 _SHORTEST_MS = 1000
 MOST_METERS, MOST_LANES = 100_000, 10_000
+MOST_PAST_DAYS = 30.0  # a node's flash holds 19 days of half hours
 
 
 def add_city(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +48,13 @@ def add_city(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pace", help="realtime, a factor, or max; default: max without --mqtt")
     parser.add_argument("--start", metavar="TIME", help="RFC 3339; default: so that it ends now")
+    parser.add_argument(
+        "--past-days",
+        type=float,
+        default=0.0,
+        metavar="D",
+        help="devices have recorded for D days, and send it as backlog at the first start",
+    )
     parser.add_argument("--interval-s", type=float, help="of every device, in place of its own")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="truth.json, …")
     parser.add_argument("--dump", action="store_true", help="without --mqtt: DIR/capture.jsonl")
@@ -68,13 +77,14 @@ def run_city(options: argparse.Namespace) -> int:
     """
     factor = _factor(options)
     size = _size(options)
-    start_ms = _start_ms(options, factor)
-    span = Span(start_ms, start_ms + round(options.days * DAY_MS))
-    orders = [order for text in options.scenario for order in read_orders(text, start_ms)]
+    begin = _begin(options, factor)
+    span = Span(begin.from_ms, begin.start_ms + round(options.days * DAY_MS))
+    orders = [order for text in options.scenario for order in read_orders(text, begin.start_ms)]
     city = City(size, span, orders, ends=not options.forever)
     if city.attacks.is_ordered and factor != 1.0:
         raise ValueError("attacks need --mqtt and real time")
-    _remember(options, start_ms)
+    if options.state is not None and options.mqtt is not None:
+        remember(options.state, begin)
     city.write_registry(options.out, options.org)
     if options.check:
         return 0
@@ -82,7 +92,7 @@ def run_city(options: argparse.Namespace) -> int:
     if options.mqtt is None:
         report: dict[str, object] = _dry(city, options)
     else:
-        report = asyncio.run(_live(city, options, factor))
+        report = asyncio.run(_live(city, options, factor, begin))
     city.write_truth(options.out)
     taken_s = time.monotonic() - began_s
     report |= _cost(city, taken_s, report)
@@ -114,26 +124,23 @@ def _factor(options: argparse.Namespace) -> float | None:
     return factor
 
 
-def _start_ms(options: argparse.Namespace, factor: float | None) -> int:
+def _begin(options: argparse.Namespace, factor: float | None) -> Begin:
+    if not 0 <= options.past_days <= MOST_PAST_DAYS:
+        raise ValueError(f"--past-days: 0 to {MOST_PAST_DAYS:.0f}")
+    if options.past_days and (options.mqtt is None or factor != 1.0):
+        raise ValueError("--past-days needs --mqtt and real time")
     if options.start is not None:
-        return parse_ms(options.start)
+        fixed_ms = parse_ms(options.start)
+        known = begin_of(options.state, lambda: fixed_ms, options.past_days)
+        return known._replace(start_ms=fixed_ms)
     if options.mqtt is None:
-        return parse_ms(DRY_START)
-    now_ms = time.time_ns() // 1_000_000
-    return _resumed(options, now_ms if factor == 1.0 else usual_start_ms(now_ms, options.days))
+        return Begin(parse_ms(DRY_START), 0.0, is_new=True)
 
+    def now_ms() -> int:
+        wall_ms = time.time_ns() // 1_000_000
+        return wall_ms if factor == 1.0 else usual_start_ms(wall_ms, options.days)
 
-def _resumed(options: argparse.Namespace, start_ms: int) -> int:
-    """Return when the run began that ``--state`` remembers, else when this one begins."""
-    if options.state is None or not (file := options.state / START_FILE).exists():
-        return start_ms
-    return int(json.loads(file.read_text("utf-8"))["start_ms"])
-
-
-def _remember(options: argparse.Namespace, start_ms: int) -> None:
-    if options.state is not None and options.mqtt is not None:
-        options.state.mkdir(parents=True, exist_ok=True)
-        (options.state / START_FILE).write_text(json.dumps({"start_ms": start_ms}), "utf-8")
+    return begin_of(options.state, now_ms, options.past_days)
 
 
 def read_orders(text: str, start_ms: int) -> list[Order]:
@@ -196,14 +203,37 @@ def _dry(city: City, options: argparse.Namespace) -> dict[str, object]:
     return made | _passed(city, city.ended_ms)
 
 
-async def _live(city: City, options: argparse.Namespace, factor: float | None) -> dict[str, object]:
+def _recall(city: City, options: argparse.Namespace, begin: Begin) -> Recall | None:
+    """Return the past that is still to be made; what is known of it already is carried on."""
+    if not begin.past_days:
+        return None
+
+    def made(is_wanted: Callable[[], bool]) -> Past:
+        return record(city.size, begin.past_days, begin.from_ms, is_wanted)
+
+    def keep(past: Past) -> None:
+        if options.state is not None:
+            keep_carried(options.state, past.carried)
+
+    if begin.is_new:
+        return Recall(made, keep, begin.start_ms)
+    city.carry(carried_in(options.state) or made(lambda: True).carried)
+    return None
+
+
+async def _live(
+    city: City, options: argparse.Namespace, factor: float | None, begin: Begin
+) -> dict[str, object]:
     if options.parent is not None:
         die_with(options.parent)
-    if options.state is not None and factor == 1.0:
+    recall = _recall(city, options, begin)
+    if options.state is not None and factor == 1.0 and recall is None:
         city.skip_to(time.time_ns() // 1_000_000)
     shelf = None if options.state is None else Shelf(options.state)
     target = target_of(options)
     live = LiveCity(city, target, options.org, factor, shelf)
+    if recall is not None:
+        live.begin_with(recall)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -142,6 +142,11 @@ class Step(NamedTuple):
     events: Sequence[Event]
 
 
+# What stands in a device from one step to the next and must never run backwards: registers in
+# µWh, counters, gauges; by the device's name.
+Carried = Mapping[str, Sequence[float]]
+
+
 class World(Protocol):
     """The grid, or the road."""
 
@@ -178,6 +183,12 @@ class World(Protocol):
 
     def step(self, from_ms: int, to_ms: int) -> Step:
         """Let the time pass; steps follow each other without a gap."""
+
+    def carried(self) -> Carried:
+        """Return what stands in the devices at the end of the last step."""
+
+    def carry(self, carried: Carried) -> None:
+        """Go on from what stood in the devices; before the first step."""
 
     def truth(self) -> Sequence[Truth]:
         """Return what was true up to the end of the last step."""

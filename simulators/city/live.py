@@ -3,8 +3,10 @@
 import asyncio
 import heapq
 import random
+import threading
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from typing_extensions import override
 
@@ -12,15 +14,33 @@ from simulators.city.city import City
 from simulators.city.feed import Feed, Turn
 from simulators.city.frame import LAST_GASP
 from simulators.city.nodes import Node, Writers
+from simulators.city.past import Past
 from simulators.device import Device, Reading
-from simulators.fleet import Fleet
+from simulators.fleet import TICK_S, Fleet
 from simulators.shelf import Shelf
 from simulators.target import Target
 
 STEP_MS = 3_600_000  # how far the city is stepped at once: bounds what waits for its moment
 _MOST_STEP_S = 5.0  # … and less where real time is slow: nobody computes what is hours away
+_DIALLING_S = (
+    5.0  # the past is made when everybody is connected; one that cannot be is not waited for
+)
 _PATIENCE_MS = 120_000  # for the first connections of a city that is not in real time
 ROWS_PER_TICK = 20_000  # 2 s of work at most, before the connections are looked at again
+
+
+class Recall(NamedTuple):
+    """A past that is still to be made; it takes seconds, and the nodes are connected meanwhile.
+
+    Attributes:
+        record: makes it, and asks its argument whether it is still wanted.
+        keep: makes what stood in the devices durable, before any reading of the past is kept.
+        start_ms: what time it is in the city when the run starts.
+    """
+
+    record: Callable[[Callable[[], bool]], Past]
+    keep: Callable[[Past], None]
+    start_ms: int
 
 
 class _Nodes:
@@ -57,6 +77,7 @@ class LiveCity(Fleet):
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._city, self._factor = city, factor
+        self._recall: Recall | None = None
         self._world_ms = city.ended_ms
         self._told_ms = 0  # real time of the last tick
         self._goal_ms = city.ended_ms
@@ -70,13 +91,53 @@ class LiveCity(Fleet):
         self._barred: set[int] = set()
         self._over = asyncio.Event()
 
+    def begin_with(self, recall: Recall) -> None:
+        """Let no node take a reading before its past is there, whose numbers come first.
+
+        Before the run, and only in real time.
+        """
+        self._recall, self._first_ms = recall, recall.start_ms
+
     async def run_through(self, stop: asyncio.Event) -> None:
         """Run until ``stop``, or until the city's time is over and everything is sent."""
         watch = asyncio.create_task(_either(stop, self._over))
         done = asyncio.Event()
         watch.add_done_callback(lambda _: done.set())
+        remembering = asyncio.create_task(self._remember(done))
         await self.run(done)
         watch.cancel()
+        await remembering
+
+    async def _remember(self, done: asyncio.Event) -> None:
+        """Make the past beside the running nodes, then give it to them all at once."""
+        if self._recall is None:
+            return
+        unwanted = threading.Event()
+        ending = asyncio.create_task(_tell_thread(done, unwanted))
+        try:
+            for _ in range(round(_DIALLING_S / TICK_S)):
+                if not self.tally.all_up_ms:
+                    await asyncio.sleep(TICK_S)
+            past = await asyncio.to_thread(self._recall.record, lambda: not unwanted.is_set())
+            if done.is_set():
+                return
+            self._recall.keep(past)
+            self._give(past)
+            self._recall = None
+        finally:
+            ending.cancel()
+            if self._recall is not None:
+                self._over.set()  # without a past nobody would ever take a reading
+
+    def _give(self, past: Past) -> None:
+        self._city.carry(past.carried)
+        for number, node in enumerate(self._own):
+            if readings := past.readings.get(node.name):
+                node.recall(readings)
+                self._due.backlog.setdefault(number, self.now_ms())
+        self.tally.readings += sum(map(len, past.readings.values()))
+        if self._shelf is not None:
+            self._shelf.save((node, past.readings.get(node.name, [])) for node in self._own)
 
     @property
     def world_ms(self) -> int:
@@ -89,13 +150,17 @@ class LiveCity(Fleet):
         # after the sending: a last gasp leaves before its node does
         for turn in self._feed.turns(self._world_ms):
             self._apply(turn, self.now_ms())
-        if self._world_ms >= self._city.last_ms and self._is_quiet():
+        is_over = self._world_ms >= self._city.last_ms and self._recall is None
+        if is_over and self._is_quiet():
             self._over.set()
 
     @override
     def _sample(self, now_ms: int) -> list[int]:
         if self._goal_ms <= self._world_ms:
             self._goal_ms = self._until(now_ms)
+        if self._recall is not None:
+            self._world_ms = self._goal_ms
+            return []
         until_ms = self._goal_ms  # the last one, where a tick was too short for all its rows
         taken: list[tuple[Device, list[Reading]]] = []
         sampled: set[int] = set()
@@ -180,6 +245,11 @@ class LiveCity(Fleet):
             self._dialing.pop(index, None)
             return
         await super()._connect(index)
+
+
+async def _tell_thread(done: asyncio.Event, told: threading.Event) -> None:
+    await done.wait()
+    told.set()
 
 
 async def _either(one: asyncio.Event, other: asyncio.Event) -> None:

@@ -76,6 +76,13 @@ class Node(Device):
         self.kept.append(reading)
         return reading
 
+    def recall(self, readings: list[Reading]) -> None:
+        """Find in the flash what was recorded before the first connection: all of it is owed."""
+        self.kept.extend(readings)
+        self.sent, self.last_ms = readings[-1].seq, readings[-1].time_ms
+        self.next_seq = self.sent + 1
+        self._resend.append((readings[0].seq, self.sent))
+
     def tell(self, event: Event) -> None:
         """Say something on lane e as soon as there is a connection."""
         self._events.append(event_payload(event))

@@ -24,7 +24,7 @@ class Sky:
         self.names = tuple(s.sky for s in layout.stations if s.sky)
         self._weather = Weather(seed)
         self._keys: Words = keys(mix(seed, 64), 1, len(self.names))
-        self._rain_tenths: Floats = np.floor(throw(self._keys, 1) * 50_000)
+        self.rain_tenths: Floats = np.floor(throw(self._keys, 1) * 50_000)
         self.more_rain_mm_h = np.zeros(len(self.names))
         self.depth_m = np.full(len(self.names), -np.inf)
 
@@ -34,13 +34,13 @@ class Sky:
         weather, size = self._weather, len(self.names)
         rain_mm_h = weather.rain_mm_h(now) * (0.8 + 0.4 * throw(self._keys, 2))
         rain_mm_h = rain_mm_h + self.more_rain_mm_h
-        self._rain_tenths = self._rain_tenths + rain_mm_h * (self.interval_ms / 360_000)
+        self.rain_tenths = self.rain_tenths + rain_mm_h * (self.interval_ms / 360_000)
         level_m = np.maximum(_DRAIN_M + _RISE_M_PER_MM_H * rain_mm_h, self.depth_m)
         wind = weather.wind_m_s(now)
         dust = self._drift(at_ms, 3, _DAY_MS // 4) * 70 / (0.6 + 0.25 * wind)
         dust = (12 + dust) / (1 + 0.1 * rain_mm_h)
         columns = (
-            *(np.floor(self._rain_tenths) % _ROLLOVER, rain_mm_h * 10, level_m * 1000),
+            *(np.floor(self.rain_tenths) % _ROLLOVER, rain_mm_h * 10, level_m * 1000),
             (weather.temperature_c(now) + 0.4 * normal(self._keys, 4)) * 10,
             *(weather.humidity(now) * 1000, dust * 10, dust * 16),
             *(wind * 10, wind * (14 + 6 * self._drift(at_ms, 5, _HOUR_MS))),

@@ -10,6 +10,7 @@ from simulators.chance import mix
 from simulators.city.dice import keys, throw
 from simulators.city.frame import (
     Absence,
+    Carried,
     DeviceRow,
     NodeRow,
     Readings,
@@ -21,7 +22,7 @@ from simulators.city.frame import (
     cabinets_for,
 )
 from simulators.road import orders
-from simulators.road.diagram import Ints
+from simulators.road.diagram import Floats, Ints
 from simulators.road.events import Radars, Rows, Scales, Tolls
 from simulators.road.layout import Layout, build
 from simulators.road.power import Power
@@ -138,6 +139,25 @@ class Road:
                 "left": int(people.gone.sum()),
             }
         }
+
+    def carried(self) -> Carried:
+        """Return what stands in the counters of loops and in rain gauges."""
+        return {
+            name: [float(value)]
+            for names, values in self._gauges()
+            for name, value in zip(names, values.tolist(), strict=True)
+        }
+
+    def carry(self, carried: Carried) -> None:
+        """Go on from there; who was on the roads then has gone home."""
+        for names, values in self._gauges():
+            for k, name in enumerate(names):
+                if name in carried:
+                    values[k] = carried[name][0]
+
+    def _gauges(self) -> list[tuple[Sequence[str], Ints | Floats]]:
+        loops = [name for station in self.layout.stations for name in station.loops]
+        return [(loops, self._counters), (self._scene.sky.names, self._scene.sky.rain_tenths)]
 
     def step(self, from_ms: int, to_ms: int) -> Step:
         """Let the time pass, window by window."""

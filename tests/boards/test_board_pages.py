@@ -21,6 +21,7 @@ SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 SAYS = {
     "/": "Transformer out",
     "/alarms": "Voltage too low",
+    "/alarms/maintenance": "No work goes on, and none is planned.",
     "/alarm": "There is no such alarm",
     "/devices": "em-00000",
     "/place": "The registry does not name this place.",
@@ -174,7 +175,7 @@ async def test_axe_finds_nothing_serious(
     web: WebProcess, tmp_path: Path, theme: str, *, soak: bool
 ) -> None:
     script = axe_script()
-    wanted = list(PAGES) if soak else ["/", "/energy/load"]
+    wanted = list(PAGES) if soak else ["/", "/energy/load", "/alarms/maintenance"]
     found = {}
     async with visit(web, tmp_path, "desk") as page:
         for path in wanted:

@@ -1,8 +1,9 @@
 """What goes wrong in a city stands on the board within a minute and leads to its evidence.
 
 The demo as it is started by anybody: simulated nodes over MQTT, the gateway with all its processes,
-Chromium. The jam, the theft and what leads where are in ``test_board_pages``, over given findings;
-whether the engines find them is what ``make score-energy`` and ``make score-transport`` measure.
+Chromium. A jam and a theft as they happen are in ``test_board_slow_scenarios``; what leads where is
+in ``test_board_pages``, over given findings; how many of all the engines find is what
+``make score-energy`` and ``make score-transport`` measure.
 """
 
 import json
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.servers, needs_chromium, pytest.mark.timeout(600)]
 WITHIN_S = 60
 OUTAGE, WHERE = "transformer_outage", "tba-0002"
 TOPIC = "tg/1/demo/energy/em-00007/t"
+MOST_CALLED = 10
 GARBAGE = 150  # an alarm speaks of a hundred of one reason
 
 
@@ -52,6 +54,7 @@ async def test_an_outage_and_an_attack_are_seen_and_lead_to_their_evidence(
             await page.wait_for("document.querySelector('.clock')?.dataset.beat >= 1", 60)
             await see_the_attack(page, demo)
             assert page.faults == []
+        see_no_flood(demo)
     finally:
         demo.press_ctrl_c()
 
@@ -78,6 +81,24 @@ async def see_the_outage(page: Page, since_s: float) -> None:
     await page.wait_for(f"{device} !== undefined", 30)
     await page.evaluate(f"{device}.click()")  # two
     await page.wait_for("document.querySelector('.detail .heading')?.innerText", 30)
+
+
+def see_no_flood(demo: Demo) -> None:
+    """Detectors that live from the dark transformer are silent, too, and call nobody.
+
+    At most ten alarms in ten minutes are what one operator can see to (IEC 62682).
+    """
+
+    def opened(*, suppressed: bool) -> list[dict[str, Any]]:
+        query = f"/api/v1/alarms?state=open&suppressed={str(suppressed).lower()}"
+        return list(json.loads(demo.get(query))["alarms"])
+
+    quiet = wait_until(lambda: opened(suppressed=True), 180, "a silent detector")
+    called = opened(suppressed=False)
+    (outage,) = [one for one in called if one["kind"] == OUTAGE]
+    assert {one["suppressed"] for one in quiet} == {f"alarm:{outage['id']}"}
+    assert len(called) <= MOST_CALLED
+    assert not [one for one in called if one["kind"] == "detector_no_data"]
 
 
 async def see_the_attack(page: Page, demo: Demo) -> None:

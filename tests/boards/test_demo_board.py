@@ -51,10 +51,14 @@ async def see_the_town(page: Page) -> None:
 async def see_the_device(page: Page) -> None:
     await page.wait_for(f"document.querySelector('.detail .heading')?.innerText == '{METER}'")
     await page.wait_for("document.querySelectorAll('.detail .chart svg path').length > 3")
+    whole = "document.querySelector('.detail').innerText.includes('Complete: numbers 1 to')"
+    await page.wait_for(whole, 60)  # once what it recorded before the gateway came is in
     detail = await page.text(".detail")
     assert "kWh" in detail
-    assert "Complete: numbers 1 to" in detail
     assert "none missing" in detail
+    # a meter of half hours is drawn over a day, which moves a pixel in a minute
+    hour = "[...document.querySelectorAll('.detail button')].find(b => b.innerText.trim() == '1 h')"
+    await page.evaluate(f"{hour}.click()")
     line = (
         "[...document.querySelectorAll('.detail .chart path')].map(p => p.getAttribute('d')) + ''"
     )

@@ -1,8 +1,10 @@
 """What ``ports.StoreWriter`` promises, held against the SQLite store."""
 
+import contextlib
 import errno
 import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from gateway.ports import (
     CountRow,
     DeviceRow,
     LatestRow,
+    MemoryRow,
     StoreWriter,
     StreamRow,
     Totals,
@@ -84,6 +87,7 @@ def test_a_checkpoint_comes_back_whole(tmp_path: Path) -> None:
         [StreamRow(0, 7, 0, 1, 1, 90, 55, "[[95,99]]")],
         [LatestRow(0, "em1", 55, 56, 7, 90, 0, 1, 2**37, b"\0" * 48, b"memory")],
         [CountRow(0, 8, 1, 0, 7, 1, 1, 56, "online")],
+        [MemoryRow("room", "a/é", b"\0a"), MemoryRow("room", "b", b"b"), MemoryRow("s", "b", b"")],
     )
     store.checkpoint(first)
     second = first._replace(
@@ -92,6 +96,12 @@ def test_a_checkpoint_comes_back_whole(tmp_path: Path) -> None:
         streams=[first.streams[0]._replace(high_water=99, ranges="[]")],
         latest=[],
         counts=[CountRow(1, 1, 0, 0, 1, 0, 0, 57, "lost")],
+        # an empty one goes, and may come again in the same checkpoint
+        memories=[
+            MemoryRow("room", "b", b""),
+            MemoryRow("room", "a/é", b""),
+            MemoryRow("room", "a/é", b"new"),
+        ],
     )
     store.checkpoint(second)
     store.close()
@@ -102,7 +112,19 @@ def test_a_checkpoint_comes_back_whole(tmp_path: Path) -> None:
         second.streams,
         first.latest,
         [*first.counts, *second.counts],
+        (MemoryRow("room", "a/é", b"new"),),
     )
+
+
+def test_a_state_file_of_before_decoders_were_kept_is_opened_and_keeps_them(tmp_path: Path) -> None:
+    Store.open(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.sqlite")) as state:
+        state.execute("DROP TABLE memory")
+    store = Store.open(tmp_path)
+    kept = store.load()._replace(memories=(MemoryRow("room", "a", b"a"),))
+    store.checkpoint(kept)
+    store.close()
+    assert Store.open(tmp_path).load() == kept
 
 
 def test_what_lies_past_the_checkpoint_is_gone_after_opening(

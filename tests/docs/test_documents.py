@@ -19,6 +19,10 @@ from gateway.api.app import create_app
 from gateway.api.glossary import METRICS
 from gateway.config import ListenerSource, RegistrySection, Settings, load_settings
 from gateway.decode import cbor, documents, text, wire
+from gateway.decode.foreign.lorawan.forms import CodecFile
+from gateway.decode.foreign.lorawan.trial import run_codec_examples
+from gateway.decode.foreign.quantities import Quantities
+from gateway.decode.foreign.sparkplug_mapping import MetricMappings
 from gateway.decode.mapping import CompiledMapping
 from gateway.model import QuarantineReason
 from gateway.profiles import Profile
@@ -30,6 +34,7 @@ from gateway.sources import (
     listener_retained,
     listener_wire,
 )
+from gateway.topics import SPARKPLUG
 from gateway.views.accounts import Account
 from simulators.__main__ import make_parser
 from tests.unit.decode.support import PROFILES, decode_one
@@ -136,10 +141,17 @@ def test_a_configuration_in_a_document_loads(document: Path, tmp_path: Path) -> 
         if "column" in tomllib.loads(body):
             Profile.model_validate(tomllib.loads(body))
             continue
+        if "codec" in tomllib.loads(body):
+            codec = CodecFile.model_validate(tomllib.loads(body))
+            assert run_codec_examples(codec, PROFILES) == []
+            continue
         file = tmp_path / f"{number}.toml"
         file.write_text(body, "utf-8")
         for mapping in load_settings(file).mapping:
-            CompiledMapping(mapping, PROFILES)
+            if mapping.topic.startswith(SPARKPLUG):
+                MetricMappings([mapping], Quantities(PROFILES), PROFILES)
+            else:
+                CompiledMapping(mapping, PROFILES)
 
 
 def test_readme_shows_a_configuration_and_the_protocol_a_mapping() -> None:

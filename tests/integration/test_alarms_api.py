@@ -146,13 +146,18 @@ async def test_without_an_annunciator_a_word_is_kept_and_answered_202(
 
 @pytest.mark.usefixtures("listening")
 async def test_work_keeps_a_subtree_quiet_until_it_is_over(client: httpx.AsyncClient) -> None:
-    work = {"subject": "feeder:f-1", "end": str(NOW_MS + 3_600_000), "reason": "new fuse"}
+    span = {"begin": str(NOW_MS - 60_000), "end": str(NOW_MS + 3_600_000)}
+    work = {"subject": "feeder:f-1", "reason": "new fuse", **span}
     opened = await client.post(WORK, json=work)
     (window,) = opened.json()["maintenance"]
     assert (window["subject"], window["by"]) == ("feeder:f-1", "local")
     assert len((await read(client, f"{ALARMS}?suppressed=true"))["alarms"]) == 3
     ended = await client.delete(f"{WORK}/{window['id']}")
     assert (ended.status_code, ended.json()["maintenance"]) == (200, [])
+    (past,) = (await read(client, f"{WORK}?state=past"))["maintenance"]
+    assert (past["id"], past["state"]) == (window["id"], "past")
+    assert (past["by"], past["ended_by"]) == ("local", "local")
+    assert (await read(client, f"{WORK}?state=all"))["maintenance"] == [past]
     assert not (await read(client, f"{ALARMS}?suppressed=true"))["alarms"]
 
 
@@ -171,6 +176,7 @@ async def test_work_keeps_a_subtree_quiet_until_it_is_over(client: httpx.AsyncCl
         ("POST", "/maintenance", {"subject": "a b", "reason": "x", "end": "1"}, 422, "subject"),
         ("DELETE", "/maintenance/01234567", None, 404, "window"),
         ("GET", "/alarms?state=sleeping", None, 422, "state"),
+        ("GET", "/maintenance?state=sleeping", None, 422, "state"),
         ("GET", "/alarms?severity=9", None, 422, "severity"),
         ("GET", "/alarms?after=eA", None, 422, "after"),
         ("DELETE", "/alarms/0123456789ab", None, 405, None),

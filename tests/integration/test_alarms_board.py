@@ -1,19 +1,17 @@
 """To acknowledge on the board, with the keyboard alone; and who may not."""
 
-import asyncio
 import base64
 import json
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
+from gateway.store.accounts import Accounts, Role, new_account
 from gateway.store.alarms import KeptAlarm, State
-from tests.support.alarms import Room, alarm
+from tests.support.alarm_board import ROW, listening, room_of, sign_in
+from tests.support.alarms import Room
 from tests.support.browser import Page, browser, needs_chromium
-from tests.support.stores import fill
 from tests.support.web_process import web_process
 
 pytestmark = [pytest.mark.servers, needs_chromium, pytest.mark.timeout(180)]
@@ -24,25 +22,7 @@ FOCUS = "document.activeElement?.closest('button')?.innerText ?? ''"
 
 @pytest.fixture
 def room(tmp_path: Path) -> Room:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    fill(folder)
-    room = Room(folder)
-    room.now_ms = time.time_ns() // 1_000_000
-    room.tell(alarm("overload", "device:meter-1", room.now_ms - 60_000))
-    return room
-
-
-@asynccontextmanager
-async def listening(room: Room) -> AsyncIterator[None]:
-    async def look() -> None:
-        while True:
-            room.step(0.1)
-            await asyncio.sleep(0.1)
-
-    task = asyncio.create_task(look())
-    yield
-    task.cancel()
+    return room_of(tmp_path / "data")
 
 
 async def press(page: Page, key: str) -> None:
@@ -91,6 +71,68 @@ async def test_an_alarm_is_acknowledged_with_the_keyboard_alone(
         *(State.ACKNOWLEDGED, "local"),
         "Tổ 4 đang đi",
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "lang", "button", "told"),
+    [
+        ("/", "en", "Acknowledge", "local knows, now: crew 4"),
+        ("/alarms", "vi", "Xác nhận", "local đã biết, vừa xong: crew 4"),
+        ("/devices?device=meter-1", "en", "Acknowledge", "local knows, now: crew 4"),
+    ],
+)
+async def test_an_alarm_is_acknowledged_in_a_list_and_all_boards_show_it(
+    room: Room, tmp_path: Path, path: str, lang: str, button: str, told: str
+) -> None:
+    url = f"{path}{'&' if '?' in path else '?'}lang={lang}"
+    async with (
+        listening(room),
+        browser(tmp_path / "mine") as mine,
+        browser(tmp_path / "others") as others,
+    ):
+        with web_process(room.folder) as web:
+            for page in (mine, others):
+                await page.open(f"{web.url}{url}")
+                await page.wait_for("!!document.querySelector('.listing button.act')", 60)
+            label = "document.querySelector('button.act').getAttribute('aria-label')"
+            assert "meter-1" in await mine.evaluate(label)  # whose it is, for who hears the page
+            await mine.evaluate("document.querySelector('.listing .filters').scrollIntoView()")
+            await walk_to(mine, button)
+            await press(mine, "Enter")
+            await mine.wait_for("document.activeElement.tagName == 'TEXTAREA'")
+            assert "meter-1" in await mine.text(".acknowledge")
+            await mine.call("Input.insertText", text="crew 4")
+            await walk_to(mine, button)
+            await press(mine, "Enter")
+            for page in (mine, others):
+                await page.wait_for(f"({ROW}).includes({told!r})", 10)
+                assert await page.evaluate("!document.querySelector('.listing button.act')")
+                assert page.faults == []
+            # who and when, and the keyboard is still where the alarm is
+            assert "local" in await mine.text(".q-notification")
+            await mine.wait_for("document.activeElement.href?.includes('/alarm?')")
+            await mine.wait_for(f"!({ROW}).includes({told.partition(':')[0]!r})", 30)  # drawn anew
+            await mine.wait_for("document.activeElement.href?.includes('/alarm?')")
+            document = httpx.get(f"{web.url}/api/v1/alarms/{room.one().id}").json()
+    assert (document["state"], document["acknowledged"]["by"]) == ("acknowledged", "local")
+    assert document["acknowledged"]["note"] == "crew 4"
+    called = json.loads([one.payload for one in room.calls if one.payload][-1])  # over MQTT
+    assert called["acknowledged"] == document["acknowledged"]
+
+
+async def test_who_may_only_look_is_told_so_in_a_list(room: Room, tmp_path: Path) -> None:
+    Accounts(room.folder).put(new_account("Minh", Role.VIEWER, "a word to look with", 0))
+    with web_process(room.folder) as web:
+        async with browser(tmp_path / "profile") as page:
+            await sign_in(page, f"{web.url}/sign-in?next=/", "Minh", "a word to look with")
+            await page.wait_for("!!document.querySelector('.listing button.act')", 60)
+            assert await page.text(".tools .visitor") == "Minh"
+            await page.evaluate("document.querySelector('.listing button.act').click()")
+            await page.wait_for("!!document.querySelector('.acknowledge.refusal')")
+            assert "takes an operator" in await page.text(".refusal")
+            assert not await page.evaluate("!!document.querySelector('textarea')")
+            assert page.faults == []
+    assert not (room.folder / "alarm-words.jsonl").exists()
 
 
 async def test_who_may_only_look_has_no_button(room: Room, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_city_in_real_time_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_an_outage_is_heard_in_a_demo_at_once(demo: Demo, tmp_path: Path) -> None:
-    demo.start("--scenario", "transformer_outage:where=tba-0002,from=10,to=30")
+    demo.start("--past-days", "0", "--scenario", "transformer_outage:where=tba-0002,from=10,to=30")
     truth_file = tmp_path / "var" / "city" / "truth.json"
 
     def struck() -> set[str]:

@@ -68,6 +68,7 @@ def test_a_history_imported_twice_is_stored_once(tmp_path: Path) -> None:
     words = (str(source), "--layout", str(layout))
     dry = bring(config, *words, "--dry-run")
     assert dry["files"][0]["readings"] == ROWS  # type: ignore[index]
+    assert dry["files"][0]["beyond_retention"] == ROWS  # type: ignore[index]  # of 2022
     assert not (tmp_path / "data").exists()
     # nobody runs: into the journal
     assert bring(config, *words)["processed"] is False
@@ -82,6 +83,78 @@ def test_a_history_imported_twice_is_stored_once(tmp_path: Path) -> None:
         lines = source.read_text("utf-8").splitlines()[1:]
         kwh = sum(float(line.split(",")[0]) for line in lines)
         assert answer["buckets"][0]["value"] == pytest.approx(kwh * 1000, abs=0.001 * ROWS)
+
+
+def nem12(values: list[str], qualities: list[str]) -> str:
+    """A day of four intervals of six hours would be no NEM12: 24 of an hour, 20 of them 1 kWh."""
+    filled = ["1"] * 20
+    records = [f"400,{at},{at},{code}" for at, code in enumerate([*["A"] * 20, *qualities], 1)]
+    day = f"300,20261101,{','.join([*filled, *values])},V,,,,"
+    head = ["100,NEM12,202611220000,MDA1,Ret1", "200,NMI7,E1,1,E1,N1,M1,kWh,60,"]
+    return "\n".join([*head, day, *records, "900"])
+
+
+def test_a_corrected_market_file_replaces_what_grades_worse_and_names_the_rest(
+    tmp_path: Path,
+) -> None:
+    """Hours 21 to 24: estimated, estimated, actual, substituted; then another file says otherwise.
+
+    Actual beats estimated (21); an estimate does not beat another (22); two actual values that
+    differ are a conflict (23); the same value, no longer substituted, is a better one (24).
+    """
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text(nem12(["2", "2", "2", "2"], ["E52", "E52", "A", "S14"]), "utf-8")
+    second.write_text(nem12(["3", "3", "3", "2"], ["A", "E52", "A", "A"]), "utf-8")
+    with running(tmp_path, listener(free_port())) as gateway:
+        assert bring(gateway.config, str(first))["readings"] == {
+            "stored": 24, "duplicate": 0, "quarantined": 0,
+        }  # fmt: skip
+        dry = bring(gateway.config, str(second), "--dry-run")["files"][0]  # type: ignore[index]
+        told = bring(gateway.config, str(second))
+        assert told["readings"] == {"stored": 2, "duplicate": 20, "quarantined": 0}
+        file = told["files"][0]  # type: ignore[index]
+        assert (dry["corrected"], dry["refused"]) == (file["corrected"], file["refused"])
+        assert [one["line"] for one in file["corrected"]] == [3, 3]
+        assert [one["reason"] for one in file["corrected"]] == [
+            "2026-11-01T11:00:00Z: e_imp 2000 → 3000, flag 2 → 1 (suspect → recovered)",
+            "2026-11-01T14:00:00Z: flag 4 → 1 (suspect → recovered)",
+        ]
+        assert [one["reason"] for one in file["refused"]] == [
+            f"2026-11-01T{hour}:00:00Z: e_imp 2000 → 3000 ({grade} → {grade}): "
+            "no better grade, what is stored stays"
+            for hour, grade in ((12, "suspect"), (13, "recovered"))
+        ]
+        window = "device=nem-nmi7-e1&profile=ei1&from=2026-10-31&to=2026-11-03"
+        shown = gateway.get(f"/api/v1/readings?{window}")["readings"]
+        assert [row["e_imp"] for row in shown] == [1000] * 20 + [3000, 2000, 2000, 2000]
+        assert [row["flag"] for row in shown[20:]] == [1, 2, 1, 1]
+        # as a late reading, though every interval has the same length, and 20 the same energy
+        assert [row["quality"] for row in shown] == [2] * 21 + [8] + [2] * 2
+        assert all("seq_gap" not in row["reasons"] for row in shown)
+        lineage = gateway.get(f"/api/v1/readings?{window}&lineage=true")["readings"]
+        assert len(lineage) == 26
+        # whichever comes again, nothing new is stored: all of it is known
+        for again in (first, second):
+            words = bring(gateway.config, str(again))["readings"]
+            assert words["stored"] == 0, again  # type: ignore[index]
+        gateway.settle()
+    # without a gateway nobody knows what is in the journal yet
+    third = tmp_path / "third.csv"
+    third.write_text(nem12(["3", "4", "2", "2"], ["A", "A", "A", "A"]), "utf-8")
+    (late,) = bring(gateway.config, str(third))["files"][0]["refused"]  # type: ignore[index]
+    assert late["reason"].endswith("; a correction needs the gateway to run")
+
+
+def test_two_files_of_one_import_that_differ_are_told(tmp_path: Path) -> None:
+    """Neither is stored yet: the second is compared with what the first has sent."""
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text(nem12(["2", "2", "2", "2"], ["A"] * 4), "utf-8")
+    second.write_text(nem12(["2", "2", "2", "3"], ["A"] * 4), "utf-8")
+    config = tmp_path / "infragate.toml"
+    config.write_text(f'[gateway]\ndata_dir = "data"\n{listener(free_port())}', "utf-8")
+    report = bring(config, str(first), str(second), "--dry-run")
+    refused = [len(file["refused"]) for file in report["files"]]  # type: ignore[attr-defined]
+    assert refused == [0, 1]
 
 
 def test_a_capture_goes_in_as_if_it_had_just_come_and_refused_lines_are_named(

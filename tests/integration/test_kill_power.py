@@ -59,6 +59,6 @@ def test_nothing_acknowledged_is_lost_by_power_cuts(
             gateway.start(wait=False)
             wait_until(lambda: publishes(port, load), 20, "messages taken after a cut")
         load.pause()
-        judge_readings(gateway, load, load.acked)
+        judge_readings(gateway, load, load.acked, torn=torn)
         load.resend_until_receipted()
-        judge_readings(gateway, load, load.sent)
+        judge_readings(gateway, load, load.sent, torn=torn)

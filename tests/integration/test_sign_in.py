@@ -1,6 +1,8 @@
 """Signing in: a form for people, a cookie that proves it, and nothing else changes for programs."""
 
+import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.api.signin import COOKIE, FORM_BYTES, proof_of
+from gateway.api.signin import COOKIE, FORM_BYTES, MOST_WAITING, proof_of
+from gateway.store.accounts import FILE_NAME, Accounts, Role, new_account
 from tests.support.browser import browser, needs_chromium
+from tests.support.stores import NOW_MS
 from tests.support.web import V1, app_of, client_of, filled
 from tests.support.web_process import web_process
 
@@ -76,7 +80,7 @@ async def test_a_wrong_token_takes_a_second_and_opens_nothing(client: httpx.Asyn
     answer = await signed_in(client, "wrong")
     assert answer.elapsed.total_seconds() >= 1
     assert answer.status_code == 401
-    assert "Wrong token" in answer.text
+    assert "Wrong name, password or token" in answer.text
     assert "set-cookie" not in answer.headers
     for body in ("", "token=", "token=" + "x" * 2 * FORM_BYTES, "=&&&=%ff"):
         answer = await client.post("/sign-in", content=body)
@@ -118,6 +122,130 @@ async def test_programs_are_told_as_before(client: httpx.AsyncClient) -> None:
     api = await client.get(f"{V1}/accounting", headers=PAGE)
     assert api.status_code == 401
     assert api.headers["www-authenticate"].startswith("Bearer")
+
+
+# -- people with a name and a password --
+
+WORD = "mật khẩu của tôi"
+WORK = {"subject": "all", "end": str(NOW_MS + 60_000), "reason": "x"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    accounts = Accounts(filled(folder))
+    accounts.put(new_account("Anna", Role.OPERATOR, WORD, NOW_MS))
+    accounts.put(new_account("Minh", Role.VIEWER, WORD, NOW_MS))
+    return folder
+
+
+@pytest.fixture
+async def site(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Beyond loopback, without any token."""
+    http = {"listen": "192.0.2.7:8443", "cert": "gateway.pem", "key": "gateway.key"}
+    async with client_of(app_of(folder, http=http)) as client:
+        yield client
+
+
+async def as_somebody(site: httpx.AsyncClient, name: str, word: str) -> httpx.Response:
+    return await site.post("/sign-in", data={"name": name, "token": word})
+
+
+async def test_beyond_loopback_nobody_looks_who_has_not_signed_in(site: httpx.AsyncClient) -> None:
+    assert (await site.get(f"{V1}/accounting")).status_code == 401
+    assert (await site.get("/", headers=PAGE)).headers["location"].startswith("/sign-in")
+    answer = await as_somebody(site, "Anna", WORD)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert WORD not in answer.headers["set-cookie"]
+    assert (await site.get(f"{V1}/accounting")).status_code == 200
+
+
+@pytest.mark.parametrize(("name", "may"), [("Anna", True), ("Minh", False)])
+async def test_a_role_says_what_somebody_may(
+    site: httpx.AsyncClient, name: str, *, may: bool
+) -> None:
+    await as_somebody(site, name, WORD)
+    answer = await site.post(f"{V1}/maintenance", json=WORK)
+    assert answer.status_code == (202 if may else 403)  # kept; no annunciator runs here
+    if not may:
+        assert "takes an operator" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("Anna", "wrong word of hers"), ("anna", WORD), ("", WORD), ("Nobody", WORD), ("Anna", "")],
+)
+async def test_who_does_not_know_the_password_is_nobody(
+    site: httpx.AsyncClient, name: str, word: str
+) -> None:
+    answer = await as_somebody(site, name, word)
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+
+
+async def test_another_password_or_none_ends_what_was_signed_in(
+    site: httpx.AsyncClient, folder: Path
+) -> None:
+    accounts = Accounts(folder)
+    await as_somebody(site, "Anna", WORD)
+    accounts.put(new_account("Anna", Role.OPERATOR, f"{WORD} 2", NOW_MS))
+    assert (await site.get(f"{V1}/accounting")).status_code == 401
+    await as_somebody(site, "Anna", f"{WORD} 2")
+    assert (await site.get(f"{V1}/accounting")).status_code == 200
+    accounts.remove("Anna")
+    assert (await site.get(f"{V1}/accounting")).status_code == 401
+
+
+async def test_who_signs_out_is_nobody_again_and_a_link_signs_nobody_out(
+    site: httpx.AsyncClient,
+) -> None:
+    await as_somebody(site, "Anna", WORD)
+    form = await site.get("/sign-in")
+    assert "<b>Anna</b>" in form.text
+    assert "Sign out" in form.text
+    await site.get("/sign-out")
+    assert (await site.get(f"{V1}/accounting")).status_code == 200
+    await site.post("/sign-out")
+    assert (await site.get(f"{V1}/accounting")).status_code == 401
+
+
+async def test_accounts_that_cannot_be_read_open_nothing(
+    site: httpx.AsyncClient, folder: Path
+) -> None:
+    """Also on loopback, where without any account whoever comes is an operator."""
+    await as_somebody(site, "Anna", WORD)
+    (folder / FILE_NAME).chmod(0o644)
+    assert (await site.get(f"{V1}/accounting")).status_code == 401
+    async with client_of(app_of(folder)) as near:
+        assert (await near.post(f"{V1}/maintenance", json=WORK)).status_code == 403
+
+
+async def test_on_loopback_the_first_account_is_the_end_of_operators_without_a_name(
+    folder: Path,
+) -> None:
+    async with client_of(app_of(folder)) as near:
+        assert (await near.get(f"{V1}/accounting")).status_code == 200
+        assert (await near.post(f"{V1}/maintenance", json=WORK)).status_code == 403
+        await as_somebody(near, "Anna", WORD)
+        assert (await near.post(f"{V1}/maintenance", json=WORK)).status_code == 202
+
+
+async def test_who_guesses_in_parallel_waits_in_a_queue_that_has_an_end(
+    site: httpx.AsyncClient,
+) -> None:
+    answers = await asyncio.gather(
+        *(as_somebody(site, f"guess-{k}", "a word of some length") for k in range(MOST_WAITING + 4))
+    )
+    codes = Counter(answer.status_code for answer in answers)
+    assert codes == {401: MOST_WAITING, 429: 4}
+
+
+async def test_where_nobody_has_an_account_the_form_says_how_to_make_one(tmp_path: Path) -> None:
+    http = {"listen": "192.0.2.7:8443", "cert": "gateway.pem", "key": "gateway.key"}
+    async with client_of(app_of(filled(tmp_path), http=http)) as client:
+        assert "infragate operator add" in (await client.get("/sign-in")).text
+        assert (await client.get(f"{V1}/accounting")).status_code == 401
 
 
 @needs_chromium

@@ -67,11 +67,18 @@ class House:
 
     def counted(self, event: str) -> float:
         """How often something has happened at the listener, once the snapshots rest."""
+        self._wait_for_snapshot()
         seen, now = -1.0, self._count(event)
         while now != seen:
             time.sleep(1.5)
             seen, now = now, self._count(event)
         return now
+
+    def _wait_for_snapshot(self) -> None:
+        """Wait for one that is newer than all that has happened, however busy the machine is."""
+        file = self.gateway.data_dir / "run" / "intake.json"
+        asked_ns = time.time_ns()
+        wait_until(lambda: file.stat().st_mtime_ns > asked_ns, 30, "a snapshot")
 
     def _count(self, event: str) -> float:
         lines = self.gateway.get("/metrics").decode().splitlines()

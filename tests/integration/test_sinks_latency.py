@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(1200)]
 RATE = 2000  # messages a second
 # ± 20 % is what a quiet machine shows (`make soak` on one); two cores shared with other tests
 # move a p99 by more than that without any sink.
-NOISY_RATIO = 2.0
+NOISY_RATIO = 3.0
 
 
 def puback_p99_ms(port: int, seconds: int) -> float:

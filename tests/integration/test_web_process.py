@@ -15,7 +15,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gateway.api.guard import Guard, Keys
+from gateway.api.guard import Guard
+from gateway.api.keys import Keys
 from gateway.api.server import PatientProtocol
 from gateway.ports import LatestRow
 from gateway.store import Store

@@ -176,7 +176,7 @@ def energy_lines(town: Town, now: int) -> Iterator[Result]:
         rule = {"voltage": {"share": 0.971 if one else 0.91, "coverage": 0.99, "holds": one > 0}}
         volts = {"norm": "vn-39-2015", "days": 5, "lowest_pu": 0.912, "highest_pu": 1.031}
         yield _line("compliance", place, week, volts | {"rules": rule, "meters": METERS_BELOW})
-        evidence = {"peak_pu": 1.31, "share_above": 0.08}
+        evidence = {"peak_pu": 1.31, "time_above": 0.08}
         told = {"what": "uprate", "rank": one + 1, "severity": 1.0, "coverage": 0.98}
         yield _line("advice", place, week, {"advice": [told | {"evidence": evidence}]})
     yield from _customer_lines(town, now)

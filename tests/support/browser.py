@@ -28,8 +28,9 @@ OWN = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "about:")
 class Page:
     """One tab."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: ClientConnection, pid: int = 0) -> None:
         self._connection = connection
+        self.pid = pid  # of the browser
         self._number = 0
         self.faults: list[str] = []  # console errors, exceptions, requests to other hosts
 
@@ -100,7 +101,7 @@ async def browser(folder: Path, under: Sequence[str] = ()) -> AsyncIterator[Page
     )
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):  # twenty other programs may want the two cores
             port = None
             while port is None:
                 line = (await process.stderr.readline()).decode(errors="replace")
@@ -109,7 +110,7 @@ async def browser(folder: Path, under: Sequence[str] = ()) -> AsyncIterator[Page
                 tabs = (await client.get(f"http://127.0.0.1:{port[1]}/json")).json()
         tab = next(one for one in tabs if one["type"] == "page")
         async with connect(tab["webSocketDebuggerUrl"], max_size=None) as connection:
-            yield Page(connection)
+            yield Page(connection, process.pid)
     finally:
         process.kill()
         await process.wait()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.roles.building import load_all_profiles
+from gateway.roles.files import load_all_profiles
 from gateway.roles.telling import ask
 from gateway.sinks.derived import Point
 from gateway.sinks.derived.stored import stored_points

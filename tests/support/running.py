@@ -66,6 +66,7 @@ class Gateway:
         data_dir: where the data shall be.
         registry: a registry file.
         under: a command that runs it (strace).
+        board: whether the web process has the pages, too.
     """
 
     def __init__(
@@ -79,13 +80,18 @@ class Gateway:
         data_dir: Path | None = None,
         registry: Path | None = None,
         under: Sequence[str] = (),
+        board: bool = False,
     ) -> None:
         self.folder = folder
         self.data_dir = data_dir or folder / "data"
         self.under = list(under)
         self.http_port = free_port()
         self.config = folder / "infragate.toml"
-        web = f'[http]\nlisten = "127.0.0.1:{self.http_port}"\nboard = false\n' if http else ""
+        web = (
+            f'[http]\nlisten = "127.0.0.1:{self.http_port}"\nboard = {json.dumps(board)}\n'
+            if http
+            else ""
+        )
         known = "" if registry is None else f'file = "{registry}"\n'
         self.config.write_text(
             f'[gateway]\ndata_dir = "{self.data_dir}"\nreceipt_ms = 100\n{limits}{sources}\n'

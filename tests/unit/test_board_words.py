@@ -1,27 +1,46 @@
 """What the board says, and what its lines leave out."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
-from gateway.board.chart import MOST_POINTS, broken, thinned
+from gateway.board.chart import MOST_POINTS, broken, lone, on_clock, thinned
 from gateway.board.frame import MAIN
 from gateway.board.looks.alarms import SEVERITY_WORDS
-from gateway.board.numbers import age_text, duration_text, grouped, soon_text, value_text
+from gateway.board.numbers import (
+    age_text,
+    duration_text,
+    grouped,
+    journey_text,
+    soon_text,
+    value_text,
+)
+from gateway.board.parts.facts import fact_text
+from gateway.board.parts.plots import Series, lines
+from gateway.board.parts.when import day_text, moment_text
 from gateway.board.place import SPANS_MS
+from gateway.board.policy import NAME, load_board_policies
 from gateway.board.reasons import meanings
-from gateway.board.words import ENGLISH, TONES, VIETNAMESE
+from gateway.board.words import ENGLISH, TONES, VIETNAMESE, named
+from gateway.config.http import HttpSection
+from gateway.energy.outage.policy import Weights
 from gateway.model import QuarantineReason, Reason
+from gateway.policies import load_policies
 from gateway.profiles import load_profiles
 from gateway.store.alarms import State
+from gateway.transport.assets.policy import AssetPolicy
 from gateway.transport.health import DayStatus
 from gateway.transport.series import Method
 from gateway.views.fleet import DeviceState
 from gateway.views.health import PROCESSES
 
 PROFILES = load_profiles()
+ROOT = Path(__file__).parents[2]
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 
@@ -38,7 +57,7 @@ def test_every_process_state_and_reason_of_the_gateway_has_its_words() -> None:
     wanted |= {f"reason_{one}" for one in QuarantineReason}
     wanted |= {str(one) for one in DeviceState} | {tone.word for tone in TONES.values()}
     wanted |= {f"severity_{word}" for word in SEVERITY_WORDS.values()}
-    wanted |= {f"alarm_{state}" for state in (*State, "suppressed", "withdrawn")}
+    wanted |= {f"alarm_{state}" for state in (*State, "suppressed", "follows", "withdrawn")}
     wanted |= {f"status_{one.name.lower()}" for one in DayStatus}
     wanted |= {f"method_{one.name.lower()}" for one in Method}
     wanted |= {f"span_{span}" for span in SPANS_MS} | {f"nav_{name}" for name in MAIN}
@@ -86,6 +105,33 @@ def test_numbers_are_grouped_and_durations_short() -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(44.6, "45 s"), (185.2, "3 min 05 s"), (1199.7, "20 min"), (2070, "34 min")],
+)
+def test_a_journey_is_told_to_the_second_while_that_says_something(
+    seconds: float, text: str
+) -> None:
+    assert journey_text(seconds).replace("\u00a0", " ") == text
+
+
+def test_charts_go_by_the_clock_of_the_site_whatever_the_browsers_machine_says() -> None:
+    """22:30 UTC is 05:30 of the next day in Vietnam; in Berlin summer time ends at 01:00 UTC."""
+    at_ms = 1_795_300_200_000
+    vietnam, berlin = ZoneInfo("Asia/Ho_Chi_Minh"), ZoneInfo("Europe/Berlin")
+    assert on_clock(at_ms, vietnam) == at_ms + 7 * HOUR_MS
+    change_ms = 1_792_890_000_000  # 2026-10-25T01:00Z
+    assert on_clock(change_ms - 1, berlin) == change_ms - 1 + 2 * HOUR_MS
+    assert on_clock(change_ms, berlin) == change_ms + HOUR_MS
+    told = lines([Series("u", [[at_ms, 230.0]])], "V", (at_ms - HOUR_MS, at_ms), vietnam)
+    assert told["useUTC"]
+    assert told["series"][0]["data"] == [[at_ms + 7 * HOUR_MS, 230.0]]
+    assert (told["xAxis"]["min"], told["xAxis"]["max"]) == (
+        at_ms + 6 * HOUR_MS,
+        at_ms + 7 * HOUR_MS,
+    )
+
+
+@pytest.mark.parametrize(
     ("profile", "column", "value", "text"),
     [
         ("em1", "ea_imp", 15_302_897, "15\u202f302.897\u00a0kWh"),
@@ -116,6 +162,19 @@ def test_a_silence_breaks_the_line_and_a_late_reading_does_not() -> None:
     assert shown[~np.isnan(shown)].tolist() == values.tolist()
 
 
+def test_a_device_that_measures_more_often_than_before_was_not_silent_before() -> None:
+    """Half hours of a day, then every 5 s; the line breaks once, where an hour and a half is mute.
+
+    The one reading within another silence stands alone, and has a dot.
+    """
+    halves, fives = np.arange(48) * 1_800_000, 47 * 1_800_000 + np.arange(1, 101) * 5000
+    mute = np.concatenate((halves[:20], halves[23:], fives, fives[-1] + [60_000, 120_000, 125_000]))
+    shown_ms, shown = broken(mute, np.ones(len(mute)))
+    holes = shown_ms[np.isnan(shown)].tolist()
+    assert holes == [halves[19] + 1, fives[-1] + 1, fives[-1] + 60_001]
+    assert shown_ms[lone(shown)].tolist() == [fives[-1] + 60_000]
+
+
 def test_a_long_line_keeps_its_extremes_and_its_ends() -> None:
     times_ms = np.arange(86_400) * 1000
     values = np.sin(times_ms / 1e6)
@@ -125,3 +184,100 @@ def test_a_long_line_keeps_its_extremes_and_its_ends() -> None:
     assert (shown.min(), shown.max()) == (-9.5, 9.5)
     assert (shown_ms[0], shown_ms[-1]) == (0, 86_399_000)
     assert (np.diff(shown_ms) > 0).all()
+
+
+def test_all_that_shipped_data_files_name_is_known_in_vietnamese() -> None:
+    """Titles of profiles and columns, meanings of codes, what the work list asks for."""
+    policies = load_policies("assets", AssetPolicy)
+    wanted = {
+        action.action
+        for name in policies.names
+        for edition in policies.editions(name)
+        for action in (
+            *edition.work,
+            edition.cause.power,
+            edition.cause.comms,
+            edition.cause.device,
+        )
+    }
+    for profile in PROFILES.values():
+        wanted.add(profile.title)
+        for column in profile.columns:
+            wanted |= {column.title, *column.codes.values()}
+    assert {one for one in wanted if named(VIETNAMESE, one) == one} == set()
+    assert named(ENGLISH, "Voltage") == "Voltage"
+    assert named(VIETNAMESE, "a site's own") == "a site's own"
+
+
+# what the page of an alarm has a table of its own for, or says in a list
+_NO_FACTS = {"suspects", "names", "facts", "nats", "withdrawn", "queue_stations", "reasons"}
+
+
+def test_every_number_behind_an_alarm_has_a_word() -> None:
+    """Keys of all that is called evidence where alarms are made."""
+    found: set[str] = set()
+    for room in ("energy", "transport", "alarms"):
+        for file in (ROOT / "gateway" / room).rglob("*.py"):
+            tree = ast.parse(file.read_text("utf-8"))
+            found.update(key for node in ast.walk(tree) for key in evidence_keys(node))
+    assert len(found) > 60
+    assert {f"fact_{one}" for one in found - _NO_FACTS} - ENGLISH.keys() == set()
+
+
+def test_every_weight_of_an_outage_has_a_word() -> None:
+    """The page shows each that spoke, by the name that the policy gives it."""
+    names = {one for one in Weights.model_fields if not one.endswith("_max")}
+    assert len(names) > 8
+    assert {f"fact_{one}" for one in names} - ENGLISH.keys() == set()
+
+
+def test_how_many_could_have_shown_an_outage_is_a_number_and_no_share() -> None:
+    assert fact_text("available", 214, ENGLISH) == "214"
+    assert fact_text("coverage", 0.998, ENGLISH) == "99.8\u00a0%"
+
+
+def evidence_keys(node: ast.AST) -> Iterator[str]:
+    """Yield the keys of a dictionary that is assigned to, or handed over as, evidence."""
+    places: list[ast.AST | None] = []
+    match node:
+        case (
+            ast.Assign(targets=[ast.Name(id="evidence")], value=value)
+            | ast.AnnAssign(target=ast.Name(id="evidence"), value=value)
+            | ast.keyword(arg="evidence", value=value)
+        ):
+            places = [value]
+        case ast.Call(func=ast.Name(id="Condition" | "Finding"), args=arguments):
+            places = list(arguments)
+        case ast.Call(func=ast.Name(id="_made"), keywords=keywords):
+            yield from (one.arg for one in keywords if one.arg)
+        case _:
+            pass
+    parts = [part for place in places if place is not None for part in ast.walk(place)]
+    for part in parts:
+        if isinstance(part, ast.Dict):
+            yield from (str(one.value) for one in part.keys if isinstance(one, ast.Constant))
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "moment"),
+    [
+        ("Asia/Ho_Chi_Minh", "2026-06-02", "2026-06-02 01:30:00"),
+        ("Europe/Lisbon", "2026-06-01", "2026-06-01 19:30:00"),  # UTC+1 in summer
+    ],
+)
+def test_days_and_moments_are_those_of_the_site(zone: str, day: str, moment: str) -> None:
+    at_ms = 1_780_338_600_000  # 2026-06-01T18:30Z
+    assert day_text(at_ms, ZoneInfo(zone)) == day
+    assert moment_text(at_ms, ZoneInfo(zone)) == moment
+
+
+def test_a_zone_that_nobody_knows_is_refused() -> None:
+    assert HttpSection().time_zone == "Asia/Ho_Chi_Minh"
+    for name in ("Asia/Hanoi2", "../etc/passwd", ""):
+        with pytest.raises(ValueError, match="time zone"):
+            HttpSection(time_zone=name)
+
+
+def test_from_where_on_a_number_has_a_colour_is_a_dated_file() -> None:
+    policy = load_board_policies().at(NAME, 1_780_338_600_000)
+    assert (policy.good_coverage, policy.full_disk) == (0.9, 0.9)

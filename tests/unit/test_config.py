@@ -74,7 +74,7 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
         BROKER + "url = 'mqtt://10.0.0.7'",
         BROKER + "url = 'mqtt://127.evil.example'",
         "[http]\nlisten = '0.0.0.0:8080'",
-        "[http]\nlisten = '0.0.0.0:8080'\ncert = 'c'\nkey = 'k'",
+        "[http]\nlisten = '0.0.0.0:8080'\ntoken = { env = 'T' }",
     ],
 )
 def test_beyond_loopback_what_is_unsafe_must_be_said(tmp_path: Path, text: str) -> None:

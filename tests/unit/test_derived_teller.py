@@ -2,7 +2,9 @@
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from gateway.errors import JournalFullError
 from gateway.journal import JournalReader
 from gateway.model import Position
 from gateway.ports import Alarm, Findings, Result
-from gateway.roles.building import load_all_profiles
+from gateway.roles.files import load_all_profiles
 from gateway.roles.telling import build_teller
 from gateway.sinks.derived import Teller
 from gateway.sinks.feed import unpack_lines
@@ -33,10 +35,14 @@ ROLLUPS, DERIVED = "outbox-rollups", "outbox-derived"
 class House:
     """A data directory with readings and findings, and a teller that may be killed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, registry: str = "") -> None:
         self.folder = folder
         stores.fill(folder)
-        self.settings = Settings.model_validate({"gateway": {"data_dir": str(folder)}})
+        content: dict[str, object] = {"gateway": {"data_dir": str(folder)}}
+        if registry:
+            (folder / "registry.toml").write_text(registry, "utf-8")
+            content["registry"] = {"file": str(folder / "registry.toml")}
+        self.settings = Settings.model_validate(content)
         self.derived = DerivedStore(folder)
         self.rollups = Outbox.open(folder / ROLLUPS, lambda: NOW)
         self.now_ms = NOW + 1000
@@ -186,6 +192,71 @@ def test_half_hours_are_told_when_over_and_again_when_a_rollup_of_them_changes(
     assert house.lines("grid_voltage") == []
 
 
+PAIR = """
+[[node]]
+id = "f-2"
+kind = "feeder"
+
+[[device]]
+id = "meter-1"
+org = "evn"
+sector = "energy"
+parent = "f-2"
+
+[[device]]
+id = "twice-1"
+org = "evn"
+sector = "energy"
+"""
+
+
+@pytest.mark.parametrize(
+    ("other", "sends", "customers"),
+    [
+        ('parent = "f-2"\n', "em1", 2),
+        ('check_of = "meter-1"\n', "em1", 1),
+        ('parent = "f-2"\nhead = true\n', "em1", 1),
+        ('parent = "f-2"\n', "dtm", 1),
+    ],
+)
+def test_a_check_meter_or_one_of_the_grid_is_nobodys_connection_nor_bill(
+    tmp_path: Path, other: str, sends: str, customers: int
+) -> None:
+    house = House(tmp_path, PAIR + other)
+    with closing(sqlite3.connect(house.folder / "state.sqlite")) as state, state:
+        state.execute(
+            "UPDATE latest SET profile = ? WHERE device_index = ? AND profile = 'em1'",
+            (sends, stores.TWICE),
+        )
+    bill = json.dumps({"open_slots": 0, "held_slots": 0})
+    span = (NOW - DAY_MS - 1, NOW - 1)
+    house.find(*(Result("days", f"device:{k}", *span, bill) for k in ("meter-1", "twice-1")))
+    house.roll()
+    for later_ms in (200_000, 1_801_000):  # bills are counted by the hour
+        house.now_ms = NOW + later_ms
+        house.tell()
+    for name, field in (
+        ("grid_outage", "customers"),
+        ("billing_ready", "meters"),
+        ("grid_voltage", "meters"),
+    ):
+        line = house.lines(f"{name},area=f-2")[0]
+        of_feeder = next(part for part in re.split("[ ,]", line) if part.startswith(f"{field}="))
+        assert of_feeder == f"{field}={customers}.0", name
+
+
+def test_what_a_device_did_not_send_before_it_was_heard_is_not_missing(house: House) -> None:
+    """Of the first half hour of twice-1 only its 3 of 60 rows of a lane are expected, 1 + 1 + 3."""
+    with closing(sqlite3.connect(house.folder / "state.sqlite")) as state, state:
+        first_ms = (NOW - 90_000, "twice-1")
+        state.execute("UPDATE device SET first_seen_ms = ? WHERE device = ?", first_ms)
+    house.roll()
+    house.now_ms = NOW + 200_000
+    house.tell()
+    (line,) = house.lines("area_quality,area=none,sector=energy")
+    assert line.split(" ")[1].startswith("devices=3.0,expected=5.0,received=35.0,completeness=1.0,")
+
+
 def test_an_alarms_life_and_the_gateways_own_alarms_are_told(house: House) -> None:
     at = (NOW - 9000, NOW - 8000, NOW - 7000, 0, NOW - 9000)  # raised, found, updated, –, raised
     own = KeptAlarm("a1", "gateway", "sink_down", "sink:db", "evn", "", 3, 1.0, *at, 1, "{}",
@@ -223,6 +294,64 @@ def test_an_alarms_life_and_the_gateways_own_alarms_are_told(house: House) -> No
     assert len(house.lines("alarm_life")) == 3
 
 
+def test_an_alarm_stands_minute_by_minute_and_once_more_as_over(house: House) -> None:
+    """So a rule sees the next one at its place as another one, whatever a database corrects."""
+    begin_ms = NOW // 60_000 * 60_000
+    first = Alarm("incident", "section:s-1", begin_ms, begin_ms, 0, 3, 0.95, "{}")
+    stands = "alarm_standing,area=none,domain=energy,kind=incident,level=section,place=s-1 "
+    steps = {
+        0: first,
+        1: None,
+        2: first._replace(cleared_ms=begin_ms + 90_000),
+        3: None,
+        4: first._replace(raised_ms=begin_ms + 200_000, found_ms=begin_ms + 210_000),
+    }
+    for minute, alarm in steps.items():
+        house.find(alarms=(alarm,) if alarm else ())
+        house.now_ms = begin_ms + minute * 60_000 + 1000
+        house.tell()
+    lasts = "lasts=1.0,severity=3.0,confidence=0.95"
+    assert house.lines("alarm_standing") == [
+        f"{stands}{fields} {begin_ms + minute * 60_000}"
+        for minute, fields in ((0, lasts), (1, lasts), (2, "lasts=0.0"), (4, lasts))
+    ]
+
+
+def test_what_ended_while_nobody_told_is_over_at_the_next_start(house: House) -> None:
+    alarm = Alarm("incident", "section:s-1", NOW - 5000, NOW - 4000, 0, 3, 0.95, "{}")
+    house.find(alarms=(alarm,))
+    house.tell()
+    house.find(alarms=(alarm._replace(cleared_ms=NOW + 10_000),))
+    house.kill()
+    house.now_ms += 60_000
+    house.tell()
+    said = [line.split(" ")[1] for line in house.lines("alarm_standing")]
+    assert said == ["lasts=1.0,severity=3.0,confidence=0.95", "lasts=0.0"]
+
+
+def test_a_moment_stands_for_five_minutes(house: House) -> None:
+    at_ms = NOW // 60_000 * 60_000
+    house.find(alarms=(Alarm("wrong_way", "station:s-1", at_ms, at_ms, at_ms, 4, 0.95, "{}"),))
+    for minute in range(8):
+        house.now_ms = at_ms + minute * 60_000 + 1000
+        house.tell()
+    said = [line.split(" ")[1].split(",")[0] for line in house.lines("alarm_standing")]
+    # from the minute in which it was to the fifth after it, and once as over
+    assert said == ["lasts=1.0"] * 6 + ["lasts=0.0"]
+
+
+def test_what_maintenance_keeps_quiet_does_not_stand(house: House) -> None:
+    at = (NOW - 9000, NOW - 8000, NOW - 7000, 0, NOW - 9000)
+    own = KeptAlarm("a1", "gateway", "sink_down", "sink:db", "evn", "", 3, 1.0, *at, 1, "{}",
+                    "", 0, "", "", 7)  # fmt: skip
+    quiet = own._replace(id="a2", place="sink:b", suppressed="w1", change=8)
+    AlarmStore(house.folder).commit(AlarmStep([own, quiet], change=8))
+    house.tell()
+    assert [line.split("place=")[1].split(" ")[0] for line in house.lines("alarm_standing")] == [
+        "db"
+    ]
+
+
 def test_every_line_is_in_the_table_of_the_document(house: House) -> None:
     house.find(meter_day(3), alarms=(Alarm("loss", "feeder:f-2", NOW, NOW, 0, 3, 0.5, "{}"),))
     house.roll()
@@ -241,6 +370,7 @@ def test_every_line_is_in_the_table_of_the_document(house: House) -> None:
         assert {tag.split("=")[0] for tag in tags} <= known
         assert {field.split("=")[0] for field in fields.split(",")} <= known
     assert seen >= {
-        *("meter_interval", "alarm_event", "alarm_open", "device_event", "fleet_state"),
+        *("meter_interval", "alarm_event", "alarm_open", "alarm_standing", "device_event"),
+        "fleet_state",
         *("area_quality", "grid_outage", "detector_state", "gateway_self", "gateway_disk"),
     }

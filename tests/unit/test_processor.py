@@ -11,7 +11,7 @@ from typing_extensions import override
 from gateway.link import Link
 from gateway.model import Event, Position, Quarantined, ReadingBatch, Record
 from gateway.ports import Checkpoint
-from gateway.processor import CHECKPOINT_S, CHECKPOINT_SHARE, Processor, Rooms
+from gateway.processor import CHECKPOINT_S, CHECKPOINT_SHARE, FIRST_BATCH, Processor, Rooms
 from gateway.quarantine import Quarantine
 from gateway.stats import Stats
 from tests.gatehouse import T0_MS, Gatehouse, MemoryStore, record_of, rows_message
@@ -128,3 +128,12 @@ def test_every_device_has_its_receipt_each_second_and_they_do_not_come_all_at_on
     count = Counter(topic for receipts in steady for topic, _ in receipts)
     assert len(count) == DEVICES
     assert set(count.values()) <= {9, 10, 11}
+
+
+def test_devices_that_waited_for_a_start_have_their_receipts_with_its_first_checkpoints(
+    tmp_path: Path,
+) -> None:
+    _, intake = run(tmp_path, seconds=0.5, checkpoint_takes_s=0)
+    (first_s, first), (second_s, second) = intake.receipts[:2]
+    assert (first_s, second_s) == (0.0, 0.0)
+    assert (len(first), len(second)) == (FIRST_BATCH, 2 * FIRST_BATCH)

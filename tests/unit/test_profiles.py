@@ -14,7 +14,8 @@ _PROFILES = load_profiles()
 _NUMBERS = {
     "em1": 1, "em3": 2, "dtm": 3, "pq3": 4, "tl1": 5,
     "pv1": 6, "etc1": 7, "wim1": 8, "env1": 9, "wtr1": 10,
-    "plug1": 20, "clim1": 21, "node1": 22, "gas1": 23, "ei1": 30,
+    "plug1": 20, "clim1": 21, "node1": 22, "gas1": 23,
+    "wx1": 24, "wq1": 25, "thm1": 26, "ei1": 30,
 }  # fmt: skip
 _ORDERS = {
     "em1": "ea_imp ea_exp p u i pf",
@@ -30,6 +31,10 @@ _ORDERS = {
     "wtr1": "vol vol_rev flow pressure temp battery",
     "plug1": "ea_imp ea_exp p u i pf q s f ea_day ea_prev ea_part on temp soc cycles",
     "gas1": "vol flow energy",
+    "wx1": "temp rh dew pressure surface wind gust wind_dir rain rain_part irradiance reflected"
+    " lightning snow",
+    "wq1": "vol flow pressure level temp ec ph oxygen ice",
+    "thm1": "heat cold vol power flow t_flow t_return",
     "ei1": "e_imp e_exp r_imp r_exp length flag",
 }
 

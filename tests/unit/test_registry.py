@@ -8,6 +8,7 @@ import pytest
 from gateway.errors import ConfigError, RejectedError
 from gateway.ports import DeviceRow
 from gateway.registry import Device, Directory, NodeKind, Registry
+from gateway.registry.entries import RegistryFile
 from gateway.registry.files import read
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -100,6 +101,12 @@ parent = "s1"
 id = "s1"
 kind = "substation"
 """
+DETECTOR = """
+[[device]]
+id = "det-1"
+org = "gtvt"
+sector = "transport"
+"""
 DEVICE = """
 [[device]]
 id = "em-1"
@@ -135,6 +142,31 @@ sector = "energy"
         (NODES + DEVICE + "lane = { number = 0 }\n", 14, "greater than or equal to 1"),
         (NODES + DEVICE + "[[device.meter]]\nserial = 'a'\nfrom = 7\n", 16, "give a date"),
         (NODES.replace('parent = "s1"', 'parent = "f1"'), 4, "above itself"),
+        (NODES + DEVICE + 'check_of = "em-9"\n', 14, "'em-9': no such device"),
+        (NODES + DEVICE + 'check_of = "em-1"\n', 14, "cannot check itself"),
+        (NODES + DEVICE + 'check_of = "f1"\n', 14, "'f1': no such device"),
+        (DEVICE + 'parent = "f1"\nhead = true\ncheck_of = "em-1"\n' + NODES, 2, "no 'head'"),
+        (DEVICE + DETECTOR + 'check_of = "em-1"\n', 7, "of sector energy"),
+        (DETECTOR + DEVICE + 'check_of = "det-1"\n', 11, "a device of sector transport"),
+        (
+            DEVICE
+            + DEVICE.replace("em-1", "em-2")
+            + 'check_of = "em-1"\n'
+            + DEVICE.replace("em-1", "em-3")
+            + '[[device.check_of]]\nid = "em-1"\nto = 2026-01-01\n'
+            + '[[device.check_of]]\nid = "em-2"\nfrom = 2026-01-01\n',
+            21,
+            "'em-2', then itself a check meter of 'em-1'",
+        ),
+        (
+            DEVICE
+            + DEVICE.replace("em-1", "em-2")
+            + DEVICE.replace("em-1", "em-3")
+            + '[[device.check_of]]\nid = "em-1"\nto = 2026-01-02\n'
+            + '[[device.check_of]]\nid = "em-2"\nfrom = 2026-01-01\n',
+            19,
+            "two facts 'check_of' at a time",
+        ),
     ],
 )
 def test_a_mistake_is_named_by_file_and_line(
@@ -160,6 +192,11 @@ def test_a_mistake_is_named_by_file_and_line(
         ("kind,id,org,sector\ndevice,d1,evn,energy\ndevice,d1,vec,energy\n", 3, "differs"),
         ("kind,id\nsubstation,s1,x\n", 2, "more fields than columns"),
         ("kind,id,lat\nsite,s1,21.5\n", 2, "lon"),
+        (
+            "kind,id,org,sector,check_of\ndevice,d1,evn,energy,\ndevice,d2,evn,energy,d3\n",
+            3,
+            "'d3': no such device",
+        ),
     ],
 )
 def test_a_mistake_in_a_csv_is_named_by_line(
@@ -171,6 +208,29 @@ def test_a_mistake_in_a_csv_is_named_by_line(
         Registry.load(file)
     assert f"{file}:{line}" in str(caught.value)
     assert words in str(caught.value)
+
+
+def test_a_check_meter_hangs_and_may_do_as_its_main_meter_does() -> None:
+    """From 2026 on; the main meter hangs on a feeder, moves, and may feed in from March on."""
+    energy = {"org": "evn", "sector": "energy"}
+    parent = [{"id": "f1", "to": "2026-02-01"}, {"id": "f2", "from": "2026-02-01"}]
+    prosumer = [{"value": False, "to": "2026-03-01"}, {"value": True, "from": "2026-03-01"}]
+    content = {
+        "node": [{"id": name, "kind": "feeder"} for name in ("f1", "f2")],
+        "device": [
+            {"id": "m-1", **energy, "parent": parent, "prosumer": prosumer},
+            {"id": "k-1", **energy, "check_of": [{"id": "m-1", "from": "2026-01-01"}]},
+        ],
+    }
+    registry = Registry(RegistryFile.model_validate(content))
+    moments = [_ms(2025, 12, 31), _ms(2026, 1, 1), _ms(2026, 2, 1), _ms(2026, 3, 1)]
+    found = [registry.at("k-1", moment) for moment in moments]
+    assert [one.main for one in found] == [None, "m-1", "m-1", "m-1"]
+    assert [[node.id for node in one.parents] for one in found] == [[], ["f1"], ["f2"], ["f2"]]
+    assert [one.is_prosumer for one in found] == [None, False, False, True]
+    assert registry.moments("k-1") == set(moments[1:])
+    assert [one.id for one, _ in registry.checks("m-1")] == ["k-1"]
+    assert [registry.is_check("k-1", moment) for moment in moments] == [False, True, True, True]
 
 
 def test_feeders_may_swap_places_over_time_but_not_at_one_time(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def run(device: Device, readings: int, start_ms: int = T0_MS) -> int:
 
 def backlog(device: Device) -> list[int]:
     sent = []
-    while (payload := device.backlog()) is not None:
+    while (payload := device.backlog(0)) is not None:
         sent += seqs(payload)
     return sent
 

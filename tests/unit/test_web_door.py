@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from gateway.api.door import Door
-from gateway.api.guard import Keys
+from gateway.api.keys import Keys
 from gateway.late import LateApp
 
 NOW_MS = 1_795_000_000_000

@@ -7,6 +7,7 @@ from gateway.config import Settings
 from gateway.model import Position, Record, RecordFlag
 from gateway.profiles import Profiles
 from gateway.roles.building import build_pipeline
+from gateway.sinks.outbox import Outbox
 from gateway.store import Store
 from tools.city_desk.network import Sent
 
@@ -18,13 +19,16 @@ class Entry:
         folder: empty.
         settings: of pipeline and registry.
         profiles: all that there are.
+        outbox: where sinks take readings from; None: there is none.
     """
 
-    def __init__(self, folder: Path, settings: Settings, profiles: Profiles) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, profiles: Profiles, outbox: Outbox | None = None
+    ) -> None:
         self._store = Store.open(folder)
         checkpoint = self._store.load()
         self._pipeline, _ = build_pipeline(settings, profiles, checkpoint, self._store.find_times)
-        self._next = checkpoint.position.number
+        self._next, self._outbox = checkpoint.position.number, outbox
         self.quarantined = 0
 
     def done(self) -> int:
@@ -43,8 +47,12 @@ class Entry:
         outcome = self._pipeline.run(records)
         self._store.write(outcome.readings, outcome.events)
         self.quarantined += len(outcome.quarantined)
+        if self._outbox is not None and outcome.readings:
+            self._outbox.put(outcome.readings)
         self._pipeline.receipts()
         self._store.checkpoint(self._pipeline.checkpoint(Position(self._next)))
+        if self._outbox is not None:
+            self._outbox.publish()
 
     def close(self) -> None:
         """Close the store."""

@@ -31,8 +31,11 @@ LEAST_SHARE = 0.007  # of a transformer's energy: the acceptance line
 _PLANNED = (0.0073, 0.012)
 _IN_TIME_MS, _SEVEN_DAYS_MS = 2 * DAY_MS, 7 * DAY_MS
 _FIRST = 3  # suspects
-# Meters report six-hourly; the analyst looks after each midnight, when the day is complete.
-_AFTER_MIDNIGHT_MS, _LOOK_MS = 900_000, 100_000
+# Meters report six-hourly; the analyst looks after each midnight, when the day is complete. A late
+# reading may change all of the 35 days behind it, and the engine works a day of a group out, or
+# balances one, in each step: up to 72 before the newest is balanced. The gateway's analyst steps
+# each second; ten times slower is what fits into a score, a hundred times slower is days late.
+_AFTER_MIDNIGHT_MS, _LOOK_MS = 900_000, 10_000
 _HALF_HOUR_MS = 1_800_000
 _YEAR_DAYS = 364  # over which the seeds' towns begin
 _DAYS_OF_MONTH = 30

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from gateway.energy.engine.voltages import KINDS
+from gateway.energy.engine.network.voltages import KINDS
 from gateway.model import BoolArray, FloatArray
 from simulators.city.city import City, Order, Size
 from simulators.city.frame import Span

@@ -158,7 +158,7 @@ class Network:
         node = self._nodes[number]
         while (payload := node.live(at_ms)) is not None:
             self._push(Sent(at_ms, 0, f"{node.prefix}t".encode(), payload))
-        while (payload := node.backlog()) is not None:
+        while (payload := node.backlog(at_ms)) is not None:
             self._push(Sent(at_ms, 0, f"{node.prefix}b".encode(), payload))
         node.kept.clear()
 

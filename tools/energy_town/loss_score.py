@@ -47,7 +47,7 @@ def judged(
         loss.stacked([loss.day_loss(part, model, policy) for part in parts]), model, policy
     )
     since = int(course.since[0])
-    if since < 0:
+    if since < 0 or since + 1 >= len(parts):  # no whole day after its beginning yet
         return course, None, float(model.sigma_wh[0])
     residual = (whole.loss_wh - model.technical_wh(whole.in_wh))[0]
     begin = (BASE_DAYS + since + 1) * SLOTS_PER_DAY  # the first day is partly honest

@@ -2,7 +2,9 @@
 
 Each city is watched for a day. Four things happen to it, one after the other, at times and places
 that the seed draws, and every detector is sound. In the second score detectors break instead, and
-nothing stands in the way; there detector health says whom to believe, as in the engine.
+nothing stands in the way; there detector health says whom to believe, as in the engine. In the
+third cabinets lose their power, four times a day: what is found then and not in the same city with
+power all day is of the darkness.
 """
 
 from collections import Counter, defaultdict
@@ -27,6 +29,8 @@ _KINDS = ("stalled_vehicle", "lane_closure", "queue_spillback", "road_flood")
 # Local hours in which the incidents of a day begin: each has gone before the next one comes.
 _BEGINS_H = ((6.5, 7.5), (10.0, 11.0), (13.5, 14.5), (17.0, 18.0))
 _FAULTS_H = (5.5, 16.0)
+_DARK_H = (6.0, 9.5, 13.0, 16.5)  # a quarter of an hour to two hours each
+_DARK_MIN = (15.0, 120.0)
 _WAVES_MS = 600_000  # a jam's waves are still of it
 
 
@@ -43,6 +47,8 @@ class IncidentScore:
     false: list[str] = field(default_factory=list)
     faulty_station_days: float = 0.0
     false_of_faults: list[str] = field(default_factory=list)
+    dark_h: float = 0.0  # of stations
+    false_of_darkness: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
 
 
@@ -71,6 +77,25 @@ def score_broken(seed: int, lanes: int, total: IncidentScore) -> None:
     total.false_of_faults += [
         _told(seed, one, broken.road) + f" {_near(one, broken, start_ms)}"
         for one in watched_with_health(broken)
+    ]
+
+
+def score_dark(seed: int, lanes: int, total: IncidentScore) -> None:
+    """Add a city whose cabinets lose their power."""
+    start_ms = _START_MS + seed % 7 * DAY_MS
+    span = Span(start_ms, start_ms + DAY_MS)
+    lit = Town(seed, lanes, 60, span)
+    dark = Town(seed, lanes, 60, span, _outages(np.random.default_rng(seed), start_ms, lit))
+    total.dark_h += sum(
+        (gone.span.to_ms - gone.span.from_ms) / HOUR_MS / dark.road.lanes[station]
+        for gone in dark.city.absences()
+        for station in dark.road.station[np.array(dark.road.devices) == gone.device]
+    )
+    usual = {(one.station, one.found) for one in watched_with_health(lit)}
+    total.false_of_darkness += [
+        _told(seed, one, dark.road) + f" {_dark_near(one, dark, start_ms)}"
+        for one in watched_with_health(dark)
+        if (one.station, one.found) not in usual
     ]
 
 
@@ -122,6 +147,13 @@ def report_broken(total: IncidentScore) -> list[str]:
     return [_rate("broken detectors", total.false_of_faults, days), *total.false_of_faults[:30]]
 
 
+def report_dark(total: IncidentScore) -> list[str]:
+    """Return the lines of the third table."""
+    false = total.false_of_darkness
+    head = f"false alarms of darkness: {len(false)} in {total.dark_h:.0f} station-hours of it"
+    return [head, *false[:30]]
+
+
 def _rate(name: str, false: Sequence[str], days: float) -> str:
     rate = 10 * len(false) / max(days, 1)
     return f"false alarms, {name}: {len(false)} in {days:.0f} station-days, {rate:.2f} in 10"
@@ -141,6 +173,19 @@ def _broken(rng: np.random.Generator, start_ms: int, loops: Sequence[str]) -> li
         from_ms = start_ms + round(float(rng.uniform(*_FAULTS_H)) * HOUR_MS)
         wish = {"where": loops[where], "from_ms": from_ms, "to_ms": from_ms + 6 * HOUR_MS}
         orders.append(Order(kind, wish))
+    return orders
+
+
+def _outages(rng: np.random.Generator, start_ms: int, town: Town) -> list[Order]:
+    nodes = [node for world in town.city.worlds for node in world.nodes()]
+    above = {node.id: node.parents[0].id for node in nodes if node.parents}
+    cabinets = sorted({row.supply for row in town.devices} - {""})
+    orders = []
+    for hour in _DARK_H:
+        from_ms = start_ms + round((hour + float(rng.uniform(0, 1))) * HOUR_MS)
+        to_ms = from_ms + round(float(rng.uniform(*_DARK_MIN)) * 60_000)
+        wish = {"where": above[str(rng.choice(cabinets))], "from_ms": from_ms, "to_ms": to_ms}
+        orders.append(Order("transformer_outage", wish))
     return orders
 
 
@@ -201,6 +246,18 @@ def _near(one: Incident, town: Town, start_ms: int) -> str:
         for fault in town.city.scenarios
         if stations.get(fault.where) in near and fault.from_ms <= at <= fault.to_ms + HOUR_MS
     )
+
+
+def _dark_near(one: Incident, town: Town, start_ms: int) -> str:
+    """Return which stations were dark when it was found, or of late, to learn from."""
+    at, road = _found_ms(one, start_ms), town.road
+    stations = dict(zip(road.devices, road.station.tolist(), strict=True))
+    dark = {
+        (road.stations[stations[gone.device]], round((at - gone.span.to_ms) / 1000))
+        for gone in town.city.absences()
+        if gone.device in stations and gone.span.from_ms <= at <= gone.span.to_ms + HOUR_MS
+    }
+    return ", ".join(f"{name} {after_s:+d} s" for name, after_s in sorted(dark))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -5,11 +5,13 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from gateway.store.alarms import AlarmFilter, AlarmReader, KeptAlarm, State
+from gateway.store.alarms import FOLLOWS, AlarmFilter, AlarmReader, KeptAlarm, State
 from gateway.store.derived import AlarmQuery, DerivedReader, NumberedAlarm
 
 DOMAINS = ("energy", "transport")
 FOREVER_MS = 1 << 53
+# names of what is looked at together, or how they begin, that a person's word changes
+LOOKS = frozenset({"open alarms", "alarms", "alarm", "marks", "windows"})
 MOST_ALARMS = 5000  # in a list; a list that is longer is read by nobody
 SEVERITY_WORDS = {1: "note", 2: "warning", 3: "serious", 4: "critical"}
 SEVERITY_TONES = {1: "note", 2: "warn", 3: "bad", 4: "worst"}
@@ -37,7 +39,18 @@ class AlarmLine(NamedTuple):
     confidence: float
     evidence: Mapping[str, Any]
     seen: Seen = Seen()
-    is_suppressed: bool = False  # in a maintenance window: kept, not called out
+    suppressed: str = ""  # a maintenance window, or FOLLOWS and an alarm: kept, not called out
+
+    @property
+    def is_suppressed(self) -> bool:
+        """Whether it is shown muted, and counted nowhere."""
+        return bool(self.suppressed)
+
+    @property
+    def cause(self) -> str:
+        """The alarm it follows from, "" where it stands for itself."""
+        is_told = self.suppressed.startswith(FOLLOWS)
+        return self.suppressed.removeprefix(FOLLOWS) if is_told else ""
 
     @property
     def is_withdrawn(self) -> bool:
@@ -50,6 +63,11 @@ class AlarmLine(NamedTuple):
         return not self.cleared_ms
 
     @property
+    def is_called(self) -> bool:
+        """Whether it wants somebody now: it is counted, and has a colour."""
+        return self.is_open and not self.is_suppressed
+
+    @property
     def state(self) -> str:
         """Return where it is in its life, as a key of words after ``alarm_``."""
         if self.is_withdrawn:
@@ -57,7 +75,7 @@ class AlarmLine(NamedTuple):
         if not self.is_open:
             return "cleared"
         if self.is_suppressed:
-            return "suppressed"
+            return "follows" if self.cause else "suppressed"
         return "acknowledged" if self.seen.at_ms else "raised"
 
 
@@ -143,7 +161,7 @@ def _kept(one: KeptAlarm) -> AlarmLine:
         one.confidence,
         _decoded(one.evidence),
         Seen() if one.state is State.RAISED else seen,
-        bool(one.suppressed),
+        one.suppressed,
     )
 
 

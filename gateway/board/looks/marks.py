@@ -1,6 +1,6 @@
 """How each point of the map is: the worst that is said of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.board.looks.alarms import SEVERITY_TONES, AlarmLine
@@ -25,12 +25,24 @@ class Mark(NamedTuple):
 
 
 def marks_of(
-    sites: Sites, alarms: Iterable[AlarmLine], fleet: Fleet, levels: Mapping[str, str]
+    sites: Sites,
+    alarms: Iterable[AlarmLine],
+    fleet: Fleet,
+    levels: Mapping[str, str],
+    slow: Container[str] = (),
 ) -> Sequence[Mark]:
-    """Return a mark for each point; ``levels`` are those of service by place."""
+    """Return a mark for each point.
+
+    Args:
+        sites: the points.
+        alarms: those that last; what a maintenance window keeps quiet has no colour.
+        fleet: devices, some of which are lost.
+        levels: of service, by place.
+        slow: places where traffic has just become slow.
+    """
     count = len(sites.points)
     tone, told, lost, devices = ["quiet"] * count, [0] * count, [0] * count, [0] * count
-    for alarm in alarms:
+    for alarm in (one for one in alarms if not one.is_suppressed):
         for point in sites.covers.get(alarm.place.replace("uplink:", "concentrator:"), ()):
             told[point] += 1
             tone[point] = _worse(tone[point], SEVERITY_TONES.get(alarm.severity, "warn"))
@@ -42,6 +54,8 @@ def marks_of(
     for point, site in enumerate(sites.points):
         level = levels.get(site.place, "")
         worst = _worse(tone[point], LEVEL_TONES.get(level, "quiet"))
+        if site.place in slow:
+            worst = _worse(worst, "bad")
         if devices[point] and lost[point] > MOSTLY * devices[point]:
             worst = _worse(worst, "warn")
         found.append(Mark(worst, told[point], lost[point], devices[point], level))

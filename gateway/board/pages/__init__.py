@@ -14,6 +14,7 @@ from gateway.board.pages import (
     energy_voltage,
     health,
     home,
+    maintenance,
     place,
     quality,
     quarantine,
@@ -30,6 +31,7 @@ Draw = Callable[[Frame, dict[str, str]], None]
 PAGES: Mapping[str, tuple[Draw, bool]] = {
     "/": (home.draw, False),
     "/alarms": (alarms.draw, True),
+    "/alarms/maintenance": (maintenance.draw, False),
     "/alarm": (alarm.draw, False),
     "/devices": (devices.draw, False),
     "/place": (place.draw, True),

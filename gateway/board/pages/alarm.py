@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from nicegui import ui
 
 from gateway.board import seen
-from gateway.board.acknowledging import Acknowledging
+from gateway.board.acknowledging import Acknowledging, seen_text
 from gateway.board.frame import Frame
 from gateway.board.looks.alarms import SEVERITY_TONES, SEVERITY_WORDS, AlarmLine
 from gateway.board.looks.evidence import Evidence, Suspect, Weight, evidence_of
@@ -22,11 +22,13 @@ from gateway.board.parts.cells import (
 from gateway.board.parts.facts import draw_facts
 from gateway.board.parts.figures import hint
 from gateway.board.parts.headings import heading
+from gateway.board.parts.history import draw_history
 from gateway.board.parts.readings import ReadingChart
 from gateway.board.parts.spacetime import SpaceTimeCard
 from gateway.board.parts.tables import Cell, Column, Looks, Table
 from gateway.board.parts.when import moment_text
 from gateway.board.words import said
+from gateway.store.alarms import Happening
 
 AROUND_MS = 3 * 3_600_000  # shown before and after
 MOST_SHOWN_MS = 3 * 86_400_000
@@ -41,26 +43,32 @@ class AlarmPage:
         self._frame = frame
         self._id = query.get("id", "")
         self._none = hint(frame.words["alarm_unknown"])
-        self._acknowledging = Acknowledging(frame, self._refresh)
+        self._acknowledging = Acknowledging(frame)
         self._root = ui.element("div").classes("stack")
-        self._alarm: AlarmLine | None = None
+        self._shown: tuple[AlarmLine | None, Sequence[Happening]] = (None, ())
         self._titles: Mapping[str, str] = {}
-        frame.follow(self._refresh, 5.0)
+        frame.follow(self._refresh)
 
     async def _refresh(self) -> None:
         frame, hold = self._frame, self._frame.hold
-        alarm = await frame.see(("alarm", self._id), lambda: hold.alarms.find(self._id), 2.0)
+
+        def look() -> tuple[AlarmLine | None, Sequence[Happening]]:
+            return hold.alarms.find(self._id), hold.sight.alarms.history(self._id)
+
+        alarm, history = shown = await frame.see(("alarm", self._id), look)
         self._none.visible = alarm is None
-        if alarm is None or alarm == self._alarm:
+        if alarm is None or shown == self._shown:
             return
-        self._alarm = alarm
+        self._shown = shown
         self._titles = (await seen.sites(frame)).titles
         self._root.clear()
         evidence = evidence_of(alarm)
         with self._root:
             self._draw_head(alarm)
             with ui.element("div").classes("columns even"):
-                draw_facts(frame, alarm, evidence, self._titles)
+                with ui.element("div").classes("stack"):
+                    draw_facts(frame, alarm, evidence, self._titles)
+                    draw_history(frame, history)
                 self._draw_tables(evidence)
         await self._draw_course(alarm, evidence)
 
@@ -70,19 +78,23 @@ class AlarmPage:
         with ui.element("section").classes("card headline"):
             with ui.element("div").classes("filters title"):
                 heading(kind_text(frame, alarm), level=1)
-                tone = SEVERITY_TONES.get(alarm.severity, "warn") if alarm.is_open else "plain"
+                tone = SEVERITY_TONES.get(alarm.severity, "warn") if alarm.is_called else "plain"
                 severity = SEVERITY_WORDS.get(alarm.severity, "warning")
                 ui.label(words[f"severity_{severity}"]).classes(f"tone {tone}")
                 ui.label(words[f"alarm_{alarm.state}"]).classes("tone plain")
                 title = f"{kind_text(frame, alarm)}, {place_text(frame, alarm.place, self._titles)}"
                 self._acknowledging.draw(alarm, title)
+                if alarm.domain != "gateway":
+                    there = frame.url("/alarms/maintenance", subject=alarm.place)
+                    ui.link(words["window_here"], there).classes("export")
             ui.link(
                 place_text(frame, alarm.place, self._titles), place_href(frame, alarm.place)
             ).classes("where")
             ui.label(said(words, "about", alarm.kind)).classes("caption")
             told = [
                 words["raised_at"].format(
-                    time=moment_text(alarm.raised_ms), age=age_text(now - alarm.raised_ms, words)
+                    time=moment_text(alarm.raised_ms, frame.zone),
+                    age=age_text(now - alarm.raised_ms, words),
                 ),
                 words["found_after"].format(
                     delay=duration_text(max(0, alarm.found_ms - alarm.raised_ms))
@@ -93,10 +105,18 @@ class AlarmPage:
                 lasted = duration_text(alarm.cleared_ms - alarm.raised_ms)
                 told.insert(1, words["cleared_after"].format(delay=lasted))
             ui.label(" · ".join(told)).classes("caption")
+            if alarm.is_open and alarm.is_suppressed:
+                self._draw_why_quiet(alarm)
             if alarm.seen.at_ms:
-                age = age_text(now - alarm.seen.at_ms, words)
-                text = words["seen_by"].format(who=alarm.seen.who, age=age, note=alarm.seen.note)
-                ui.label(text).classes("caption")
+                ui.label(seen_text(frame, alarm)).classes("caption")
+
+    def _draw_why_quiet(self, alarm: AlarmLine) -> None:
+        frame, words = self._frame, self._frame.words
+        if alarm.cause:
+            there = frame.url("/alarm", id=alarm.cause)
+            ui.link(words["follows_from"], there).classes("where caption")
+        else:
+            ui.label(words["in_window"]).classes("caption")
 
     def _draw_tables(self, evidence: Evidence) -> None:
         frame, words = self._frame, self._frame.words
@@ -153,7 +173,7 @@ class AlarmPage:
             if corridor is not None:
                 course = await seen.course(frame, corridor, (span[0], span[1] - span[1] % 300_000))
                 with self._root:
-                    SpaceTimeCard(frame.words).show(corridor, course)
+                    SpaceTimeCard(frame.words, frame.zone).show(corridor, course)
                 return
         devices: Sequence[str] = [one.device for one in evidence.suspects] or evidence.devices
         if devices:

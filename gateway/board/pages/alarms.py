@@ -5,12 +5,12 @@ from collections import Counter
 from nicegui import ui
 
 from gateway.board import seen
+from gateway.board.alarm_table import AlarmTable
 from gateway.board.frame import Frame
-from gateway.board.looks.alarms import SEVERITY_TONES, SEVERITY_WORDS, AlarmLine
+from gateway.board.looks.alarms import SEVERITY_TONES, SEVERITY_WORDS
 from gateway.board.numbers import grouped
-from gateway.board.parts.cells import alarm_columns, kind_text
 from gateway.board.parts.figures import Figures
-from gateway.board.parts.tables import Looks, Table
+from gateway.board.parts.tables import Looks
 
 
 class AlarmList:
@@ -21,7 +21,7 @@ class AlarmList:
         keys = {f"severity_{SEVERITY_WORDS[one]}": "" for one in (4, 3, 2, 1)}
         self._figures = Figures(frame.words, keys)
         self._below = ui.element("div")
-        self._table: Table[AlarmLine] | None = None
+        self._table: AlarmTable | None = None
         self._seen: object = None
         frame.follow(self._refresh)
 
@@ -31,16 +31,12 @@ class AlarmList:
         if self._table is None:
             titles = (await seen.sites(frame)).titles
             with self._below:
-                self._table = Table(
-                    frame.words,
-                    alarm_columns(frame, titles, frame.hold.sight.clock),
-                    Looks("alarms_span", "alarms_none_span", searches=True, is_in_words=True),
-                    lambda one: f"{kind_text(frame, one)} {one.place} {titles.get(one.place, '')}",
-                )
+                looks = Looks("alarms_span", "alarms_none_span", searches=True, is_in_words=True)
+                self._table = AlarmTable(frame, titles, looks)
         if alarms is self._seen:
             return
         self._seen = alarms
-        standing = Counter(one.severity for one in alarms if one.is_open)
+        standing = Counter(one.severity for one in alarms if one.is_called)
         told = Counter(one.severity for one in alarms)
         for severity, word in SEVERITY_WORDS.items():
             tone = f"tone-{SEVERITY_TONES[severity]}" if standing[severity] else ""

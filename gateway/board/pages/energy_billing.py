@@ -10,7 +10,7 @@ from gateway.board.frame import Frame
 from gateway.board.looks.lines import MONTH_MS, Line, Lines
 from gateway.board.numbers import grouped
 from gateway.board.parts.cells import (
-    energy_text,
+    kwh_text,
     number_text,
     place_column,
     share_text,
@@ -98,7 +98,11 @@ class Billing:
 
     def _show_figures(self, bills: Bills) -> None:
         words, total = self._frame.words, f"/ {grouped(bills.meters)}"
-        note = span_text(bills.first, words) if bills.first is not None else words["month_none"]
+        note = (
+            span_text(bills.first, words, self._frame.zone)
+            if bills.first is not None
+            else words["month_none"]
+        )
         share = bills.ready / bills.meters if bills.meters else None
         of = f"{grouped(bills.ready)} {total}" if bills.meters else ""
         self._figures["bills_ready"].show(share_text(share), of, note)
@@ -110,7 +114,7 @@ class Billing:
             self._figures[key].show(grouped(count), total, words[f"{key}_what"])
         self._export.visible = bills.first is not None
         if bills.first is not None:
-            month = day_text(bills.first.from_ms)[:7]
+            month = day_text(bills.first.from_ms, self._frame.zone)[:7]
             self._export.props["href"] = f"/api/v1/energy/export/determinants?month={month}"
             self._export.update()
 
@@ -121,7 +125,7 @@ class Billing:
         hours = max((one.values.get("hours_after_end") or [] for one in months), key=len)
         drawn = [
             Series(
-                day_text(one.from_ms)[:7],
+                day_text(one.from_ms, self._frame.zone)[:7],
                 [round(100 * share, 1) for share in one.values.get("share_ready") or []],
             )
             for one in months[-6:]
@@ -134,7 +138,7 @@ class Billing:
             value_column("open_slots", "open_slots", number_text),
             value_column("held_slots", "held_slots", number_text),
             value_column("missing_days", "missing_days", number_text),
-            value_column("imported", "import_wh", energy_text),
+            value_column("imported", "import_wh", kwh_text),
         ]
 
 

@@ -74,12 +74,14 @@ class Load:
         self._seen = (days, weeks, course)
         self._show_figures(days)
         self._show_course(chosen, course)
-        self._tables[0].show(days, span_text(days[0], frame.words) if days else "")
-        self._tables[1].show(advice_of(weeks), span_text(weeks[0], frame.words) if weeks else "")
+        self._tables[0].show(days, span_text(days[0], frame.words, frame.zone) if days else "")
+        self._tables[1].show(
+            advice_of(weeks), span_text(weeks[0], frame.words, frame.zone) if weeks else ""
+        )
 
     def _show_figures(self, days: Sequence[Line]) -> None:
         words, total = self._frame.words, f"/ {grouped(len(days))}"
-        note = span_text(days[0], words) if days else words["day_none"]
+        note = span_text(days[0], words, self._frame.zone) if days else words["day_none"]
         above = sum(_peak(one) > 1 for one in days)
         self._figures["load_above"].show(grouped(above), total, note, "tone-warn" * bool(above))
         high = sum(bool(_above(one, HIGH_PU)) for one in days)
@@ -100,7 +102,10 @@ class Load:
             Series(words["peak"], [_percent(one.values.get("peak_pu")) for one in course]),
             Series(words["loading"], [_percent(one.values.get("loading_pu")) for one in course]),
         ]
-        put(self._chart, bars(drawn, "%", [day_text(one.from_ms)[5:] for one in course]))
+        put(
+            self._chart,
+            bars(drawn, "%", [day_text(one.from_ms, self._frame.zone)[5:] for one in course]),
+        )
 
     def _draw_tables(self) -> tuple[Table[Line], Table[Advice]]:
         words = self._frame.words
@@ -109,7 +114,7 @@ class Load:
         return told, Table(words, self._advice_columns(), Looks("advice", "advice_none"))
 
     def _columns(self) -> list[Column[Line]]:
-        frame = self._frame
+        frame, good = self._frame, self._frame.policy.good_coverage
 
         def place(one: Line) -> Cell:
             text = place_text(frame, one.place, self._titles)
@@ -118,7 +123,7 @@ class Load:
         def peak(one: Line) -> Cell:
             value = one.values.get("peak_pu")
             if value is None:
-                return Cell(power_text(one.values.get("peak_va")))
+                return Cell("–")  # of no known rating
             tone = "bad" if _above(one, HIGH_PU) else "warn" if value > 1 else ""
             return Cell(share_text(value, 0), tone, bar=value)
 
@@ -126,7 +131,7 @@ class Load:
             return Cell(share_text(_above(one, RATING_PU)))
 
         def covered(one: Line) -> Cell:
-            return share_cell(one.values.get("coverage"), good_from=0.9, decimals=0)
+            return share_cell(one.values.get("coverage"), good_from=good, decimals=0)
 
         return [
             Column("place", place, lambda one: one.place),

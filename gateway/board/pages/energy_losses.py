@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from nicegui import ui
 
 from gateway.board import seen
+from gateway.board.alarm_table import AlarmTable
 from gateway.board.frame import Frame
 from gateway.board.looks.alarms import AlarmLine
 from gateway.board.looks.lines import Line
 from gateway.board.numbers import grouped
 from gateway.board.parts.cells import (
     NOTHING,
-    alarm_columns,
     energy_text,
+    kwh_text,
     place_text,
     share_cell,
     share_text,
@@ -62,18 +63,18 @@ class Losses:
         if self._tables is None:
             self._titles = (await seen.sites(frame)).titles
             self._tables = self._draw_tables()
+        self._tables[0].show(alarms)  # each time: it says how long ago
         if self._seen == (days, alarms, course):
             return
         self._seen = (days, alarms, course)
         self._show_figures(days, alarms)
         self._show_course(chosen, course)
-        self._tables[0].show(alarms)
-        self._tables[1].show(days, span_text(days[0], frame.words) if days else "")
+        self._tables[1].show(days, span_text(days[0], frame.words, frame.zone) if days else "")
 
     def _show_figures(self, days: Sequence[Line], alarms: Sequence[AlarmLine]) -> None:
         words = self._frame.words
-        note = span_text(days[0], words) if days else words["day_none"]
-        count = sum(one.kind == "loss" for one in alarms)
+        note = span_text(days[0], words, self._frame.zone) if days else words["day_none"]
+        count = sum(one.kind == "loss" and one.is_called for one in alarms)
         self._figures["loss_alarms"].show(
             grouped(count), "", words["now"], "tone-bad" * bool(count)
         )
@@ -110,17 +111,19 @@ class Losses:
                 ("unexplained", "residual_wh"),
             )
         ]
-        put(self._chart, bars(drawn, "kWh", [day_text(one.from_ms)[5:] for one in course]))
+        put(
+            self._chart,
+            bars(drawn, "kWh", [day_text(one.from_ms, self._frame.zone)[5:] for one in course]),
+        )
         lowest = min(float(one.values.get("coverage") or 0) for one in course)
         self._cover.set_text(words["loss_cover_note"].format(share=share_text(lowest, 0)))
 
     def _draw_tables(self) -> tuple[Table[AlarmLine], Table[Line]]:
         frame, words = self._frame, self._frame.words
-        clock = frame.hold.sight.clock
         with self._above:
-            columns = alarm_columns(frame, self._titles, clock)
-            columns.insert(4, Column("first_suspect", self._suspect))
-            told = Table(words, columns, Looks("loss_open", "loss_none_open", is_in_words=True))
+            looks = Looks("loss_open", "loss_none_open", is_in_words=True)
+            more = [Column("first_suspect", self._suspect)]
+            told = AlarmTable(frame, self._titles, looks, more)
         with self._below:
             looks = Looks("loss_table", "loss_none", "unexplained", searches=True)
             days = Table(words, self._columns(), looks, lambda one: one.name)
@@ -134,7 +137,7 @@ class Losses:
         return Cell(first, href=self._frame.url("/devices", device=first))
 
     def _columns(self) -> list[Column[Line]]:
-        frame = self._frame
+        frame, good = self._frame, self._frame.policy.good_coverage
 
         def place(one: Line) -> Cell:
             text = place_text(frame, one.place, self._titles)
@@ -145,16 +148,16 @@ class Losses:
             return lost / came if came and lost is not None else None
 
         def covered(one: Line) -> Cell:
-            return share_cell(one.values.get("coverage"), good_from=0.9, decimals=1)
+            return share_cell(one.values.get("coverage"), good_from=good, decimals=1)
 
         return [
             Column("place", place, lambda one: one.place),
-            value_column("came_in", "in_wh", energy_text),
-            value_column("lost_energy", "loss_wh", energy_text),
+            value_column("came_in", "in_wh", kwh_text),
+            value_column("lost_energy", "loss_wh", kwh_text),
             Column("loss_percent", lambda one: Cell(share_text(share(one))), share, is_number=True),
             Column("coverage", covered, lambda one: one.values.get("coverage")),
-            value_column("technical", "technical_wh", energy_text),
-            value_column("unexplained", "residual_wh", energy_text),
+            value_column("technical", "technical_wh", kwh_text),
+            value_column("unexplained", "residual_wh", kwh_text),
         ]
 
 

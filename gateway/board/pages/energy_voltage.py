@@ -6,12 +6,12 @@ from typing import Any
 from nicegui import ui
 
 from gateway.board import seen
+from gateway.board.alarm_table import AlarmTable
 from gateway.board.frame import Frame
 from gateway.board.looks.alarms import AlarmLine
 from gateway.board.looks.lines import Line
 from gateway.board.numbers import duration_text, grouped
 from gateway.board.parts.cells import (
-    alarm_columns,
     number_text,
     place_column,
     share_cell,
@@ -49,14 +49,14 @@ class Voltage:
             titles = (await seen.sites(frame)).titles
             with self._below:
                 self._tables = self._draw_tables(titles)
+        told, places, poor, times = self._tables
+        told.show(alarms)  # each time: it says how long ago
         if self._seen == (weeks, runs, alarms):
             return
         self._seen = (weeks, runs, alarms)
         meters = [one for one in weeks if one.level == "device"]
-        note = span_text(weeks[0], frame.words) if weeks else ""
+        note = span_text(weeks[0], frame.words, frame.zone) if weeks else ""
         self._show_figures(meters, alarms, note)
-        told, places, poor, times = self._tables
-        told.show(alarms)
         places.show([one for one in weeks if one.level != "device"], note)
         poor.show([one for one in meters if keeps(one) is False], note)
         times.show(runs)
@@ -66,7 +66,7 @@ class Voltage:
         judged = [one for one in meters if keeps(one) is not None]
         kept = sum(keeps(one) is True for one in judged)
         share = kept / len(judged) if judged else None
-        count = len(alarms)
+        count = sum(one.is_called for one in alarms)
         self._figures["volts_open"].show(
             grouped(count), "", words["now"], "tone-warn" * bool(count)
         )
@@ -81,16 +81,11 @@ class Voltage:
 
     def _draw_tables(self, titles: Mapping[str, str]) -> Tables:
         frame, words = self._frame, self._frame.words
-        clock = frame.hold.sight.clock
         looks = Looks("volts_places", "volts_none", "share_inside", is_descending=False)
         poor = Looks("volts_poor", "well", "share_inside", is_descending=False, searches=True)
         times = Looks("violations", "violations_none", "since", searches=True)
         return (
-            Table(
-                words,
-                alarm_columns(frame, titles, clock),
-                Looks("alarms_open", "well", is_in_words=True),
-            ),
+            AlarmTable(frame, titles, Looks("alarms_open", "well", is_in_words=True)),
             Table(words, self._columns(titles, has_meters=True), looks),
             Table(words, self._columns(titles), poor, lambda one: one.name),
             Table(words, self._run_columns(titles), times, lambda one: one.name),
@@ -99,7 +94,7 @@ class Voltage:
     def _columns(
         self, titles: Mapping[str, str], *, has_meters: bool = False
     ) -> list[Column[Line]]:
-        words = self._frame.words
+        words, good = self._frame.words, self._frame.policy.good_coverage
 
         def verdict(one: Line) -> Cell:
             found = keeps(one)
@@ -121,7 +116,7 @@ class Voltage:
             ),
             Column(
                 "coverage",
-                lambda one: share_cell(weakest(one).get("coverage"), good_from=0.9, decimals=0),
+                lambda one: share_cell(weakest(one).get("coverage"), good_from=good, decimals=0),
                 part("coverage"),
             ),
             value_column("lowest", "lowest_pu", _pu),
@@ -140,7 +135,11 @@ class Voltage:
         return [
             place_column(self._frame, titles, "device"),
             Column("alarm_kind", kind, _kind),
-            Column("since", lambda one: Cell(moment_text(one.from_ms)), lambda one: one.from_ms),
+            Column(
+                "since",
+                lambda one: Cell(moment_text(one.from_ms, self._frame.zone)),
+                lambda one: one.from_ms,
+            ),
             Column(
                 "lasted",
                 lambda one: Cell(duration_text(one.to_ms - one.from_ms)),

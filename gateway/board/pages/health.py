@@ -23,7 +23,6 @@ from gateway.views.health import PROCESSES, Health, SinkHealth
 
 DISK_S = 10.0
 HOUR_MS = 3_600_000
-FULL = 0.9  # of a disk: from here on a person should look
 
 
 class Process(NamedTuple):
@@ -83,7 +82,7 @@ class GatewayPage:
         journal = gauge(samples, "infragate_journal_bytes")
         size = "–" if journal is None else size_text(int(journal))
         self._figures["journal_size"].show(size, "", words["now"])
-        is_full = disk.free < (1 - FULL) * disk.total
+        is_full = disk.free < (1 - self._frame.policy.full_disk) * disk.total
         self._figures["disk_free"].show(
             size_text(disk.free), f"/ {size_text(disk.total)}", words["now"], "tone-bad" * is_full
         )
@@ -95,7 +94,9 @@ class GatewayPage:
         drawn = [Series(self._frame.words["rate"], points)]
         # the axis moves with the samples, not with the second
         end_ms = points[-1][0] if points else now
-        put(self._chart, lines(drawn, "1/s", (int(end_ms) - HOUR_MS, int(end_ms))))
+        put(
+            self._chart, lines(drawn, "1/s", (int(end_ms) - HOUR_MS, int(end_ms)), self._frame.zone)
+        )
 
     def _process_columns(self) -> list[Column[Process]]:
         words = self._frame.words

@@ -6,12 +6,13 @@ from typing import NamedTuple
 from nicegui import ui
 
 from gateway.board import seen
+from gateway.board.alarm_table import AlarmTable
 from gateway.board.device_table import STATE_TONES
 from gateway.board.frame import Frame
 from gateway.board.looks.alarms import AlarmLine
 from gateway.board.looks.roads import corridor_of
 from gateway.board.numbers import age_text, grouped
-from gateway.board.parts.cells import alarm_columns, place_href, place_text
+from gateway.board.parts.cells import place_href, place_text
 from gateway.board.parts.figures import Figures, hint
 from gateway.board.parts.headings import heading
 from gateway.board.parts.spacetime import SpaceTimeCard
@@ -96,7 +97,7 @@ class PlacePage:
 
     def _show(self, alarms: Sequence[AlarmLine], devices: Sequence[Device]) -> None:
         words = self._frame.words
-        standing = sum(one.is_open for one in alarms)
+        standing = sum(one.is_called for one in alarms)
         lost = sum(one.state is DeviceState.LOST for one in devices)
         total = f"/ {grouped(len(devices))}"
         now = words["now"]
@@ -113,7 +114,7 @@ class PlacePage:
             return
         if self._road is None:
             with self._root:
-                self._road = SpaceTimeCard(self._frame.words)
+                self._road = SpaceTimeCard(self._frame.words, self._frame.zone)
         self._road.show(corridor, await seen.course(self._frame, corridor))
 
     def _draw_head(self, found: Below, titles: Mapping[str, str]) -> None:
@@ -127,6 +128,9 @@ class PlacePage:
                 ui.link(place_text(frame, one, names), place_href(frame, one)).classes("below")
             if found.nodes[12:]:
                 ui.label(f"… {len(found.nodes)}").classes("caption")
+        with self._head:
+            there = frame.url("/alarms/maintenance", subject=self._place)
+            ui.link(frame.words["window_here"], there).classes("export")
 
     def _draw_tables(self, titles: Mapping[str, str]) -> tuple[Table[AlarmLine], Table[Device]]:
         frame, words = self._frame, self._frame.words
@@ -158,11 +162,7 @@ class PlacePage:
         ]
         looks = Looks("devices", "none_found", searches=True)
         return (
-            Table(
-                words,
-                alarm_columns(frame, names, clock),
-                Looks("alarms_span", "well", is_in_words=True),
-            ),
+            AlarmTable(frame, names, Looks("alarms_span", "well", is_in_words=True)),
             Table(words, columns, looks, lambda one: one.name),
         )
 

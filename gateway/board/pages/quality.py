@@ -24,7 +24,7 @@ from gateway.board.parts.figures import Figures
 from gateway.board.parts.headings import heading
 from gateway.board.parts.plots import TONE_COLOURS, WHOLE, Series, bars, chart, put
 from gateway.board.parts.tables import Cell, Column, Looks, Table
-from gateway.board.parts.when import day_text
+from gateway.board.parts.when import day_text, moment_text
 from gateway.board.reasons import meanings
 from gateway.board.words import TONES
 from gateway.model import Quality
@@ -32,6 +32,7 @@ from gateway.views.fleet import DeviceState, Fleet
 
 FRESH_S = 10.0
 MOST_SHOWN_DAYS = 31
+HALF_HOUR_MS = 1_800_000
 MEASURED = frozenset({"raw", "valid", "recovered", "verified"})
 
 
@@ -52,8 +53,8 @@ class QualityPage:
         )
         self._figures = Figures(words, keys)
         with ui.element("div").classes("columns even"):
-            self._now = self._draw_chart("quality_now")
-            self._days = self._draw_chart("quality_days")
+            self._now, self._no_now = self._draw_chart("quality_now")
+            self._days, self._no_days = self._draw_chart("quality_days")
         with ui.element("div").classes("columns even"):
             reasons: list[Column[Reasoned]] = [
                 Column("reason", lambda one: Cell(one.meaning), lambda one: one.meaning),
@@ -83,6 +84,9 @@ class QualityPage:
         )
         days = await frame.see(("grade days", frame.place.span), self._look_at_days, FRESH_S)
         self._show_figures(fleet, grades, lacks)
+        over_ms = sight.clock() // HALF_HOUR_MS * HALF_HOUR_MS + HALF_HOUR_MS
+        said = frame.words["quality_days_none"].format(time=moment_text(over_ms, frame.zone)[11:16])
+        self._no_days.set_text(said)
         if self._seen == (grades, lacks, days):
             return
         self._seen = (grades, lacks, days)
@@ -134,6 +138,7 @@ class QualityPage:
             for quality, name in zip(Quality, GRADES, strict=True)
             if any(grades.by_sector[one].get(name) for one in sectors)
         ]
+        self._now.visible, self._no_now.visible = bool(drawn), not drawn
         put(self._now, bars(drawn, "%", [words[one] for one in sectors]))
 
     def _show_days(self, days: Sequence[DayShare]) -> None:
@@ -148,14 +153,22 @@ class QualityPage:
             )
             for name in names
         ]
-        put(self._days, bars(drawn, "%", [day_text(one.from_ms)[5:] for one in days]))
+        self._days.visible, self._no_days.visible = bool(drawn), not drawn
+        put(
+            self._days,
+            bars(drawn, "%", [day_text(one.from_ms, self._frame.zone)[5:] for one in days]),
+        )
 
-    def _draw_chart(self, key: str) -> ui.echart:
+    def _draw_chart(self, key: str) -> tuple[ui.echart, ui.label]:
+        """Draw a chart, and what is said in its place where there is nothing to draw."""
         words = self._frame.words
         with ui.element("section").classes("card"):
             heading(words[key])
             ui.label(words[f"{key}_what"]).classes("caption")
-            return chart({}, words[key])
+            none = ui.label(words[f"{key}_none"]).classes("hint")
+            drawn = chart({}, words[key])
+            drawn.visible = none.visible = False
+            return drawn, none
 
     def _lack_columns(self) -> list[Column[Lack]]:
         frame = self._frame
@@ -171,7 +184,12 @@ class QualityPage:
                 lambda one: one.missing,
                 is_number=True,
             ),
-            Column("ranges", lambda one: Cell(number_text(one.ranges)), lambda one: one.ranges),
+            Column(
+                "ranges",
+                lambda one: Cell(number_text(one.ranges)),
+                lambda one: one.ranges,
+                is_number=True,
+            ),
         ]
 
 

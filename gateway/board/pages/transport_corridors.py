@@ -6,7 +6,7 @@ from gateway.board import seen
 from gateway.board.frame import Frame
 from gateway.board.looks.lines import Line
 from gateway.board.looks.roads import Corridor
-from gateway.board.numbers import age_text, duration_text
+from gateway.board.numbers import age_text, journey_text
 from gateway.board.parts.cells import NOTHING, number_text, value_column
 from gateway.board.parts.spacetime import SpaceTimeCard
 from gateway.board.parts.tables import Cell, Column, Looks, Table
@@ -22,7 +22,7 @@ class Corridors:
         self._table = Table(
             frame.words, self._columns(), Looks("corridors_now", "corridors_none"), _name
         )
-        self._map = SpaceTimeCard(frame.words)
+        self._map = SpaceTimeCard(frame.words, frame.zone)
         frame.follow(self._refresh, 2.0)
 
     async def _refresh(self) -> None:
@@ -34,6 +34,7 @@ class Corridors:
             self._rows = rows
             self._table.show(rows)
         corridors = await seen.corridors(frame)
+        self._table.explain("corridors_soon" if corridors else "corridors_none")
         corridor = _picked(corridors, self._chosen, states)
         if corridor is None:
             return
@@ -55,8 +56,8 @@ class Corridors:
 
         return [
             Column("corridor", title, lambda one: one.name),
-            value_column("travel_time", "travel_time_s", _minutes),
-            value_column("free_travel_time", "free_travel_time_s", _minutes),
+            value_column("travel_time", "travel_time_s", _journey),
+            value_column("free_travel_time", "free_travel_time_s", _journey),
             Column(
                 *("travel_time_index", index),
                 lambda one: one.values.get("travel_time_index"),
@@ -78,8 +79,8 @@ def _name(one: Line) -> str:
     return one.name
 
 
-def _minutes(value_s: float | None) -> str:
-    return "–" if value_s is None else duration_text(1000 * value_s)
+def _journey(value_s: float | None) -> str:
+    return "–" if value_s is None else journey_text(value_s)
 
 
 def _picked(

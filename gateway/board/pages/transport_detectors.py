@@ -7,15 +7,17 @@ from typing import Any
 from nicegui import ui
 
 from gateway.board import seen
+from gateway.board.alarm_table import AlarmTable
 from gateway.board.frame import Frame
 from gateway.board.looks.alarms import AlarmLine
 from gateway.board.looks.lines import Line
 from gateway.board.numbers import grouped
 from gateway.board.parts.cells import (
     NOTHING,
-    alarm_columns,
     number_text,
     place_column,
+    place_href,
+    place_text,
     share_cell,
     share_text,
     value_column,
@@ -23,11 +25,12 @@ from gateway.board.parts.cells import (
 from gateway.board.parts.figures import Figures
 from gateway.board.parts.tables import Cell, Column, Looks, Table
 from gateway.board.parts.when import span_text
-from gateway.board.words import said
+from gateway.board.words import named, said
 
 BACK_MS = 3 * 86_400_000
 WORK_MS = 86_400_000
 GOOD = "good"
+FEW_NAMES = 5  # of a work item; its place names the others
 _BESIDE = frozenset({"lane_unused", "toll_reader_failed", "scale_drift"})
 
 
@@ -57,21 +60,21 @@ class Detectors:
             titles = (await seen.sites(frame)).titles
             with self._below:
                 self._tables = self._draw_tables(titles)
+        told, items, names = self._tables
+        told.show(alarms)  # each time: it says how long ago
         now = (days, work, alarms)
         if self._seen == now:
             return
         self._seen = now
         self._show_figures(days, alarms)
-        told, items, names = self._tables
-        told.show(alarms)
         items.show(list(work[0].values.get("items", ())) if work else [])
-        names.show(days, span_text(days[0], frame.words) if days else "")
+        names.show(days, span_text(days[0], frame.words, frame.zone) if days else "")
 
     def _show_figures(self, days: Sequence[Line], alarms: Sequence[AlarmLine]) -> None:
         words = self._frame.words
         statuses = Counter(str(one.values.get("status")) for one in days)
         total, poor = f"/ {grouped(len(days))}", len(days) - statuses[GOOD]
-        note = span_text(days[0], words) if days else words["day_none"]
+        note = span_text(days[0], words, self._frame.zone) if days else words["day_none"]
         self._figures["detectors_good"].show(grouped(statuses[GOOD]), total, note)
         worst = ", ".join(
             f"{grouped(count)} {said(words, 'status', name)}"
@@ -79,37 +82,41 @@ class Detectors:
             if name != GOOD
         )
         self._figures["detectors_poor"].show(grouped(poor), total, worst)
-        self._figures["detectors_alarms"].show(grouped(len(alarms)), "", words["now"])
+        self._figures["detectors_alarms"].show(
+            grouped(sum(one.is_called for one in alarms)), "", words["now"]
+        )
 
     def _draw_tables(
         self, titles: Mapping[str, str]
     ) -> tuple[Table[AlarmLine], Table[Mapping[str, Any]], Table[Line]]:
         frame, words = self._frame, self._frame.words
-        clock = frame.hold.sight.clock
-        told = Table(
-            words,
-            alarm_columns(frame, titles, clock),
-            Looks("alarms_open", "well", is_in_words=True),
-        )
-        items = Table(words, self._work_columns(), Looks("work", "work_none"))
+        told = AlarmTable(frame, titles, Looks("alarms_open", "well", is_in_words=True))
+        items = Table(words, self._work_columns(titles), Looks("work", "work_none"))
         looks = Looks("detector_days", "detector_days_none", "status", searches=True)
         return told, items, Table(words, self._columns(titles), looks, lambda one: one.name)
 
-    def _work_columns(self) -> list[Column[Mapping[str, Any]]]:
-        words = self._frame.words
+    def _work_columns(self, titles: Mapping[str, str]) -> list[Column[Mapping[str, Any]]]:
+        frame = self._frame
 
-        def text(key: str, prefix: str = "") -> Column[Mapping[str, Any]]:
-            def cell(one: Mapping[str, Any]) -> Cell:
-                value = one.get(key)
-                if value is None:
-                    return NOTHING
-                if isinstance(value, list):
-                    return Cell(", ".join(map(str, value[:5])) + (" …" if value[5:] else ""))
-                return Cell(said(words, prefix, str(value)) if prefix else str(value))
+        def place(one: Mapping[str, Any]) -> Cell:
+            where = str(one.get("place") or "")
+            text = place_text(frame, where, titles)
+            return Cell(text, href=place_href(frame, where)) if where else NOTHING
 
-            return Column(key, cell, lambda one: str(one.get(key)))
+        def action(one: Mapping[str, Any]) -> Cell:
+            return Cell(named(frame.words, str(one.get("action") or "–")))
 
-        return [text("place"), text("action", "action"), text("devices")]
+        def devices(one: Mapping[str, Any]) -> Cell:
+            names = one.get("devices") or []
+            return Cell(
+                ", ".join(map(str, names[:FEW_NAMES])) + (" …" if names[FEW_NAMES:] else "")
+            )
+
+        return [
+            Column("place", place, lambda one: str(one.get("place"))),
+            Column("action", action, lambda one: str(one.get("action"))),
+            Column("devices", devices),
+        ]
 
     def _columns(self, titles: Mapping[str, str]) -> list[Column[Line]]:
         words = self._frame.words

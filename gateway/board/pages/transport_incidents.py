@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 from nicegui import ui
 
 from gateway.board import seen
+from gateway.board.alarm_table import AlarmTable
 from gateway.board.frame import Frame
 from gateway.board.looks.alarms import AlarmLine
 from gateway.board.looks.lines import Line
 from gateway.board.numbers import duration_text, grouped
 from gateway.board.pages.transport_detectors import is_of_detector
-from gateway.board.parts.cells import alarm_columns, number_text, place_href, place_text
+from gateway.board.parts.cells import number_text, place_href, place_text
 from gateway.board.parts.figures import Figures
 from gateway.board.parts.tables import Cell, Column, Looks, Table
 from gateway.board.parts.when import day_text
@@ -51,17 +52,17 @@ class Incidents:
             titles = (await seen.sites(frame)).titles
             with self._below:
                 self._tables = self._draw_tables(titles)
+        self._tables[0].show(found)  # each time: it says how long ago
         if self._seen == (found, days):
             return
         self._seen = (found, days)
         self._show_figures(found)
-        self._tables[0].show(found)
         self._tables[1].show(heads_of(days))
 
     def _show_figures(self, found: Sequence[AlarmLine]) -> None:
         words, now = self._frame.words, self._frame.hold.sight.clock()
         span = words[f"span_{self._frame.place.span}"]
-        still = sum(one.is_open for one in found)
+        still = sum(one.is_called for one in found)
         true = [one for one in found if not one.is_withdrawn]
         lengths = sorted((one.cleared_ms or now) - one.raised_ms for one in true)
         self._figures["incidents_open"].show(
@@ -73,12 +74,7 @@ class Incidents:
 
     def _draw_tables(self, titles: Mapping[str, str]) -> tuple[Table[AlarmLine], Table[Head]]:
         frame = self._frame
-        clock = frame.hold.sight.clock
-        told = Table(
-            frame.words,
-            alarm_columns(frame, titles, clock),
-            Looks("incidents", "incidents_none", is_in_words=True),
-        )
+        told = AlarmTable(frame, titles, Looks("incidents", "incidents_none", is_in_words=True))
 
         def place(one: Head) -> Cell:
             where = f"station:{one.station}"
@@ -86,7 +82,9 @@ class Incidents:
 
         columns: list[Column[Head]] = [
             Column("station", place, lambda one: one.station),
-            Column("day", lambda one: Cell(day_text(one.from_ms)), lambda one: one.from_ms),
+            Column(
+                "day", lambda one: Cell(day_text(one.from_ms, frame.zone)), lambda one: one.from_ms
+            ),
             Column(
                 "lasted",
                 lambda one: Cell(duration_text(one.to_ms - one.from_ms)),

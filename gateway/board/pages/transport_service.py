@@ -37,16 +37,14 @@ class Service:
         self._table: Table[Line] | None = None
         keys = dict.fromkeys(("stations_slow", "stations_full", "stations_known", "flow_now"), "")
         self._figures = Figures(frame.words, keys)
-        self._map = SiteMap(
-            frame.words, lambda place: ui.navigate.to(place_href(frame, place)), STATIONS
-        )
+        self._map = SiteMap(frame, lambda place: ui.navigate.to(place_href(frame, place)), STATIONS)
         self._below = ui.element("div")
         frame.follow(self._refresh, 2.0)
 
     async def _refresh(self) -> None:
         frame = self._frame
         states, sites = await seen.roads(frame), await seen.sites(frame)
-        self._map.show(sites, await seen.marks(frame))
+        await self._map.show(sites, await seen.marks(frame))
         rows = [one for one in states.values() if one.level == "station"]
         self._show_figures(rows, by_level(states))
         if self._table is None:
@@ -57,11 +55,16 @@ class Service:
         if rows != self._rows:
             self._rows = rows
             self._table.show(rows)
+        has_stations = any(one.kind == "station" for one in sites.points)
+        self._table.explain("service_soon" if has_stations else "service_none")
 
     def _show_figures(self, rows: Sequence[Line], counts: dict[str, int]) -> None:
         words, total = self._frame.words, f"/ {grouped(len(rows))}"
         full = counts["F"]
-        slow = counts["E"] + full
+        slow = sum(
+            bool(one.values.get("slow_now")) or one.values.get("level_of_service") in LEVEL_TONES
+            for one in rows
+        )
         self._figures["stations_slow"].show(grouped(slow), total, words["stations_slow_what"])
         self._figures["stations_full"].show(grouped(full), total, words["stations_full_what"])
         measured = sum(one.values.get("method") == "observed" for one in rows)
@@ -75,6 +78,8 @@ class Service:
 
         def level(one: Line) -> Cell:
             value = one.values.get("level_of_service")
+            if one.values.get("slow_now"):
+                return Cell(f"{value or '–'} · {frame.words['slow_now']}", "bad")
             return Cell(value or "–", LEVEL_TONES.get(value or "", ""))
 
         def age(one: Line) -> Cell:
@@ -89,7 +94,7 @@ class Service:
 
         return [
             place_column(frame, titles, "station"),
-            Column("level_of_service", level, lambda one: one.values.get("level_of_service")),
+            Column("level_of_service", level, _urgency),
             value_column("speed", "speed_kmh", lambda v: number_text(v, "km/h", 0)),
             value_column("flow", "flow_veh_h", lambda v: number_text(v, "veh/h", 0)),
             value_column("occupancy", "occupancy", share_text),
@@ -98,6 +103,12 @@ class Service:
             Column("observed", observed, lambda one: one.values.get("observed")),
             Column("as_of", age, lambda one: one.to_ms),
         ]
+
+
+def _urgency(one: Line) -> tuple[bool, str] | None:
+    """Return by what levels are sorted: what has just become slow is worse than any of them."""
+    level, is_slow = one.values.get("level_of_service"), bool(one.values.get("slow_now"))
+    return (is_slow, str(level or "")) if level or is_slow else None
 
 
 def draw(frame: Frame, query: dict[str, str]) -> None:

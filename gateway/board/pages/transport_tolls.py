@@ -85,7 +85,7 @@ class Tolls:
             for name in ("etc_share", "read_rate")
         ]
         span = (now - self._frame.place.span_ms, now)
-        put(self._chart, lines(drawn, "%", span))
+        put(self._chart, lines(drawn, "%", span, self._frame.zone))
 
     def _draw_tables(self, titles: Mapping[str, str]) -> tuple[Table[Line], Table[Line]]:
         frame, words = self._frame, self._frame.words
@@ -110,7 +110,10 @@ class Tolls:
             value_column("sound", "sound", number_text),
             value_column("overloaded", "overloaded", number_text),
             value_column("gross", "gross_t", lambda v: number_text(v, "t", 0)),
-            Column("faults", faults, lambda one: sum((one.values.get("faults") or {}).values())),
+            Column(
+                *("faults", faults, lambda one: sum((one.values.get("faults") or {}).values())),
+                is_number=True,
+            ),
         ]
         return (
             Table(words, lanes, Looks("tolls", "tolls_none", "read_rate", is_descending=False)),

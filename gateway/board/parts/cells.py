@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.board.frame import Frame
-from gateway.board.looks.alarms import SEVERITY_TONES, SEVERITY_WORDS, AlarmLine
+from gateway.board.looks.alarms import AlarmLine
 from gateway.board.looks.lines import Line
-from gateway.board.numbers import HARD, NARROW, age_text
+from gateway.board.numbers import HARD, NARROW
 from gateway.board.parts.tables import Cell, Column
 from gateway.board.words import said
 
 NOTHING = Cell("–")
+_ALL = "all"  # the grid as a whole has no name of its own
 _KILO = 1000.0
 _LONG = 10_000.0  # from here on people say it in the next larger unit
 _FEW = 100.0  # below, a decimal tells something
@@ -29,6 +30,11 @@ def number_text(value: float | None, unit: str = "", decimals: int | None = None
 def energy_text(value_wh: float | None) -> str:
     """Return energy in Wh, kWh or MWh."""
     return _scaled(value_wh, ("Wh", "kWh", "MWh", "GWh"))
+
+
+def kwh_text(value_wh: float | None) -> str:
+    """Return energy in kWh: in a column that is compared line by line there is one unit."""
+    return number_text(None if value_wh is None else value_wh / _KILO, "kWh")
 
 
 def power_text(value: float | None, unit: str = "VA") -> str:
@@ -64,6 +70,8 @@ def place_text(frame: Frame, place: str, titles: Mapping[str, str]) -> str:
     title = titles.get(place, "")
     if title and title != name:
         return f"{title} ({name})"
+    if name == _ALL:
+        return said(frame.words, "level", level)
     return name if level in {"device", ""} else f"{said(frame.words, 'level', level)} {name}"
 
 
@@ -94,42 +102,6 @@ def value_column(
         return Cell(text(value), bar=value if bar else None)
 
     return Column(word, cell, lambda one: one.values.get(key), is_number=True)
-
-
-def alarm_columns(
-    frame: Frame, titles: Mapping[str, str], clock: Callable[[], int]
-) -> list[Column[AlarmLine]]:
-    """Return the columns of lists of alarms."""
-    words = frame.words
-
-    def severity(one: AlarmLine) -> Cell:
-        word = words[f"severity_{SEVERITY_WORDS.get(one.severity, 'warning')}"]
-        return Cell(word, SEVERITY_TONES.get(one.severity, "warn") if one.is_open else "plain")
-
-    def state(one: AlarmLine) -> Cell:
-        return Cell(words[f"alarm_{one.state}"])
-
-    return [
-        Column("severity", severity, lambda one: one.severity),
-        Column(
-            "alarm_kind",
-            lambda one: Cell(kind_text(frame, one), href=frame.url("/alarm", id=one.id)),
-            lambda one: one.kind,
-        ),
-        Column(
-            "place",
-            lambda one: Cell(
-                place_text(frame, one.place, titles), href=place_href(frame, one.place)
-            ),
-            lambda one: one.place,
-        ),
-        Column(
-            "since",
-            lambda one: Cell(age_text(clock() - one.raised_ms, words)),
-            lambda one: one.raised_ms,
-        ),
-        Column("state", state, lambda one: one.is_open),
-    ]
 
 
 def kind_text(frame: Frame, one: AlarmLine) -> str:

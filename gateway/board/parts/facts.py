@@ -8,6 +8,7 @@ from nicegui import ui
 from gateway.board.frame import Frame
 from gateway.board.looks.alarms import AlarmLine
 from gateway.board.looks.evidence import Evidence
+from gateway.board.numbers import size_text
 from gateway.board.parts.cells import (
     energy_text,
     number_text,
@@ -19,7 +20,12 @@ from gateway.board.parts.cells import (
 from gateway.board.parts.headings import heading
 from gateway.board.words import said
 
-SHARES = frozenset({"coverage", "available", "cause_confidence", "excess"})
+SHARES = frozenset(
+    {
+        *("coverage", "cause_confidence", "excess", "free_share", "time_above"),
+        *("imbalance", "copper_loss_saved", "out_now", "out_then"),
+    }
+)
 # The end of a name is its unit (docs/energy.md, docs/transport.md); longer ends first.
 UNITS = {
     "_wh_per_day": "Wh/d",
@@ -30,6 +36,10 @@ UNITS = {
     "_kg": "kg",
     "_kmh": "km/h",
     "_nats": "nat",
+    "_bytes": "B",
+    "_kva": "kVA",
+    "_kvar": "kvar",
+    "_s": "s",
     "_m": "m",
 }
 
@@ -78,6 +88,8 @@ def fact_text(name: str, value: Any, words: Mapping[str, str]) -> str:  # noqa: 
 def _in_unit(value: float, unit: str) -> str:
     if unit in {"Wh", "Wh/d"}:
         return energy_text(value) + ("/d" if unit == "Wh/d" else "")
+    if unit == "B":
+        return size_text(int(value))
     if unit == "W":
         return power_text(value, "W")
     return number_text(value, unit, 3 if unit == "pu" else None)

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
-from gateway.board.chart import FONT, GRID, INK
+from gateway.board.chart import FONT, GRID, INK, NUMBER, on_clock
 
 # Okabe and Ito's palette, told apart by people who see no red or no green
 SERIES = ("#2f9c95", "#d98c1f", "#5b8def", "#b86bb0", "#8a9a3b", "#c8553d", "#7c8a90")
@@ -61,21 +62,28 @@ def axis(**more: Any) -> dict[str, Any]:  # noqa: ANN401  # options are JSON
     }
 
 
+def values(unit: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return an axis of numbers."""
+    made = axis(type="value", name=unit, splitNumber=4, **more)
+    made["axisLabel"][":formatter"] = NUMBER
+    return made
+
+
 def frame(**more: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return what all charts have."""
     return {
         "animation": False,  # a wall that moves every second tires
         "textStyle": {"fontFamily": FONT},
         "grid": {"left": 6, "right": 16, "top": 34, "bottom": 4, "containLabel": True},
-        "tooltip": {"trigger": "axis", "confine": True},
+        "tooltip": {"trigger": "axis", "confine": True, ":valueFormatter": NUMBER},
         **more,
     }
 
 
 def legend(series: Sequence[Series]) -> dict[str, Any]:
-    """Return a legend where there is more than one thing to tell apart."""
+    """Return a legend where there is more than one thing to tell apart, or could be."""
     text = {"color": INK, "fontSize": 12, "fontFamily": FONT}
-    shows = len(series) > 1
+    shows = len(series) > 1 or any(one.stack for one in series)
     return {
         "show": shows,
         "top": 0,
@@ -86,17 +94,21 @@ def legend(series: Sequence[Series]) -> dict[str, Any]:
     }
 
 
-def lines(series: Sequence[Series], unit: str, span_ms: tuple[int, int]) -> dict[str, Any]:
-    """Return lines over time."""
+def lines(
+    series: Sequence[Series], unit: str, span_ms: tuple[int, int], zone: ZoneInfo
+) -> dict[str, Any]:
+    """Return lines over time, by the clock of the site."""
+    begin_ms, end_ms = (on_clock(at_ms, zone) for at_ms in span_ms)
     return frame(
         legend=legend(series),
-        xAxis=axis(type="time", min=span_ms[0], max=span_ms[1], splitLine={"show": False}),
-        yAxis=axis(type="value", scale=True, name=unit, splitNumber=4),
+        useUTC=True,
+        xAxis=axis(type="time", min=begin_ms, max=end_ms, splitLine={"show": False}),
+        yAxis=values(unit, scale=True),
         series=[
             {
                 "type": "line",
                 "name": one.name,
-                "data": list(one.points),
+                "data": [[on_clock(at_ms, zone), value] for at_ms, value in one.points],
                 "showSymbol": len(one.points) <= 60,  # noqa: PLR2004  # a lone point has no line
                 "itemStyle": {"color": one.colour or SERIES[k % len(SERIES)]},
                 "lineStyle": {"width": 2, "type": "dashed" if one.is_dashed else "solid"},
@@ -112,7 +124,7 @@ def bars(series: Sequence[Series], unit: str, names: Sequence[str]) -> dict[str,
     return frame(
         legend=legend(series),
         xAxis=axis(type="category", data=list(names)),
-        yAxis=axis(type="value", name=unit, splitNumber=4, max=100 if is_whole else None),
+        yAxis=values(unit, **({"max": 100, "interval": 25} if is_whole else {})),
         series=[
             {
                 "type": "bar",

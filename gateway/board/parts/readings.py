@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from nicegui import ui
 
-from gateway.board.chart import broken, thinned
+from gateway.board.chart import broken, on_clock, thinned
 from gateway.board.frame import Frame
 from gateway.board.parts.headings import heading
 from gateway.board.parts.plots import TONE_COLOURS, Series, chart, lines, put
+from gateway.board.words import named
 from gateway.model import FloatArray, IntArray
 from gateway.profiles import Kind, Profile
 from gateway.views.engineering import engineer
@@ -51,18 +52,24 @@ class ReadingChart:
             name, lambda: self._read(profile, place, from_ms, to_ms), 10.0
         )
         self._none.visible = not len(times)
-        self._title.set_text(column.title)
+        title = named(self._frame.words, column.title)
+        self._title.set_text(title)
         times, values = thinned(*broken(times, values))
         points = [
             [at, None if np.isnan(value) else value]
             for at, value in zip(times.tolist(), values.tolist(), strict=True)
         ]
-        unit = "" if column.unit == "1" else column.unit
-        options = lines([Series(column.title, points)], unit, (from_ms, to_ms))
+        unit, zone = "" if column.unit == "1" else column.unit, self._frame.zone
+        options = lines([Series(title, points)], unit, (from_ms, to_ms), zone)
         options["series"][0]["markArea"] = {
             "silent": True,
             "itemStyle": {"color": TONE_COLOURS["warn"], "opacity": 0.14},
-            "data": [[{"xAxis": raised_ms}, {"xAxis": cleared_ms or to_ms}]],
+            "data": [
+                [
+                    {"xAxis": on_clock(raised_ms, zone)},
+                    {"xAxis": on_clock(cleared_ms or to_ms, zone)},
+                ]
+            ],
         }
         put(self._chart, options)
 

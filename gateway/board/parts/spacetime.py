@@ -1,7 +1,9 @@
 """The space-time map of a corridor as a card."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
@@ -11,15 +13,16 @@ from gateway.board.parts.cells import number_text, share_text
 from gateway.board.parts.headings import heading
 from gateway.board.parts.plots import LEVEL_COLOURS, axis, frame, put
 
-_WHEN = "new Date(+{}).toLocaleString('sv-SE').slice(5, 16)"
 _ROW_PX, _EDGES_PX = 26, 96
 
 
 class SpaceTimeCard:
     """Time to the right, travel upwards, colour = level of service."""
 
-    def __init__(self, words: Mapping[str, str]) -> None:
+    def __init__(self, words: Mapping[str, str], zone: ZoneInfo) -> None:
         self._words = words
+        clock = json.dumps({"timeZone": zone.key})
+        self._when = f"new Date(+%s).toLocaleString('sv-SE', {clock}).slice(5, 16)"
         with ui.element("section").classes("card spacetime"):
             with ui.element("div").classes("filters"):
                 heading(words["space_time"])
@@ -50,13 +53,13 @@ class SpaceTimeCard:
             [column, row, level, f"{names[row]} · {number_text(kmh, 'km/h', 0)}"]
             for column, row, level, kmh in seen.cells
         ]
-        tip = f"p => {_WHEN.format('p.name')} + '<br>' + p.data[3]"
+        tip = f"p => {self._when % 'p.name'} + '<br>' + p.data[3]"
         time_axis = axis(
             type="category",
             data=[str(begin_ms) for begin_ms in seen.begins_ms],
             splitLine={"show": False},
         )
-        time_axis["axisLabel"] |= {":formatter": f"v => {_WHEN.format('v')}"}
+        time_axis["axisLabel"] |= {":formatter": f"v => {self._when % 'v'}"}
         return frame(
             grid={"left": 6, "right": 16, "top": 8, "bottom": 34, "containLabel": True},
             tooltip={

@@ -1,6 +1,6 @@
 """Tables that are sorted, searched and cut to pages on the server, however many lines there are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from nicegui import ui
@@ -11,14 +11,25 @@ from gateway.board.parts.headings import heading
 T = TypeVar("T")
 
 PAGE_ROWS = 25
-# Plain text, a word with a colour, a link, a share as a bar: whatever a cell has.
+# Plain text, a word with a colour, a link, a share as a bar, a button: whatever a cell has.
 CELL = """<q-td :props="props" :class="props.row.{name}?.c">
 <a v-if="props.row.{name}?.h" :href="props.row.{name}.h">{{{{ props.row.{name}.t }}}}</a>
 <span v-else-if="props.row.{name}?.k" :class="'tone ' + props.row.{name}.k"
 >{{{{ props.row.{name}.t }}}}</span>
 <span v-else>{{{{ props.row.{name}?.t }}}}</span>
 <span v-if="props.row.{name}?.b != null" class="meter"
-><i :style="'width:' + props.row.{name}.b + '%'" :class="props.row.{name}.k"></i></span></q-td>"""
+><i :style="'width:' + props.row.{name}.b + '%'" :class="props.row.{name}.k"></i></span>
+<button v-if="props.row.{name}?.a" type="button" class="act" :aria-label="props.row.{name}.l"
+@click.stop="$parent.$emit('act', props.row.{name}.a)"
+>{{{{ props.row.{name}.w }}}}</button></q-td>"""
+
+
+class Act(NamedTuple):
+    """A button in a cell."""
+
+    name: str  # what is told when it is pressed
+    text: str
+    label: str  # for who hears the page: the text, and of what
 
 
 class Cell(NamedTuple):
@@ -28,6 +39,7 @@ class Cell(NamedTuple):
     tone: str = ""  # CSS class; "": plain
     href: str = ""
     bar: float | None = None  # 0 to 1
+    act: Act | None = None
 
 
 class Column(NamedTuple, Generic[T]):
@@ -59,6 +71,7 @@ class Table(Generic[T]):
         columns: from left to right.
         looks: title and the like.
         found_by: what the search looks into.
+        on_act: called with the name of a button that was pressed.
     """
 
     def __init__(
@@ -67,9 +80,10 @@ class Table(Generic[T]):
         columns: Sequence[Column[T]],
         looks: Looks,
         found_by: Callable[[T], str] = str,
+        on_act: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._words, self._columns, self._looks = words, columns, looks
-        self._found_by = found_by
+        self._found_by, self._on_act = found_by, on_act
         self._items: Sequence[T] = ()
         self._page: dict[str, Any] = {
             "page": 1,
@@ -88,6 +102,11 @@ class Table(Generic[T]):
             self._empty.visible = False
             self._table = self._draw_table()
 
+    @property
+    def items(self) -> Sequence[T]:
+        """What is shown, on all its pages."""
+        return self._items
+
     def show(self, items: Sequence[T], note: str = "") -> None:
         """Show lines; the same object again costs nothing. A note is about all of them."""
         self._note.set_text(note)
@@ -95,6 +114,10 @@ class Table(Generic[T]):
             return
         self._items = items
         self._refresh()
+
+    def explain(self, word: str) -> None:
+        """Say something else where there is nothing: why, or what to do."""
+        self._empty.set_text(self._words[word])
 
     def _draw_search(self) -> ui.input:
         word = self._words["find"]
@@ -119,6 +142,8 @@ class Table(Generic[T]):
         for one in self._columns:
             table.add_slot(f"body-cell-{one.word}", CELL.format(name=one.word))
         table.on("request", self._turn, [["pagination"]])
+        if self._on_act is not None:
+            table.on("act", self._act)
         return table
 
     def _turn(self, event: GenericEventArguments) -> None:
@@ -129,6 +154,10 @@ class Table(Generic[T]):
         self._page["sortBy"] = sort if sort in known else None
         self._page["descending"] = bool(asked.get("descending"))
         self._refresh()
+
+    async def _act(self, event: GenericEventArguments) -> None:
+        if self._on_act is not None:
+            await self._on_act(str(event.args))
 
     def _first_page(self) -> None:
         self._page["page"] = 1
@@ -177,4 +206,6 @@ def _sent(cell: Cell) -> dict[str, object]:
         sent["k"] = cell.tone
     if cell.bar is not None:
         sent["b"] = round(100 * min(1.0, max(0.0, cell.bar)))
+    if cell.act is not None:
+        sent |= dict(zip("awl", cell.act, strict=True))
     return sent

@@ -52,6 +52,20 @@ TONES: Mapping[Quality, Tone] = {
 }
 
 
+_NAMED = {
+    english: other
+    for section in tomllib.loads(
+        (Path(__file__).parent / "named.vi.toml").read_text("utf-8")
+    ).values()
+    for english, other in section.items()
+}
+
+
+def named(words: Mapping[str, str], name: str) -> str:
+    """Return what a data file names in English; what nobody translated is said as it is."""
+    return _NAMED.get(name, name) if words is VIETNAMESE else name
+
+
 def words_of(language: str) -> Mapping[str, str]:
     """Return the words of a language; English for one the board does not speak."""
     return LANGUAGES.get(language, ENGLISH)

@@ -19,7 +19,7 @@ from gateway.decode.foreign.payloads import document_of
 from gateway.decode.wire import reject
 from gateway.errors import ConfigError, RejectedError
 from gateway.model import Event, QuarantineReason, Record
-from gateway.ports import Collecting, DeviceDirectory
+from gateway.ports import Collecting, DeviceDirectory, LatestRow
 
 DISCOVERY = "discovery"
 PREFIX = "homeassistant/"
@@ -59,6 +59,11 @@ class Discovery:
         """Ask the directory anew from now on: the registry has changed."""
         for family in self._mapped.values():
             family.forget_routes()
+
+    def resume(self, latest: Sequence[LatestRow]) -> None:
+        """Go on from the newest readings of an earlier life."""
+        for family in self._mapped.values():
+            family.resume(latest)
 
     def takes(self, topic: str) -> bool:
         """Return whether a topic is an announcement, or one that was announced."""

@@ -17,6 +17,7 @@ from gateway.config.values import Duration, Section
 from gateway.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[2] / "mappings"
+CODECS = "lorawan"  # folder beside the mapping files: frames of LoRaWAN sensors
 
 
 def _as_pattern(text: str) -> str:
@@ -45,7 +46,8 @@ class TimeForm(Section):
     """Where a time is and how it is written."""
 
     path: str
-    format: str = "rfc3339"  # as in ``[[mapping]]``
+    # as in ``[[mapping]]``; several: the first that reads it
+    format: str | tuple[str, ...] = "rfc3339"
     zone: str | None = None  # of times without offset; None: that of ``[foreign] zone``
     against: str | None = None  # path of the network's time: further apart, the row is suspect
 
@@ -65,6 +67,16 @@ class ReadingForm(Section):
     columns: dict[str, ColumnForm | str | tuple[str, ...]]
 
 
+class FrameForm(Section):
+    """A LoRaWAN frame beside the values that a network server makes of it, if it does."""
+
+    path: str  # base64
+    port: str
+    into: str  # where its values are, or would be
+    text: str | None = None  # where they are as a text of JSON
+    names: tuple[str, ...] = ()  # who it is of: a path, or two whose texts belong together
+
+
 class MessageForm(Section):
     """Messages of one kind: which topics, and what is in them."""
 
@@ -80,6 +92,7 @@ class MessageForm(Section):
     needs: tuple[str, ...] = ()  # paths one of which must be there: else it cannot be read
     signs: tuple[str, ...] = ()  # paths by which a payload is known on any topic
     max_age: Duration | None = None
+    frame: FrameForm | None = None
     reading: tuple[ReadingForm, ...] = ()
 
 

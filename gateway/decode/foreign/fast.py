@@ -7,6 +7,7 @@ in C and hands over the numbers in order, and conversion is done for thousands o
 read by the walk as ever, with the same result.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
@@ -75,6 +76,9 @@ class _Unfit(Exception):  # noqa: N818  # no error: most shapes are not for this
     """The walk must read such messages."""
 
 
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')  # in a key, JSON writes it otherwise
+
+
 class _Builder:
     def __init__(self, time_key: str | None) -> None:
         self._time_key = time_key
@@ -89,7 +93,8 @@ class _Builder:
         names: dict[str, str] = {}
         below: list[tuple[str, str, Mapping[str, object], Spot, str]] = []
         leaves: list[tuple[int, str, Leaf]] = []
-        if not node or len(node) > _MAX_FIELDS or where.count(".") > _MAX_DEPTH:
+        is_unfit = not node or len(node) > _MAX_FIELDS or where.count(".") > _MAX_DEPTH
+        if is_unfit or _ESCAPED.search("".join(node)):  # no field of a struct may be named so
             raise _Unfit
         for index, step in enumerate(spot.plan(dict(node))):
             name, value = f"f{index}", node[step.key]
@@ -124,7 +129,8 @@ def plain(leaf: AnyLeaf, value: object) -> Leaf | None:
     if not isinstance(leaf, Leaf) or not leaf.plain_factor:
         return None
     if type(value) is bool:
-        return leaf if leaf.is_code and not leaf.is_inverted else None
+        has_own = leaf.is_inverted or not leaf.codes.keys().isdisjoint({"true", "false"})
+        return leaf if leaf.is_code and not has_own else None
     return leaf if type(value) in {int, float} and not leaf.is_code else None
 
 

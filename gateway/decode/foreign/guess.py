@@ -1,4 +1,6 @@
-"""What a value might be, by its name and unit: proposals for people, never used on live data.
+"""What a value might be, by its name and unit.
+
+Proposals for people; of live data only for what Home Assistant discovery names with its unit.
 
 The words are in ``gateway/policies/foreign/names.toml``.
 """
@@ -15,6 +17,7 @@ from gateway.profiles import Column, Profile
 from gateway.units import conversion
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+\d*|\d+")
+_SHORT = 4  # "gas" is no plural
 _PIECE = re.compile(r"[^A-Za-z0-9%]+")
 
 
@@ -25,12 +28,14 @@ class Quantity(Part):
     column: str  # "profile.column"
     unit: str | None = None  # where the name says none; default: the column's own
     units: tuple[str, ...] = ()  # only with one of these; "" = none is said
+    without: tuple[str, ...] = ()  # not with one of these words
 
 
 class Names(Policy):
     """The whole file."""
 
     times: tuple[str, ...]
+    states: tuple[tuple[str, str], ...]  # what a device says when it is there, and when not
     units: dict[str, str]
     quantity: tuple[Quantity, ...]
 
@@ -41,6 +46,8 @@ class Guess(NamedTuple):
     profile: str
     column: str
     unit: str
+    is_said: bool  # the unit, by the name or beside it
+    rest: tuple[str, ...]  # words of the name that are of no quantity
 
 
 def load_names() -> Names:
@@ -65,19 +72,24 @@ def guess(
         names: the words.
     """
     words = words_of(name)
+    known = {*words, *(word[:-1] for word in words if len(word) > _SHORT)}  # "temperatures"
     tail = _PIECE.split(name)[-1].lower()  # "kW" is one piece and two words
     unit = said or names.units.get(tail) or (names.units.get(words[-1], "") if words else "")
     for quantity in names.quantity:
         profile_name, _, column_name = quantity.column.partition(".")
         profile = profiles[profile_name]
         column = profile.columns[profile.column_index(column_name) or 0]
-        if not set(quantity.words) <= set(words):
+        if not set(quantity.words) <= known or not known.isdisjoint(quantity.without):
             continue
         if quantity.units and unit not in quantity.units:
             continue
         wanted = unit or quantity.unit or column.unit
         if _fits(wanted, column):
-            return Guess(profile_name, column_name, wanted)
+            plural = {f"{word}s" for word in quantity.words}
+            of_unit = words_of(_PIECE.split(name)[-1]) if tail in names.units else []
+            taken = {*quantity.words, *plural, *of_unit}
+            rest = (one for one in words if one not in taken)
+            return Guess(profile_name, column_name, wanted, bool(unit), tuple(rest))
     return None
 
 

@@ -41,9 +41,9 @@ class IrisLog:
         Raises:
             RejectedError: as ``decode.Foreign``.
         """
-        zone = self._options.zone
+        zone = directory.zone(topic_of(record)) or self._options.zone
         if zone is None:
-            detail = "a vehicle log has local times: name the zone ([foreign] zone)"
+            detail = "a vehicle log has local times: name the zone (registry, or [foreign] zone)"
             reject(QuarantineReason.TIME, detail)
         try:
             vehicles = read_vlog(record.payload.decode())

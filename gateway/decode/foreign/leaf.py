@@ -73,7 +73,8 @@ class Leaf(NamedTuple):
         if value is None:
             return _NAN
         if type(value) is bool:
-            return float(value != self.is_inverted) if self.is_code else None
+            named = self.codes.get("true" if value else "false")
+            return float(value != self.is_inverted) if self.is_code and named is None else named
         number = _number(value)
         scale = self.scale if not self.unit_at else self._said(node, of.root)
         return None if number is None or scale is None else scale.apply(number)
@@ -83,6 +84,10 @@ class Leaf(NamedTuple):
         if word is MISSING:
             return self.scale
         return self.units.get(word) if self.units is not None and type(word) is str else None
+
+
+# A reading that has such a time was not taken at that of its message either: it is stamped.
+NO_INSTANT = -1.0
 
 
 class TimeLeaf(NamedTuple):
@@ -95,10 +100,10 @@ class TimeLeaf(NamedTuple):
     adds: bool = False
 
     def read(self, value: object, node: object, of: Reading) -> float | None:
-        """Return milliseconds, 0 = none that can be used, None for what is no time."""
+        """Return milliseconds, NO_INSTANT where it names none, None for what is no time."""
         del node
         try:
-            return float(self.instant(value, of.received_ms, 0))
+            return float(self.instant(value, of.received_ms, 0)) or NO_INSTANT
         except RejectedError:
             return None
 

@@ -1,6 +1,6 @@
 """What a family of mappings remembers of its topics: shapes of messages, and stamps given."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -8,13 +8,14 @@ import msgspec
 from gateway.decode.foreign.compiled import Message
 from gateway.decode.foreign.fast import FastShape, compile_shape, signature
 from gateway.decode.foreign.options import Options
-from gateway.model import Record
-from gateway.ports import Collecting, Route
+from gateway.model import Reason, Record
+from gateway.ports import Collecting, LatestRow, Route
 
 _MAX_TOPICS = 65_536  # a topic tree can be made up without end
 _MAX_SHAPES = 1024  # compiled, of all messages of a family; 2 KB each
 _MAX_MISSES = 16  # a topic that changes its shape so often is not worth it
 _MAX_STAMPS = 65_536
+_NO_CLOCK = int(Reason.NO_CLOCK)
 _MAX_AHEAD_MS = 1000  # a device that floods must not run into the future
 
 Routes = Mapping[tuple[int, str], Route]
@@ -41,6 +42,13 @@ class Stamps:
             self._last_ms.clear()
         self._last_ms[key] = stamp_ms
         return stamp_ms
+
+    def resume(self, latest: Iterable[LatestRow]) -> None:
+        """Go on from the newest readings: what was given in the last second is not given again."""
+        stamped = [row for row in latest if row.reasons & _NO_CLOCK]
+        since_ms = max((row.time_ms for row in stamped), default=0) - 2 * _MAX_AHEAD_MS
+        recent = [row for row in stamped if row.time_ms >= since_ms]
+        self._last_ms = {(row.device_index, row.profile): row.time_ms for row in recent}
 
 
 class _Fast(NamedTuple):

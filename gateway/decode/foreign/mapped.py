@@ -21,10 +21,13 @@ from gateway.decode.foreign.template import fill
 from gateway.decode.foreign.times import time_of
 from gateway.decode.foreign.topics import Named
 from gateway.decode.foreign.tree import Row, Walk
+from gateway.decode.foreign.uplink import Uplinks, View
+from gateway.decode.foreign.zones import Zoned
 from gateway.decode.paths import MISSING, find
 from gateway.decode.wire import reject
 from gateway.model import NO_SEQ, Event, Lane, QuarantineReason, Record
-from gateway.ports import Collecting, DeviceDirectory, Route, RowsHeader
+from gateway.ports import Collecting, DeviceDirectory, LatestRow, Route, RowsHeader
+from gateway.topics import filter_matches
 
 REPORT = "report"
 MAX_REPORT_BYTES = 16 << 10  # as a document of our own lanes
@@ -43,6 +46,17 @@ class _Bound(NamedTuple):
     part: str
 
 
+class _ReadView(NamedTuple):
+    """What was found in a document."""
+
+    message: Message
+    rows: dict[tuple[int, str], Row]
+    routes: dict[tuple[int, str], Route]
+    report: Event | None
+    time_ms: int
+    status: int
+
+
 class MappedFamily:
     """All messages of one mapping file."""
 
@@ -54,16 +68,26 @@ class MappedFamily:
         """
         self.family = family
         self._options = options
-        self.messages = tuple(
-            compile_message(family.family, form, options) for form in family.message
-        )
+        self._zoned = Zoned(self._compiled, options.zone)
+        self.messages = self._zoned.default
         self._bound: dict[bytes, _Bound] = {}
         self._stamps = Stamps()
         self._learnt = Learnt(options, self._stamps)
+        self._uplinks = Uplinks(family.family, options)
+
+    def _compiled(self, zone: str | None) -> tuple[Message, ...]:
+        options = self._options._replace(zone=zone)
+        where = self.family.family
+        return tuple(compile_message(where, form, options) for form in self.family.message)
 
     def takes(self, topic: str) -> bool:
         """Return whether messages of this topic are its own."""
         return self._match(topic) is not None
+
+    def has_frames(self, topic: str) -> bool:
+        """Return whether messages of this topic hold LoRaWAN frames, which codecs read."""
+        found = self._match(topic)
+        return found is not None and found[0].form.frame is not None
 
     def decode(self, record: Record, directory: DeviceDirectory, out: Collecting) -> None:
         """Add the readings of one message, all of them or none.
@@ -72,15 +96,23 @@ class MappedFamily:
             RejectedError: as ``decode.Foreign``.
         """
         if not self._learnt.decode(record, out):
-            bound = self._bound.get(record.topic) or self._bind(record.topic)
+            bound = self._bound.get(record.topic) or self._bind(record.topic, directory)
             self.decode_as(bound, record, directory, out)
 
     def forget_routes(self) -> None:
         """Ask the directory anew from now on: the registry has changed."""
         self._learnt.forget()
+        self._bound.clear()
 
-    def bind(self, message: Message, topic: str, named: Named) -> _Bound:
-        """Return how a message of a topic is read as ``message``."""
+    def resume(self, latest: Sequence[LatestRow]) -> None:
+        """Go on from the newest readings of an earlier life."""
+        self._stamps.resume(latest)
+
+    def bind(
+        self, message: Message, topic: str, named: Named, directory: DeviceDirectory
+    ) -> _Bound:
+        """Return how a message of a topic is read as ``message``, in the zone of its device."""
+        message = self._zoned.of(directory, topic)[self.messages.index(message)]
         template = message.form.device
         device = "" if "{path:" in template else slug(fill(template, named, None))
         part = "" if named.part in {"", "0"} or not message.form.part else part_slug(named.part)
@@ -100,22 +132,51 @@ class MappedFamily:
             self._add_state(bound, record, directory, out)
             return
         root = self._root(bound, record.payload)
+        if message.form.frame is None:
+            views = [View(message, root, None)]
+        else:
+            views = self._uplinks.views(message, root, lambda: self._model(bound.text, directory))
+        is_plain = views[0].root is root
+        read = [self._read(bound, view, record, directory) for view in views]
+        if not any(one.rows or one.report for one in read):
+            reject(QuarantineReason.SCHEMA, "nothing in it that could be kept")
+        for one in read:
+            self._add(one, record, out)
+        if is_plain and kind == "json" and read[0].report is None:
+            self._learnt.learn(message, root, read[0].routes, record.topic)
+
+    def _read(
+        self, bound: _Bound, view: View, record: Record, directory: DeviceDirectory
+    ) -> _ReadView:
+        """Return what is in a document, with the routes of its rows."""
+        message, root, time_ms = view
+        bound = bound if bound.message is message else bound._replace(message=message)
         walk = Walk(root, message.blank, record.received_ms)
         rest = walk.walk(root, message.tree)
-        time_ms, status = time_of(message.clock, root, record.received_ms)
+        status = 0
+        if time_ms is None:
+            time_ms, status = time_of(message.clock, root, record.received_ms)
         rows = {key: row for key, row in walk.rows.items() if not _is_only_a_time(row)}
         routes = {key: self._route_of(bound, root, key, directory) for key in rows}
         report = self._report(bound, rest, root, time_ms, record, directory)
-        if not rows and report is None:
-            reject(QuarantineReason.SCHEMA, "nothing in it that could be kept")
+        return _ReadView(message, rows, routes, report, time_ms, status)
+
+    def _add(self, read: _ReadView, record: Record, out: Collecting) -> None:
+        message, rows, routes, report, time_ms, status = read
         for key, row in rows.items():
-            header = self._header(message, key[0], routes[key], int(row[0]) or time_ms, record)
+            own_ms = max(0, int(row[0])) if row[0] else time_ms
+            header = self._header(message, key[0], routes[key], own_ms, record)
             row[0], row[-1] = 0.0, float(status)
             out.add_rows(header, (_without_inf(row),))
         if report is not None:
             out.add_event(report)
-        elif kind == "json":
-            self._learnt.learn(message, root, routes, record.topic)
+
+    def _model(self, topic: str, directory: DeviceDirectory) -> str:
+        """Return the model that is declared of the device of a topic, "" where none is."""
+        models = self._options.models
+        return directory.model(topic) or next(
+            (models[pattern] for pattern in models if filter_matches(pattern, topic)), ""
+        )
 
     def _root(self, bound: _Bound, payload: bytes) -> dict[str, object]:
         message = bound.message
@@ -211,12 +272,12 @@ class MappedFamily:
                     return message, named
         return None
 
-    def _bind(self, topic: bytes) -> _Bound:
+    def _bind(self, topic: bytes, directory: DeviceDirectory) -> _Bound:
         text = topic.decode()
         found = self._match(text)
         if found is None:
             reject(QuarantineReason.UNMAPPED, f"no message of {self.family.title} has this topic")
-        bound = self.bind(found[0], text, found[1])
+        bound = self.bind(found[0], text, found[1], directory)
         if len(self._bound) >= _MAX_TOPICS:
             self._bound.clear()
         self._bound[topic] = bound

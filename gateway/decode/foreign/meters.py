@@ -2,10 +2,11 @@
 
 Such a payload is read on any topic of a foreign format, and on the native lanes t and b, where a
 node passes on what its meter says. All of them become ``em3``, also those of single-phase meters,
-since a meter's short lists do not say how many phases it has; gas and water behind a P1 port are
-``gas1`` and ``wtr1``.
+since a meter's short lists do not say how many phases it has; gas, water, heat and cold behind a
+P1 port are ``gas1``, ``wtr1`` and ``thm1``, with the time at which they were read there.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Never
 
@@ -14,7 +15,7 @@ from gateway.decode.foreign.naming import slug
 from gateway.decode.foreign.options import Options
 from gateway.decode.foreign.rows_out import Found, Row, add_all, header_of, topic_of
 from gateway.decode.foreign.telegrams import SubMeter, Telegram, converter, is_empty, row_of
-from gateway.decode.foreign.zones import local_time
+from gateway.decode.foreign.zones import LocalTime, Zoned, local_time
 from gateway.decode.wire import reject
 from gateway.model import QuarantineReason, Record
 from gateway.ports import Collecting, Decode, DeviceDirectory, Route
@@ -27,9 +28,20 @@ READERS: Mapping[int, Callable[[bytes], Telegram]] = {
 }
 _NATIVE = (p1.FIRST_BYTE, dlms.FRAMED, sml.FIRST_BYTE)  # none of them begins a native payload
 _PROFILE = "em3"
-# Profiles of meters behind a P1 port, by M-Bus device type (EN 13757-3); both have column ``vol``.
-_VOLUMES, _VOLUME_COLUMN = {3: "gas1", 6: "wtr1", 7: "wtr1", 21: "wtr1"}, "vol"
-_MEDIA = {3: "gas", 4: "heat", 6: "warmwater", 7: "water", 12: "heat", 21: "hotwater"}
+# Meters behind a P1 port, by M-Bus device type (EN 13757-3): word, profile, column of the register.
+# Volume is measured at the return (4, 10) or at the flow (12, 11); 13 counts both heat and cold,
+# and a P1 port has one register for it.
+_MEDIA = {
+    3: ("gas", "gas1", "vol"),
+    4: ("heat", "thm1", "heat"),
+    6: ("warmwater", "wtr1", "vol"),
+    7: ("water", "wtr1", "vol"),
+    10: ("cold", "thm1", "cold"),
+    11: ("cold", "thm1", "cold"),
+    12: ("heat", "thm1", "heat"),
+    13: ("heat", "thm1", "heat"),
+    21: ("hotwater", "wtr1", "vol"),
+}
 
 
 class MeterTelegrams:
@@ -38,7 +50,7 @@ class MeterTelegrams:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._profile = options.profiles[_PROFILE]
-        self._local = local_time(options.zone)
+        self._local = Zoned(local_time, options.zone)
 
     @property
     def formats(self) -> Mapping[int, Decode]:
@@ -61,13 +73,15 @@ class MeterTelegrams:
         found = []
         row = row_of(telegram, self._profile)
         if not is_empty(row):
-            time_ms = self._time(telegram, record)
+            local = self._local.of(directory, topic_of(record))
+            time_ms = _time(telegram, record, local)
             found.append(Found((device, ""), self._profile, time_ms, (row,)))
-        found += [
-            Found((device, _MEDIA[sub.medium]), volume[0], sub.time_ms, (volume[1],))
-            for sub in telegram.sub_meters
-            if (volume := self._volume(sub)) is not None
-        ]
+        several = Counter(_word(sub) for sub in telegram.sub_meters)
+        for sub in telegram.sub_meters:
+            read = self._register(sub)
+            if read is not None:
+                part = _part(sub, is_alone=several[_word(sub)] == 1)
+                found.append(Found((device, part), read[0], sub.time_ms, (read[1],)))
         if not found:
             _refuse(telegram)
         add_all(found, record, directory, self._options, out)
@@ -81,7 +95,7 @@ class MeterTelegrams:
         if route.sector != self._profile.sector:
             detail = f"a meter's telegram is of sector energy, not {route.sector}"
             reject(QuarantineReason.PROFILE, detail)
-        time_ms = self._time(telegram, record)
+        time_ms = _time(telegram, record, self._local.default)
         out.add_rows(header_of(_PROFILE, route, time_ms, lane, record, self._options), (row,))
 
     def _read(self, record: Record) -> Telegram:
@@ -91,15 +105,11 @@ class MeterTelegrams:
             reject(QuarantineReason.UNMAPPED, "no telegram of a meter")
         return read(record.payload)
 
-    def _time(self, telegram: Telegram, record: Record) -> int:
-        if telegram.time_ms or telegram.wall is None or self._options.zone is None:
-            return telegram.time_ms
-        return self._local(telegram.wall.replace(tzinfo=None).isoformat(), record.received_ms)
-
-    def _volume(self, sub: SubMeter) -> tuple[Profile, Row] | None:
-        """Return profile and row of a meter of gas or water, None where it is of another medium."""
-        profile = self._options.profiles.get(_VOLUMES.get(sub.medium, ""))
-        index = None if profile is None else profile.column_index(_VOLUME_COLUMN)
+    def _register(self, sub: SubMeter) -> tuple[Profile, Row] | None:
+        """Return profile and row of a meter of another medium, None where none is for it."""
+        _, name, wanted = _MEDIA.get(sub.medium, ("", "", ""))
+        profile = self._options.profiles.get(name)
+        index = None if profile is None else profile.column_index(wanted)
         if profile is None or index is None:
             return None
         column = profile.columns[index]
@@ -111,9 +121,25 @@ class MeterTelegrams:
         return profile, row
 
 
+def _word(sub: SubMeter) -> str:
+    return _MEDIA.get(sub.medium, (str(sub.medium),))[0]
+
+
+def _part(sub: SubMeter, *, is_alone: bool) -> str:
+    """Return the name of a meter behind another; two of a medium are told apart by who they are."""
+    return _word(sub) if is_alone else f"{_word(sub)}-{sub.serial or sub.channel}".lower()
+
+
 def _refuse(telegram: Telegram) -> Never:
-    media = sorted({_MEDIA.get(sub.medium, str(sub.medium)) for sub in telegram.sub_meters})
+    media = sorted({_word(sub) for sub in telegram.sub_meters})
     what = (
         f"only meters of {', '.join(media)}, for which there is no profile" if media else "nothing"
     )
     reject(QuarantineReason.UNMAPPED, f"the telegram holds {what}")
+
+
+def _time(telegram: Telegram, record: Record, local: LocalTime) -> int:
+    """Return the time of a telegram; 0: it has none, or one without zone and nobody names it."""
+    if telegram.time_ms or telegram.wall is None:
+        return telegram.time_ms
+    return local(telegram.wall.replace(tzinfo=None).isoformat(), record.received_ms)

@@ -15,8 +15,8 @@ import msgspec
 from gateway.decode.foreign.naming import slug
 from gateway.decode.foreign.options import Options
 from gateway.decode.foreign.quantities import Quantities
-from gateway.decode.foreign.rows_out import Found, add_all
-from gateway.decode.foreign.zones import local_time
+from gateway.decode.foreign.rows_out import Found, add_all, topic_of
+from gateway.decode.foreign.zones import LocalTime, Zoned, local_time
 from gateway.decode.text import refuse_duplicates, reject_json
 from gateway.decode.wire import MAX_ROWS, reject
 from gateway.model import QuarantineReason, Record
@@ -52,7 +52,7 @@ class Ngsi:
         self._options = options
         self._profile = options.profiles[_PROFILE]
         self._quantities = Quantities(options.profiles)
-        self._local = local_time(options.zone)
+        self._local = Zoned(local_time, options.zone)
 
     @property
     def formats(self) -> Mapping[int, Decode]:
@@ -76,10 +76,11 @@ class Ngsi:
         entities = [one for one in _entities(record.payload) if _plain(one.get("type")) == ENTITY]
         if not entities:
             reject(QuarantineReason.UNMAPPED, f"no entity of type {ENTITY}")
-        found = [self._found(entity, record) for entity in entities]
+        local = self._local.of(directory, topic_of(record))
+        found = [self._found(entity, record, local) for entity in entities]
         add_all(found, record, directory, self._options, out)
 
-    def _found(self, entity: _Entity, record: Record) -> Found:
+    def _found(self, entity: _Entity, record: Record, local: LocalTime) -> Found:
         name = _plain(entity.get("id"))
         if not isinstance(name, str):
             reject(QuarantineReason.SCHEMA, "an entity without id")
@@ -93,17 +94,18 @@ class Ngsi:
         if not any(value is not None for value in row[1:]):
             reject(QuarantineReason.SCHEMA, f"nothing is measured in {name[:64]!r}")
         named = slug(name.removeprefix(_PREFIX)), slug(part) if part else ""
-        return Found(named, self._profile, self._time(entity, record), (row,))
+        return Found(named, self._profile, _time(entity, record, local), (row,))
 
-    def _time(self, entity: _Entity, record: Record) -> int:
-        """Return when the interval ended; 0: the entity does not say, or not in which zone."""
-        for key in ("dateObservedTo", "dateObserved"):
-            text = _plain(entity.get(key))
-            if isinstance(text, str) and text:
-                time_ms = self._local(text.rpartition("/")[2], record.received_ms)
-                if time_ms:
-                    return time_ms
-        return 0
+
+def _time(entity: _Entity, record: Record, local: LocalTime) -> int:
+    """Return when the interval ended; 0: the entity does not say, or not in which zone."""
+    for key in ("dateObservedTo", "dateObserved"):
+        text = _plain(entity.get(key))
+        if isinstance(text, str) and text:
+            time_ms = local(text.rpartition("/")[2], record.received_ms)
+            if time_ms:
+                return time_ms
+    return 0
 
 
 def _measured(entity: _Entity) -> Iterator[tuple[str, object, str]]:

@@ -27,6 +27,7 @@ MAX_BYTES = 32 << 10  # DSMR allows 2 KiB of text messages and a power failure l
 _STANDARD_MS = 3_600_000  # Central European Time, of every country with a P1 port
 _SUMMER_MS = 2 * _STANDARD_MS
 _MBUS_CHANNELS = range(1, 5)
+_ADDRESS_BYTES = 8
 
 _ITEM = re.compile(
     r"(?:(\d{1,3}-\d{1,3}):)?(\d{1,3}\.\d{1,3}\.\d{1,3})(?:\*\d{1,3})?((?:\([^()]*\))+)"
@@ -92,7 +93,7 @@ def _check(body: bytes, end: int, items: Mapping[str, Sequence[str]]) -> bool:
             reject(QuarantineReason.CHECKSUM, f"CRC {found:04X}, the telegram has {wanted:04X}")
         return True
     version = next((items[code][0] for code in _VERSIONS if code in items), "")
-    if version[:1].isdigit() and int(version[0]) >= _CHECKED_SINCE:
+    if version[:1].isdecimal() and int(version[0]) >= _CHECKED_SINCE:
         reject(QuarantineReason.CHECKSUM, f"no CRC behind !, which version {version} must have")
     return False
 
@@ -131,7 +132,7 @@ def _sub_meters(items: Items) -> Iterator[SubMeter]:
         stem = f"0-{channel}"
         kind = items.get(f"{stem}:24.1.0", [""])[0]
         found = _sub_reading(items, stem)
-        if found is None or not kind.isascii() or not kind.isdigit():
+        if found is None or not kind.isascii() or not kind.isdecimal():
             continue
         serial = next(
             (items[f"{stem}:96.1.{n}"][0] for n in (0, 1) if f"{stem}:96.1.{n}" in items), ""
@@ -157,7 +158,22 @@ def _serial(items: Items) -> str:
 def _text(text: str) -> str:
     """Return a serial number; DSMR writes its characters as hexadecimal numbers."""
     try:
-        decoded = bytes.fromhex(text).decode("ascii")
+        raw = bytes.fromhex(text)
     except ValueError:
         return text[:64]
-    return decoded if decoded.isprintable() and decoded else text[:64]
+    if raw.isascii() and raw.decode("ascii").isprintable() and raw:
+        return raw.decode("ascii")
+    return _address(raw) or text[:64]
+
+
+def _address(raw: bytes) -> str:
+    """Return the M-Bus address of a meter as its maker writes it, "" where it is none.
+
+    EN 13757-3: number in BCD and maker, lowest byte first, then version and medium. A maker has
+    three letters of five bits, A is 1.
+    """
+    number, maker = raw[3::-1].hex(), int.from_bytes(raw[4:6], "little")
+    letters = [chr(64 + (maker >> shift & 0x1F)) for shift in (10, 5, 0)]
+    if len(raw) != _ADDRESS_BYTES or not number.isdecimal() or maker >> 15:
+        return ""
+    return f"{''.join(letters)}{number}" if all(map(str.isalpha, letters)) else ""

@@ -56,6 +56,7 @@ class Quantities:
 
     def __init__(self, profiles: Mapping[str, Profile]) -> None:
         self._table = _table()
+        self._all = profiles
         self._profiles = [profiles[name] for name in self._table.order if name in profiles]
         self._by_name = {profile.name: profile for profile in self._profiles}
         self._by_obis = {
@@ -77,7 +78,7 @@ class Quantities:
 
     def column(self, profile: str, name: str, unit: str) -> Place | None:
         """Return the place of a column that is known, for values in ``unit``."""
-        found = self._by_name.get(profile)
+        found = self._all.get(profile)  # also of profiles that no name alone points at
         return None if found is None else self._placed(found, name, unit)
 
     def _find(self, name: str, unit: str) -> Place | None:

@@ -45,7 +45,8 @@ class Sniffer:
         if found is None:
             reject(QuarantineReason.UNMAPPED, f"no mapping takes topic {topic[:200]!r}")
         family, message = found
-        family.decode_as(family.bind(message, topic, Named(topic, "", "")), record, directory, out)
+        bound = family.bind(message, topic, Named(topic, "", ""), directory)
+        family.decode_as(bound, record, directory, out)
 
     def _find(self, payload: bytes) -> tuple[MappedFamily, Message] | None:
         try:

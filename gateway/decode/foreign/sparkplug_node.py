@@ -1,61 +1,27 @@
 """What is known of a Sparkplug edge node: what its births named, where ``seq`` stands."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from math import isfinite, nan
-from typing import NamedTuple, cast
+from math import nan
+from typing import NamedTuple
 
-import numpy as np
-from typing_extensions import override
-
-from gateway.decode.foreign.quantities import Place, Quantities
-from gateway.decode.foreign.sparkplug_payload import SIGNED_TYPES, Metric, Value, signed
-from gateway.decode.foreign.sparkplug_shape import Form
-from gateway.decode.wire import MAX_INT, reject
-from gateway.model import FloatArray, QuarantineReason
+from gateway.decode.foreign.quantities import Place
+from gateway.decode.foreign.rows_out import Found
+from gateway.decode.foreign.sparkplug_forms import Scale, Shape, is_number
+from gateway.decode.foreign.sparkplug_payload import Metric, Value, signed
+from gateway.decode.foreign.sparkplug_shape import form_of
+from gateway.decode.wire import reject
+from gateway.model import QuarantineReason, Record
 from gateway.profiles import Profile
 
 SEQ_BITS = 255  # seq counts 0…255 and begins anew (§6.4.5)
 REBIRTH_EVERY_MS = 60_000  # a node that does not answer is not asked with every message
-MAX_SHAPES = (
-    1024  # of a node, and of all: a form is a list of metrics, and a kind of node has a few
-)
-_MAX_KNOWN = 65_536  # metrics of one node; what an attacker's births could name
-_FLOAT_TYPE = 9
-# Values are rounded to parts of a column's scaled unit: what floating point leaves behind is
-# smaller (941481.3999999999), what a sensor resolves larger. Single precision has seven digits.
-_PARTS, _SINGLE_PARTS = 1e6, 1e3
+# of a node, and of all: a form is a list of metrics, and a kind of node has a few
+MAX_SHAPES = 1024
+_METRIC_BYTES = 300  # what one takes in memory beside its words (measured: 290)
 
-
-class Scale(NamedTuple):
-    """The way from a metric's number to its column's; the same for one value and for many."""
-
-    at: int  # in a row
-    factor: float
-    parts: float  # of a scaled unit that are kept
-    most: float  # from here on parts are no longer exact
-    datatype: int
-
-    @classmethod
-    def of(cls, place: Place, datatype: int) -> "Scale":
-        """Return the scale of a metric of that type."""
-        factor = float(place.convert(1) or 0.0)
-        parts = _SINGLE_PARTS if datatype == _FLOAT_TYPE else _PARTS
-        return cls(place.at, factor, parts, MAX_INT / parts / max(factor, 1.0), datatype)
-
-    @property
-    def is_signed(self) -> bool:
-        """Whether integers come as two's complement."""
-        return self.datatype in SIGNED_TYPES
-
-    def apply(self, raw: float) -> float:
-        """Return the number of the column; not finite is NaN, not measured.
-
-        One that no column could hold is as it is: ``screen`` refuses the row for its limits.
-        """
-        if -self.most < raw < self.most:
-            return round(raw * (self.factor * self.parts)) / self.parts
-        return raw * self.factor if isfinite(raw) else nan
+Places = Callable[[str, str, str], "Place | None"]
+"""Device, name and unit of a metric → its column."""
 
 
 class Known(NamedTuple):
@@ -65,37 +31,20 @@ class Known(NamedTuple):
     name: str
     datatype: int
     place: Place | None
+    alias: int = -1
+    unit: str = ""
 
 
-class Shape:
-    """How messages of a form become rows of a profile; implements ``ports.Raw``."""
+class Part(NamedTuple):
+    """What the birth of the node, or of one of its devices, said."""
 
-    def __init__(self, form: Form, profile: Profile, scales: Sequence[Scale]) -> None:
-        self.take = form
-        self.profile, self.sector = profile.name, profile.sector
-        self.count = len(scales)
-        self.signed = [(at, scale.datatype) for at, scale in enumerate(scales) if scale.is_signed]
-        self._width = len(profile.columns) + 2
-        self._places = [scale.at for scale in scales]
-        self._factors = np.array([scale.factor for scale in scales])
-        self._parts = np.array([scale.parts for scale in scales])
-        self._most = np.array([scale.most for scale in scales])
+    metrics: tuple[Known, ...] = ()
+    is_alive: bool = True
 
-    @override
-    def __repr__(self) -> str:
-        """Return what it is, for people."""
-        return f"Shape({self.profile}, {self.count} metrics)"
-
-    def rows(self, values: FloatArray) -> FloatArray:
-        """Return rows [0, value…, status] in scaled units; ``values`` has shape (n, count)."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            exact = np.rint(values * (self._factors * self._parts)) / self._parts
-            scaled = np.where(np.abs(values) < self._most, exact, values * self._factors)
-        scaled[~np.isfinite(values)] = np.nan
-        table = np.full((len(values), self._width), np.nan)
-        table[:, 0] = 0
-        table[:, self._places] = scaled
-        return table
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in memory, about."""
+        return sum(_METRIC_BYTES + len(one.name) + len(one.unit) for one in self.metrics)
 
 
 class Use(NamedTuple):
@@ -110,36 +59,84 @@ class Use(NamedTuple):
 class Node:
     """State of one edge node. Aliases are the node's, its devices share them (§6.4.6)."""
 
+    key: str  # of all nodes
+    parts: dict[str, Part] = field(default_factory=dict)  # by device, "" the node itself
     by_alias: dict[int, Known] = field(default_factory=dict)
     by_name: dict[tuple[str, str], Known] = field(default_factory=dict)
-    devices: set[str] = field(default_factory=set)
     shapes: dict[tuple[bytes, int], Shape] = field(default_factory=dict)
+    size_bytes: int = 0
     seq: int = -1
     bd_seq: int = -1
     is_born: bool = False
     asked_ms: int = -REBIRTH_EVERY_MS
+    changed: set[str] = field(default_factory=set)  # devices whose part is not kept yet
 
-    def begin(self, bd_seq: int) -> None:
-        """Forget what was known: the node gives birth."""
-        self.by_alias.clear()
-        self.by_name.clear()
+    def forget(self) -> None:
+        """Forget what births said: the node gives birth anew, and all its devices after it."""
+        self.changed |= self.parts.keys()
+        for known in (self.parts, self.by_alias, self.by_name, self.shapes):
+            known.clear()
+        self.size_bytes = 0
+
+    def take(self, device: str, part: Part) -> None:
+        """Know a part as its birth says, whatever an earlier one said of it."""
+        old = self.parts.pop(device, None)
+        for known in () if old is None else old.metrics:
+            self.by_name.pop((device, known.name), None)
+            if self.by_alias.get(known.alias) is known:
+                del self.by_alias[known.alias]
+        self.size_bytes += part.size_bytes - (0 if old is None else old.size_bytes)
+        self.parts[device] = part
+        self.changed.add(device)
         self.shapes.clear()
-        self.devices.clear()
-        self.is_born, self.bd_seq = True, bd_seq
+        robbed: dict[str, set[int]] = {}
+        for known in part.metrics:
+            self.by_name[device, known.name] = known
+            if known.alias >= 0:
+                owner = self.by_alias.get(known.alias)
+                if owner is not None and owner.device != device:
+                    robbed.setdefault(owner.device, set()).add(known.alias)
+                self.by_alias[known.alias] = known
+        for other, aliases in robbed.items():
+            self._rob(other, aliases)
 
-    def learn(self, device: str, metric: Metric, quantities: Quantities) -> None:
-        """Take in a metric of a birth."""
-        if not metric.name:
-            return
-        if len(self.by_name) >= _MAX_KNOWN:
-            reject(QuarantineReason.TOO_LARGE, f"more than {_MAX_KNOWN} metrics of one node")
-        place = quantities.place(metric.name, metric.unit)
-        known = Known(device, metric.name, metric.datatype, place)
-        self.by_name[device, metric.name] = known
-        if metric.alias >= 0:
-            self.by_alias[metric.alias] = known
+    def _rob(self, device: str, aliases: Collection[int]) -> None:
+        """Take aliases from a part whose they were: they are another's by a later birth.
 
-    def find(self, device: str, metric: Metric, quantities: Quantities) -> Known | None:
+        Then it does not matter in which order parts are read back after a restart.
+        """
+        part = self.parts[device]
+        metrics = tuple(
+            one._replace(alias=-1) if one.alias in aliases else one for one in part.metrics
+        )
+        self.parts[device] = part._replace(metrics=metrics)
+        self.by_name |= {(device, one.name): one for one in metrics}
+        self.by_alias |= {one.alias: one for one in metrics if one.alias >= 0}
+        self.changed.add(device)
+
+    def size_with(self, device: str, part: Part) -> int:
+        """Return what all parts would take, if this were the part of a device."""
+        old = self.parts.get(device, Part())
+        return part.size_bytes + (self.size_bytes - old.size_bytes if device else 0)
+
+    def end(self, device: str) -> None:
+        """Take in the death of a device; what its birth said stays known."""
+        part = self.parts.get(device)
+        if part is not None:
+            self.parts[device] = part._replace(is_alive=False)
+            self.changed.add(device)
+
+    def is_alive(self, device: str) -> bool:
+        """Return whether the last word of a device, or of the node, was no death."""
+        part = self.parts.get(device)
+        return self.is_born and part is not None and (not device or part.is_alive)
+
+    @property
+    def devices(self) -> list[str]:
+        """Devices that have given birth and not died."""
+        return sorted(device for device, part in self.parts.items() if device and part.is_alive)
+
+    def find(self, device: str, metric: Metric, places: Places) -> Known | None:
         """Return what a metric of a data message is; None where a birth must say it first."""
         if metric.alias >= 0:
             known = self.by_alias.get(metric.alias)
@@ -149,29 +146,22 @@ class Node:
             return (
                 known
                 if known is not None or not metric.name
-                else self._named(device, metric, quantities)
+                else self._named(device, metric, places)
             )
-        return self._named(device, metric, quantities)
+        return self._named(device, metric, places)
 
-    def _named(self, device: str, metric: Metric, quantities: Quantities) -> Known:
+    def _named(self, device: str, metric: Metric, places: Places) -> Known:
         known = self.by_name.get((device, metric.name))
-        if known is not None:
-            return known
-        return Known(
-            device, metric.name, metric.datatype, quantities.place(metric.name, metric.unit)
-        )
+        return known if known is not None else known_of(device, metric, places)
 
-    def use(
-        self, device: str, metrics: Sequence[Metric], quantities: Quantities
-    ) -> list[Use] | None:
+    def use(self, device: str, metrics: Sequence[Metric], places: Places) -> list[Use] | None:
         """Return what the metrics of a message are; None where a birth must say it first."""
         uses = []
         for metric in metrics:
-            known = self.find(device, metric, quantities)
+            known = self.find(device, metric, places)
             if known is None:
                 return None
-            datatype = metric.datatype or known.datatype
-            uses.append(Use(known, metric, signed(metric.value, datatype)))
+            uses.append(use_of(known, metric))
         return uses
 
     def advance(self, seq: int) -> int:
@@ -184,15 +174,67 @@ class Node:
         return missing
 
 
-def is_number(value: Value) -> bool:
-    """Return whether a value can be one of a column."""
-    return type(value) is int or type(value) is float
+def known_of(device: str, metric: Metric, places: Places) -> Known:
+    """Return what a metric says of itself."""
+    place = places(device, metric.name, metric.unit)
+    return Known(device, metric.name, metric.datatype, place, metric.alias, metric.unit)
 
 
-def with_signs(values: Sequence[float], places: Sequence[tuple[int, int]]) -> Sequence[float]:
-    """Return numbers with those of signed types made what they mean."""
-    found = list(values)
-    for at, datatype in places:
-        if type(found[at]) is int:
-            found[at] = cast("int", signed(found[at], datatype))
-    return found
+def use_of(known: Known, metric: Metric) -> Use:
+    """Return a metric of a message with what it is."""
+    return Use(known, metric, signed(metric.value, metric.datatype or known.datatype))
+
+
+def part_of(device: str, metrics: Iterable[Metric], places: Places) -> Part:
+    """Return what a birth says; metrics without a name cannot be known by it."""
+    return Part(tuple(known_of(device, metric, places) for metric in metrics if metric.name))
+
+
+def rows_of(uses: Sequence[Use], time_ms: int, named: tuple[str, str]) -> list[Found]:
+    """Return what a message holds: a row for each profile, time and lane."""
+    rows: dict[tuple[str, int, bool], tuple[Profile, list[float]]] = {}
+    for use in uses:
+        place, metric = use.known.place, use.metric
+        if place is None or not (use.value is None or is_number(use.value)):
+            continue
+        at_ms = metric.time_ms or time_ms
+        key = place.profile.name, at_ms, metric.is_historical
+        if key not in rows:
+            rows[key] = place.profile, [0.0, *[nan] * (len(place.profile.columns) + 1)]
+        if isinstance(use.value, int | float):
+            datatype = metric.datatype or use.known.datatype
+            rows[key][1][place.at] = Scale.of(place, datatype).apply(use.value)
+    return [
+        Found(named, profile, at_ms, (row,), is_historical)
+        for (_, at_ms, is_historical), (profile, row) in rows.items()
+    ]
+
+
+class Shapes:
+    """Forms of messages that are read at once; nodes of one kind share them."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[object, Shape] = {}
+
+    def remember(self, uses: Sequence[Use], profile: Profile, record: Record, node: Node) -> None:
+        """Read the next message of this form at once, where it is plain enough."""
+        if not all(is_number(use.value) for use in uses):
+            return
+        form = form_of(record.payload)
+        if form is None or form(record.payload) is None:
+            return
+        scales = tuple(
+            Scale.of(use.known.place, use.metric.datatype or use.known.datatype)
+            for use in uses
+            if use.known.place is not None
+        )
+        if len(scales) != len(uses):
+            return  # a metric without column
+        if max(len(self._shapes), len(node.shapes)) >= MAX_SHAPES:
+            self._shapes.clear()
+            node.shapes.clear()
+        key = form.key, profile.name, scales
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = self._shapes[key] = Shape(form, profile, scales)
+        node.shapes[record.topic, len(record.payload)] = shape

@@ -6,8 +6,8 @@ from gateway.decode.foreign.naming import slug
 from gateway.decode.foreign.sparkplug_node import Node
 from gateway.decode.wire import reject
 from gateway.model import QuarantineReason
+from gateway.topics import SPARKPLUG
 
-NAMESPACE = "spBv1.0/"
 _TYPES = ("NBIRTH", "DBIRTH", "NDATA", "DDATA", "NDEATH", "DDEATH")
 _NODE_LEVELS, _DEVICE_LEVELS = 4, 5
 
@@ -54,6 +54,6 @@ def parse(text: str) -> Names:
         device[0] if device else "",
         # group, node and device tell two of them apart only together
         (slug(*base, *device), ""),
-        f"{NAMESPACE}{group}/NCMD/{edge}",
+        f"{SPARKPLUG}{group}/NCMD/{edge}",
         base,
     )

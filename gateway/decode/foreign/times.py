@@ -9,6 +9,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -47,7 +48,8 @@ def compile_clock(form: TimeForm, zone: str | None) -> ClockForm:
     Raises:
         ValueError: format, zone or path cannot be used.
     """
-    instant = compile_instant(form.format, form.zone or zone)
+    formats = (form.format,) if isinstance(form.format, str) else form.format
+    instant = _first([compile_instant(one, form.zone or zone) for one in formats])
     against = None if form.against is None else parse_path(form.against)
     network = compile_instant("rfc3339", "UTC")
     return ClockForm(parse_path(form.path), instant, against, network)
@@ -78,6 +80,25 @@ def compile_instant(text_format: str, zone: str | None) -> Instant:
             str(value) if type(value) is int else value, received_ms, before
         )
     )
+
+
+def _first(reads: Sequence[Instant]) -> Instant:
+    """Return what takes the first format that reads a value."""
+    if not reads:
+        raise ValueError("no format")
+    if len(reads) == 1:
+        return reads[0]
+
+    def instant(value: object, received_ms: int, before_ms: int) -> int:
+        errors = []
+        for read in reads:
+            try:
+                return read(value, received_ms, before_ms)
+            except RejectedError as error:
+                errors.append(error)
+        raise errors[0 if isinstance(value, str) else -1]  # numbers are for patterns, they are last
+
+    return instant
 
 
 def _by_hours(read: Instant) -> Instant:

@@ -41,13 +41,16 @@ class Outcome(NamedTuple):
     state: str | None
     refused: str | None  # reason of the quarantine
     detail: str = ""
+    reports: Sequence[Mapping[str, object]] = ()  # each of several, of readings of several times
+    kept_ms: int = 0  # the time of the last report
 
 
 class _Names:
     """A registry that takes in every device; implements ``ports.DeviceDirectory``."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = "") -> None:
         self.names: list[str] = []
+        self._model = model
 
     def route(self, org: str, sector: str, device: str) -> Route:
         """Return the route of a device."""
@@ -61,12 +64,28 @@ class _Names:
         del topic
         return self.route(org, sector, "-".join(filter(None, named)))
 
+    def model(self, topic: str) -> str:
+        """Return the declared model."""
+        del topic
+        return self._model
+
+    def zone(self, topic: str) -> str | None:
+        """Return no zone: that of the options holds."""
+        del topic
+        return None
+
 
 def try_message(
-    formats: Sequence[Foreign], topic: str, payload: bytes, received_ms: int, profiles: Profiles
+    formats: Sequence[Foreign],
+    topic: str,
+    payload: bytes,
+    received_ms: int,
+    profiles: Profiles,
+    *,
+    model: str = "",
 ) -> Outcome:
-    """Return what the first taker makes of a message."""
-    names, out = _Names(), Collector()
+    """Return what the first taker makes of a message; ``model`` is what the registry says."""
+    names, out = _Names(model), Collector()
     for one in formats:
         if isinstance(one, Remembering):
             one.forget_routes()  # of another trial
@@ -80,14 +99,17 @@ def try_message(
         return Outcome((), {}, None, error.reason, error.detail)
     readings = [row for batch in out.batches() for row in _rows(batch, names, profiles)]
     kept = {}
-    state = None
+    reports = []
+    state, kept_ms = None, 0
     for event in out.events:
         found = json.loads(event.detail)
         if event.kind == REPORT:
             kept.update(found)
+            reports.append(found)
+            kept_ms = event.time_ms
         elif event.kind == "state":
             state = found["st"]
-    return Outcome(readings, kept, state, None)
+    return Outcome(readings, kept, state, None, reports=reports, kept_ms=kept_ms)
 
 
 def _rows(batch: DecodedBatch, names: _Names, profiles: Profiles) -> list[Stored]:

@@ -14,8 +14,8 @@ import msgspec
 from gateway.decode.foreign.naming import slug
 from gateway.decode.foreign.options import Options
 from gateway.decode.foreign.quantities import Place, Quantities
-from gateway.decode.foreign.rows_out import Found, add_all
-from gateway.decode.foreign.zones import local_time
+from gateway.decode.foreign.rows_out import Found, add_all, topic_of
+from gateway.decode.foreign.zones import Zoned, local_time
 from gateway.decode.text import refuse_duplicates, reject_json
 from gateway.decode.wire import reject
 from gateway.model import QuarantineReason, Record
@@ -25,10 +25,46 @@ from gateway.profiles import Profile
 _MAX_FIELDS = 512
 _ABOUT = frozenset({"_", "media", "meter", "name", "id", "timestamp"})
 _NEEDED = ("media", "meter", "id")
-# of water meters; all else goes by ``quantities``
-_WATER = {"total_m3": "vol", "total_backward_m3": "vol_rev", "volume_flow_m3h": "flow"}
-_WATER_UNITS = {"vol": "m³", "vol_rev": "m³", "flow": "m³/h", "temp": "°C"}
-_TEMPERATURE = "flow_temperature_c"
+# profile, and column by a field's name without its unit; all else goes by ``quantities``
+_WATER = (
+    "wtr1",
+    {
+        "total": "vol",
+        "total_backward": "vol_rev",
+        "volume_flow": "flow",
+        "flow_temperature": "temp",
+    },
+)
+# what a heat meter counts is no electricity, though it is in kWh
+_THERMAL = (
+    "thm1",
+    {
+        "total_energy_consumption": "heat",
+        "total_energy": "heat",
+        "total_heating": "heat",
+        "total_cooling": "cold",
+        "total_volume": "vol",
+        "total": "vol",
+        "power": "power",
+        "current_power_consumption": "power",
+        "volume_flow": "flow",
+        "t1_temperature": "t_flow",
+        "flow_temperature": "t_flow",
+        "t2_temperature": "t_return",
+        "return_temperature": "t_return",
+    },
+)
+_ALLOCATOR = "heat cost"  # counts units of its own
+_UNITS = {
+    "kwh": "kWh",
+    "mj": "MJ",
+    "gj": "GJ",
+    "m3": "m³",
+    "m3h": "m³/h",
+    "c": "°C",
+    "kw": "kW",
+    "w": "W",
+}
 
 _decode_json = msgspec.json.Decoder(dict[str, object], float_hook=Decimal).decode
 
@@ -39,7 +75,7 @@ class Wmbusmeters:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._quantities = Quantities(options.profiles)
-        self._local = local_time(options.zone)
+        self._local = Zoned(local_time, options.zone)
 
     @property
     def formats(self) -> Mapping[int, Decode]:
@@ -63,10 +99,11 @@ class Wmbusmeters:
         fields = _read(record.payload)
         media, _, meter_id = (str(fields[key]) for key in _NEEDED)
         time = fields.get("timestamp")
-        time_ms = self._local(time, record.received_ms) if isinstance(time, str) else 0
+        local = self._local.of(directory, topic_of(record))
+        time_ms = local(time, record.received_ms) if isinstance(time, str) else 0
         rows: dict[str, tuple[Profile, list[float | None]]] = {}
         for name, value in fields.items():
-            place = self._place(name, is_water="water" in media)
+            place = self._place(name, media)
             if name in _ABOUT or place is None or not _is_number(value):
                 continue
             _, row = rows.setdefault(
@@ -80,13 +117,25 @@ class Wmbusmeters:
         found = [Found(named, profile, time_ms, (row,)) for profile, row in rows.values()]
         add_all(found, record, directory, self._options, out)
 
-    def _place(self, name: str, *, is_water: bool) -> Place | None:
-        if not is_water:
+    def _place(self, name: str, media: str) -> Place | None:
+        of_medium = _columns_of(media)
+        if of_medium is None:
             return self._quantities.place(name, "")
-        column = "temp" if name == _TEMPERATURE else _WATER.get(name)
-        if column is None:
+        profile, columns = of_medium
+        stem, _, suffix = name.rpartition("_")
+        column, unit = columns.get(stem), _UNITS.get(suffix)
+        if column is None or unit is None:
             return None
-        return self._quantities.column("wtr1", column, _WATER_UNITS[column])
+        if column == "heat" and "heat" not in media:
+            column = "cold"
+        return self._quantities.column(profile, column, unit)
+
+
+def _columns_of(media: str) -> tuple[str, Mapping[str, str]] | None:
+    if "water" in media:
+        return _WATER
+    is_thermal = ("heat" in media or "cool" in media) and _ALLOCATOR not in media
+    return _THERMAL if is_thermal else None
 
 
 def _read(payload: bytes) -> Mapping[str, object]:

@@ -12,19 +12,44 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field
 
+from gateway.energy.billing.absence import Absences, Absent, edged, either, registers
+from gateway.energy.billing.days import DayFigures, without
 from gateway.energy.calendar import DAY_MS, Calendar, day_number
 from gateway.energy.series import Window
 from gateway.energy.tariff import RateShares
 from gateway.energy.vee.types import Intervals, Method
 from gateway.model import BoolArray, FloatArray, IntArray, Quality
 from gateway.policies import MS_PER_MIN, Policy
+from gateway.validate.rules import ROLLOVER_FROM, ROLLOVER_TO
+
+__all__ = [
+    "BILLING_DOMAIN",
+    "HELD",
+    "NOT_YET_MS",
+    "Absences",
+    "Absent",
+    "BillingPolicy",
+    "DayFigures",
+    "Determinants",
+    "close",
+    "edged",
+    "either",
+    "month",
+    "of_day",
+    "progress",
+    "ready_since",
+    "without",
+]
 
 BILLING_DOMAIN = "billing"
 GRADES = len(Quality)
 NOT_YET_MS = 1 << 62
 _MS_PER_H = 3_600_000
 _DECEMBER = 12
-_HELD = (int(Quality.SUSPECT), int(Quality.FAILED))
+HELD = (int(Quality.SUSPECT), int(Quality.FAILED))
+# Whose power is that of the slot: half an hour of an hour has the hour's mean, which is as fine as
+# it is known. What was estimated, by us or by who wrote a file, makes no demand.
+_DEMAND = (Method.MEASURED, Method.BACKLOG, Method.EDITED, Method.SPLIT, Method.SOURCE_FINAL)
 
 
 class BillingPolicy(Policy):
@@ -33,25 +58,6 @@ class BillingPolicy(Policy):
     demand_block_min: int = Field(ge=1, le=1440)
     power_factor_least: float = Field(gt=0, le=1)
     progress_h: tuple[int, ...] = Field(min_length=1)
-
-
-class DayFigures(NamedTuple):
-    """One local day of many meters; shape (meters,) unless said otherwise."""
-
-    day: int  # local day number
-    rates: tuple[str, ...]
-    by_rate_wh: FloatArray  # (meters, rates)
-    import_wh: FloatArray
-    export_wh: FloatArray  # NaN where a register is missing
-    demand_w: FloatArray  # highest mean of a block, measured slots only; NaN without one
-    demand_ms: IntArray  # beginning of that block
-    register_start_wh: FloatArray  # as shown at the midnights, NaN unknown
-    register_end_wh: FloatArray
-    reactive_start_varh: FloatArray
-    reactive_end_varh: FloatArray
-    grades: IntArray  # (meters, grades): slots of each model.Quality
-    open_slots: IntArray  # not final, or not there yet
-    held_slots: IntArray  # suspect or failed: a person must look
 
 
 class Determinants(NamedTuple):
@@ -71,7 +77,7 @@ class Determinants(NamedTuple):
     power_factor: FloatArray  # mean cos φ of the cycle
     is_low_factor: BoolArray
     grades: IntArray
-    missing_days: int
+    missing_days: IntArray
     open_slots: IntArray
     held_slots: IntArray
     is_ready: BoolArray
@@ -114,7 +120,7 @@ def of_day(
         shares.rates,
         use @ shares.share[:, part].T,
         use.sum(axis=1),
-        intervals.export_wh[:, part].sum(axis=1),
+        _fed_in(intervals.export_wh[:, part], intervals.register_wh[:, start : stop + 1]),
         demand_w,
         intervals.start_ms + (start + demand_slot) * intervals.interval_ms,
         intervals.register_wh[:, start],
@@ -123,7 +129,7 @@ def of_day(
         unknown if reactive is None or stop - start < whole else reactive[:, stop],
         grades,
         open_slots,
-        np.isin(intervals.quality[:, part], _HELD).sum(axis=1),
+        np.isin(intervals.quality[:, part], HELD).sum(axis=1),
     )
 
 
@@ -131,8 +137,9 @@ def close(
     days: Sequence[DayFigures],
     first_day: int,
     stop_day: int,
-    rollover_varh: FloatArray,
+    rollover_varh: float,
     policy: BillingPolicy,
+    is_out: Absent | None = None,
 ) -> Determinants:
     """Add up the days of a cycle, [first_day, stop_day); it need not be over.
 
@@ -140,37 +147,42 @@ def close(
         days: records of the same meters, in any order, each day once.
         first_day: local day number.
         stop_day: the day behind the last.
-        rollover_varh: (meters,) where reactive registers begin anew.
+        rollover_varh: where reactive registers begin anew at zero, inf where they never do.
         policy: the edition of the last day.
+        is_out: who was not in service, and so misses nothing; None = nobody.
     """
     inside = sorted(
         (one for one in days if first_day <= one.day < stop_day), key=lambda one: one.day
     )
     if not inside:
         raise ValueError("no day of the cycle is known")
-    missing = stop_day - first_day - len(inside)
+    unknown = {*range(first_day, stop_day)} - {one.day for one in inside}
+    missing = np.full(len(inside[0].import_wh), len(unknown))
+    if is_out is not None:
+        missing -= np.sum([is_out(day) for day in unknown], axis=0, dtype=np.int64)
+        inside = [_excused(one, is_out(one.day)) for one in inside]
     import_wh = _total([one.import_wh for one in inside])
     demand_w = np.stack([one.demand_w for one in inside])
     is_any = np.isfinite(demand_w).any(axis=0)
     best = np.argmax(np.nan_to_num(demand_w, nan=-1.0), axis=0)
     meters = np.arange(len(import_wh))
     demand_ms = np.stack([one.demand_ms for one in inside])[best, meters]
-    reactive = np.mod(inside[-1].reactive_end_varh - inside[0].reactive_start_varh, rollover_varh)
+    reactive = _risen(inside, rollover_varh)
     apparent = np.hypot(import_wh, reactive)
     factor = np.divide(import_wh, apparent, out=np.full_like(apparent, np.nan), where=apparent > 0)
     open_slots = np.sum([one.open_slots for one in inside], axis=0)
     held_slots = np.sum([one.held_slots for one in inside], axis=0)
+    shown = np.stack([each for one in inside for each in _registers(one)], axis=1)
     return Determinants(
         first_day,
         stop_day,
         inside[0].rates,
         _total([one.by_rate_wh for one in inside]),
         import_wh,
-        _total([one.export_wh for one in inside]),
+        _fed_in(np.stack([one.export_wh for one in inside], axis=1), shown),
         np.where(is_any, demand_w[best, meters], np.nan),
         np.where(is_any, demand_ms, 0),
-        inside[0].register_start_wh,
-        inside[-1].register_end_wh,
+        *registers(inside, shown, is_out),
         reactive,
         factor,
         factor < policy.power_factor_least,
@@ -213,8 +225,8 @@ def _demand(
     """
     of_block = max(1, policy.demand_block_min * MS_PER_MIN // intervals.interval_ms)
     method = intervals.method[:, part]
-    is_told = (method <= int(Method.BACKLOG)) | (method == int(Method.EDITED))
-    is_told &= ~np.isin(intervals.quality[:, part], _HELD)
+    is_told = np.isin(method, _DEMAND)
+    is_told &= ~np.isin(intervals.quality[:, part], HELD)
     use = np.where(is_told, intervals.import_wh[:, part], np.nan)
     count = use.shape[1] // of_block
     blocks = use[:, : count * of_block].reshape(len(use), count, of_block).sum(axis=2)
@@ -223,6 +235,45 @@ def _demand(
         return np.full(len(use), np.nan), np.zeros(len(use), np.int64)
     best = np.argmax(np.nan_to_num(power, nan=-1.0), axis=1)
     return power[np.arange(len(use)), best], best * of_block
+
+
+def _fed_in(export_wh: FloatArray, register_wh: FloatArray) -> FloatArray:
+    """Return sums over columns of what was fed in, NaN where a part is not known.
+
+    What no register tells a file does: of that the sum is that of the file, whatever is missing.
+    """
+    is_told = np.isnan(register_wh).all(axis=1) & np.isfinite(export_wh).any(axis=1)
+    total: FloatArray = np.where(is_told, np.nansum(export_wh, axis=1), export_wh.sum(axis=1))
+    return total
+
+
+def _registers(day: DayFigures) -> tuple[FloatArray, FloatArray]:
+    return day.register_start_wh, day.register_end_wh
+
+
+def _excused(day: DayFigures, is_out: BoolArray) -> DayFigures:
+    """Return a day on which meters that were not in service, nor told of any slot, miss nothing."""
+    is_out = is_out & (day.grades.sum(axis=1) == 0)
+    return day._replace(
+        open_slots=np.where(is_out, 0, day.open_slots),
+        export_wh=np.where(is_out, 0.0, day.export_wh),
+    )
+
+
+def _risen(days: Sequence[DayFigures], rollover_varh: float) -> FloatArray:
+    """Return by how much reactive registers rose; NaN where nobody knows.
+
+    That is where one was not read at an end of the cycle, or fell without rolling over, as when
+    a meter is exchanged: what went before is not in the new one.
+    """
+    shown = [each for one in days for each in (one.reactive_start_varh, one.reactive_end_varh)]
+    newest, risen = shown[0], np.zeros(len(shown[0]))
+    for now in shown[1:]:
+        is_over = (newest > ROLLOVER_FROM * rollover_varh) & (now < ROLLOVER_TO * rollover_varh)
+        step = now - newest + np.where(is_over, rollover_varh, 0.0)
+        risen = np.where(np.isnan(now), risen, risen + np.where(step < 0, np.nan, step))
+        newest = np.where(np.isnan(now), newest, now)
+    return np.where(np.isnan(shown[-1]), np.nan, risen)
 
 
 def _total(parts: Sequence[FloatArray]) -> FloatArray:

@@ -1,7 +1,7 @@
 """Determinants as CSV, and one meter's intervals as Green Button XML (ESPI)."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from html import escape
 from io import StringIO
@@ -14,19 +14,43 @@ from gateway.energy.billing import GRADES, Determinants
 from gateway.energy.calendar import DAY_MS, Calendar
 from gateway.energy.tariff import RateShares
 from gateway.energy.vee.grading import ESPI_MISSING, espi_quality
-from gateway.energy.vee.types import Intervals
-from gateway.model import FloatArray, Quality
+from gateway.energy.vee.types import ESTIMATES, Intervals
+from gateway.model import FloatArray, IntArray, Quality
 
 _MS_PER_S, _S_PER_MIN = 1000, 60
 _WH_PER_KWH = 1000
 _KWH_DIGITS, _KW_DIGITS, _FACTOR_DIGITS = 3, 3, 4
 # ESPI enumerations (espi.xsd 4.0)
 _DELTA_DATA, _BULK_QUANTITY = 4, 1
-_ELECTRICITY, _FORWARD, _ENERGY_KIND, _NORMAL_QUALIFIER = 1, 1, 12, 12
+_ELECTRICITY, _ENERGY_KIND, _NORMAL_QUALIFIER = 1, 12, 12
+_FORWARD, _REVERSE = 1, 19
 _UOM_WH, _UOM_W = 72, 38
 _MIXED_QUALITY = 13
+_MILLI = -3
 _ATOM = "http://www.w3.org/2005/Atom"
 _ESPI = "http://naesb.org/espi"
+
+
+class _Flow(NamedTuple):
+    """Energy in one direction."""
+
+    number: str
+    title: str
+    column: str  # of intervals
+    direction: int
+
+
+_DELIVERED = _Flow("01", "Energy delivered", "import_wh", _FORWARD)
+_RECEIVED = _Flow("02", "Energy fed in", "export_wh", _REVERSE)
+
+
+class _Entry(NamedTuple):
+    """An entry of the feed."""
+
+    link: str
+    title: str
+    body: str
+    related: str = ""  # link of what says how to read it
 
 
 class Point(NamedTuple):
@@ -95,35 +119,59 @@ def green_button(
     """
     base = f"/espi/1_1/resource/RetailCustomer/0/UsagePoint/{point.id}"
     offset_s = calendar.utc_offset_min * _S_PER_MIN
-    parts = [
-        (base, point.title, _root("UsagePoint", _tag("ServiceCategory", _leaf("kind", 0)))),
-        (
+    entries = [
+        _Entry(base, point.title, _root("UsagePoint", _tag("ServiceCategory", _leaf("kind", 0)))),
+        _Entry(
             "/espi/1_1/resource/LocalTimeParameters/01",
             "No summer time",
             _root("LocalTimeParameters", _local_time(offset_s)),
         ),
-        (f"{base}/MeterReading/01", "Energy delivered", _root("MeterReading", "")),
-        (
-            "/espi/1_1/resource/ReadingType/01",
-            "Watt-hours of each interval",
-            _root("ReadingType", _reading_type(intervals.interval_ms // _MS_PER_S)),
-        ),
     ]
+    shown = (intervals, row, shares)
+    entries += _readings(f"{base}/MeterReading", _DELIVERED, shown, calendar)
+    if np.nansum(intervals.export_wh[row]) > 0:
+        entries += _readings(f"{base}/MeterReading", _RECEIVED, shown, calendar)
+    if summary is not None:
+        body = _root("UsageSummary", _usage(summary, row, calendar, point))
+        entries.append(_Entry(f"{base}/UsageSummary/01", "Billing period", body))
+    return _feed(point, base, entries)
+
+
+def _readings(
+    base: str, flow: _Flow, shown: tuple[Intervals, int, RateShares], calendar: Calendar
+) -> Iterator[_Entry]:
+    """Yield what went in one direction: its type, and a block for each day."""
+    intervals, row, shares = shown
+    link, kind = f"{base}/{flow.number}", f"/espi/1_1/resource/ReadingType/{flow.number}"
+    values = getattr(intervals, flow.column)[row]
+    power = _power_of(values, intervals.method[row])
+    reading_type = _reading_type(intervals.interval_ms // _MS_PER_S, flow.direction, power)
+    yield _Entry(link, flow.title, _root("MeterReading", ""), kind)
+    words = "Watt-hours of each interval" if not power else "Thousandths of Wh of each interval"
+    yield _Entry(kind, words, _root("ReadingType", reading_type))
+    scaled = values * 10.0**-power
     days = calendar.day(intervals.slot_ms())
     for day in np.unique(days).tolist():
         slots = np.flatnonzero(days == day)
-        block = _block(intervals, row, slots.tolist(), shares)
+        block = _block((intervals, row, shares), scaled, slots.tolist())
         if block:
-            link = f"{base}/MeterReading/01/IntervalBlock/{day}"
-            parts.append((link, "", _root("IntervalBlock", block)))
-    if summary is not None:
-        body = _root("UsageSummary", _usage(summary, row, calendar, point))
-        parts.append((f"{base}/UsageSummary/01", "Billing period", body))
-    return _feed(point, base, parts)
+            yield _Entry(f"{link}/IntervalBlock/{day}", "", _root("IntervalBlock", block))
 
 
-def _block(intervals: Intervals, row: int, slots: Sequence[int], shares: RateShares) -> str:
+def _power_of(values_wh: FloatArray, method: IntArray) -> int:
+    """Return the power of ten of values: whole Wh, unless what was measured or told has less.
+
+    The last digits of our own estimates are arithmetic.
+    """
+    told = values_wh[np.isfinite(values_wh) & ~np.isin(method, ESTIMATES)]
+    return 0 if (told == np.rint(told)).all() else _MILLI
+
+
+def _block(
+    shown: tuple[Intervals, int, RateShares], values: FloatArray, slots: Sequence[int]
+) -> str:
     """Return the readings of a day; a slot without a value has none."""
+    intervals, row, shares = shown
     length_s = intervals.interval_ms // _MS_PER_S
     start_s = intervals.start_ms // _MS_PER_S
     quality = espi_quality(intervals.quality[row])
@@ -133,11 +181,11 @@ def _block(intervals: Intervals, row: int, slots: Sequence[int], shares: RateSha
             "IntervalReading",
             _tag("ReadingQuality", _leaf("quality", int(quality[slot])))
             + _period("timePeriod", length_s, start_s + slot * length_s)
-            + _leaf("value", round(float(intervals.import_wh[row, slot])))
+            + _leaf("value", round(float(values[slot])))
             + _leaf("tou", int(tou[slot])),
         )
         for slot in slots
-        if quality[slot] != ESPI_MISSING and np.isfinite(intervals.import_wh[row, slot])
+        if quality[slot] != ESPI_MISSING and np.isfinite(values[slot])
     ]
     if not readings:
         return ""
@@ -145,15 +193,15 @@ def _block(intervals: Intervals, row: int, slots: Sequence[int], shares: RateSha
     return head + "".join(readings)
 
 
-def _reading_type(length_s: int) -> str:
+def _reading_type(length_s: int, direction: int, power: int) -> str:
     return (
         _leaf("accumulationBehaviour", _DELTA_DATA)
         + _leaf("commodity", _ELECTRICITY)
         + _leaf("dataQualifier", _NORMAL_QUALIFIER)
-        + _leaf("flowDirection", _FORWARD)
+        + _leaf("flowDirection", direction)
         + _leaf("intervalLength", length_s)
         + _leaf("kind", _ENERGY_KIND)
-        + _leaf("powerOfTenMultiplier", 0)
+        + _leaf("powerOfTenMultiplier", power)
         + _leaf("timeAttribute", 0)
         + _leaf("uom", _UOM_WH)
     )
@@ -200,17 +248,18 @@ def _leaf(name: str, value: int) -> str:
     return f"<{name}>{value}</{name}>"
 
 
-def _feed(point: Point, base: str, parts: Sequence[tuple[str, str, str]]) -> str:
+def _feed(point: Point, base: str, parts: Sequence[_Entry]) -> str:
     updated = datetime.fromtimestamp(point.updated_ms / _MS_PER_S, UTC).strftime(
         "%Y-%m-%dT%H:%M:%SZ"
     )
     stamp = f"<published>{updated}</published><updated>{updated}</updated>"
     entries = "\n".join(
-        f"<entry><id>urn:uuid:{uuid5(NAMESPACE_URL, link)}</id>"
-        f'<link rel="self" href="{escape(link)}"/>'
-        f'<link rel="up" href="{escape(link.rpartition("/")[0])}"/>'
-        f"<title>{escape(title)}</title><content>{body}</content>{stamp}</entry>"
-        for link, title, body in parts
+        f"<entry><id>urn:uuid:{uuid5(NAMESPACE_URL, one.link)}</id>"
+        f'<link rel="self" href="{escape(one.link)}"/>'
+        f'<link rel="up" href="{escape(one.link.rpartition("/")[0])}"/>'
+        + (f'<link rel="related" href="{escape(one.related)}"/>' if one.related else "")
+        + f"<title>{escape(one.title)}</title><content>{one.body}</content>{stamp}</entry>"
+        for one in parts
     )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -18,26 +18,30 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gateway.energy.edits import EditBook
-from gateway.energy.engine.besides import Besides
-from gateway.energy.engine.daywork import DayWork
-from gateway.energy.engine.hearing import NOTHING
-from gateway.energy.engine.interruptions import Interruptions
-from gateway.energy.engine.jobs import Jobs
+from gateway.energy.engine.amended import Amended
+from gateway.energy.engine.bills.besides import Besides
+from gateway.energy.engine.bills.daywork import DayWork
+from gateway.energy.engine.bills.jobs import Jobs
+from gateway.energy.engine.bills.publish import Publisher
+from gateway.energy.engine.days.pieces import GROUP, Piece, Pieces, of_mains
+from gateway.energy.engine.days.sheets import Sheets
+from gateway.energy.engine.findings.series import DOMAIN
+from gateway.energy.engine.grid.roster import Roster, is_told
+from gateway.energy.engine.house import House
 from gateway.energy.engine.kept import Kept, from_bytes, to_bytes
-from gateway.energy.engine.lossdesk import LossDesk, LossState
-from gateway.energy.engine.network import Network
-from gateway.energy.engine.news import House, News
-from gateway.energy.engine.outages import Outages, Told
-from gateway.energy.engine.pieces import GROUP, Piece, Pieces
+from gateway.energy.engine.losses.desk import LossDesk, LossState
+from gateway.energy.engine.network.look import Network
+from gateway.energy.engine.news import News
+from gateway.energy.engine.outages.hearing import NOTHING
+from gateway.energy.engine.outages.interruptions import Interruptions
+from gateway.energy.engine.outages.watching import Outages, Told
 from gateway.energy.engine.policies import EnergyPolicies
-from gateway.energy.engine.publish import DOMAIN, Publisher
-from gateway.energy.engine.roster import Roster
 from gateway.energy.outage import Facts
 from gateway.ports import Alarm, Changes, Findings, Memo, Result
 from gateway.stats import Stats
 from gateway.store.derived import AlarmQuery
 
-__all__ = ["EnergyEngine", "EnergyPolicies", "House"]
+__all__ = ["EnergyEngine", "EnergyPolicies", "House", "is_told"]
 
 BUDGET_S = 0.4  # of a step; the piece in hand is finished
 SAVE_EVERY_MS = 30_000
@@ -82,8 +86,9 @@ class EnergyEngine:
         self._edits = EditBook(house.data_dir)
         self._edits_seen = kept.edits if kept else 0
         publisher = Publisher(house.derived, self._roster, self._policies, self._edits)
+        sheets = Sheets(house.reader, house.profiles.__getitem__, self._policies)
         jobs = Jobs(
-            house.reader,
+            sheets,
             house.derived,
             house.profiles.__getitem__,
             self._roster,
@@ -94,9 +99,10 @@ class EnergyEngine:
         self._work = DayWork(jobs, publisher, house.derived, self._policies, besides)
         newest_ms = self._work.heard_ms
         newest_ms.update(kept.heard_ms if kept else {})
-        self._news = News(house, self._policies, self._roster, self._pieces, newest_ms)
+        self._news = News(house, self._policies, self._roster, self._pieces, newest_ms, sheets)
         losses = kept.losses if kept else LossState()
         self._losses = LossDesk(house, self._roster, self._policies, losses)
+        self._amended = Amended(house, self._roster, self._policies)
         due = kept.network if kept else ()
         self._network = Network(house, self._roster, self._policies, due)
         self._day = kept.day if kept else 0
@@ -124,20 +130,25 @@ class EnergyEngine:
             told, touched = self._interruptions.update(outages.interruptions(), now_ms)
             self._network.note_interruptions([line.from_ms for line in told], now_ms)
             self._note(touched, now_ms)
-        self._turn_of_day(now_ms)
-        self._note_edits(now_ms)
+        self._note_what_else(now_ms)
         results, memos, alerts = self._work_on(began_s, now_ms)
         alarms += alerts
         if not memos:  # what looks at all groups reads what they have written
-            found = self._losses.step(now_ms, self._pieces.days())
+            found = self._losses.step(now_ms, {piece.day for piece in self._pieces.soon(now_ms)})
             seen = self._network.step(self._day, now_ms)
             alarms += [*found.alarms, *seen.alarms]
             results += [*found.results, *seen.results]
             memos += found.memos
         self._is_changed |= bool(facts or alarms or results)
-        self._stats.gauge("infragate_analysis_pending", len(self._pieces), domain=DOMAIN)
+        self._measure(began_s, now_ms)
+        state = self._state_if_due(now_ms)
+        memos += self._amended.memo(is_queue_kept=state is not None)
+        return Findings(alarms, [*told, *results], state, memos)
+
+    def _measure(self, began_s: float, now_ms: int) -> None:
+        waiting = self._pieces.soon(now_ms)
+        self._stats.gauge("infragate_analysis_pending", len(waiting), domain=DOMAIN)
         self._stats.observe("infragate_analysis_step_seconds", self._stopwatch() - began_s)
-        return Findings(alarms, [*told, *results], self._state_if_due(now_ms), memos)
 
     # -- what follows from it --
 
@@ -148,12 +159,21 @@ class EnergyEngine:
             query = AlarmQuery(since_ms, _FOREVER_MS)
             told = self._house.derived.alarms(DOMAIN, query, _MOST_ALARMS)
             state = self._restored.watch if self._restored else None
+            if state is not None:
+                heard = state.timeline.heard_since(self._house.started_ms)
+                state = state._replace(timeline=heard)
             before = Told.before(one.alarm for one in told)
             self._outages = Outages(self._roster, policy, state, before)
             asked = Result("", "", since_ms, _FOREVER_MS, "")
             self._interruptions.recall(self._house.derived, asked)
             self._restored = None
         return self._outages
+
+    def _note_what_else(self, now_ms: int) -> None:
+        """Note the days that clock, people and registry touch."""
+        self._turn_of_day(now_ms)
+        self._note_edits(now_ms)
+        self._note_amendments(now_ms)
 
     def _note(self, touched: Sequence[tuple[int, int, int]], now_ms: int) -> None:
         """Note the days of interruptions: a slot without power is no gap."""
@@ -173,9 +193,20 @@ class EnergyEngine:
             profile = self._roster.profile_of.get(known.get(line.device, -1))
             if at >= self._edits_seen and profile in self._news.meters:
                 day = int(self._policies.calendar.day(np.array([line.slot_ms]))[0])
+                index = np.array([known[line.device]])
                 piece = Piece(day, profile, known[line.device] // GROUP)
-                self._pieces.add([piece], now_ms, at_once=True)
+                touched = {piece} | of_mains(self._roster, index, np.array([day]))
+                self._pieces.add(touched, now_ms, at_once=True)
                 self._is_changed = True
+
+    def _note_amendments(self, now_ms: int) -> None:
+        """Note the days of which the registry says something else than in the life before."""
+        again = self._amended.look(now_ms)
+        self._is_changed |= self._pieces.add(again.pieces, now_ms, at_once=True)
+        for day in again.days:
+            self._network.note(day, self._day, now_ms, is_amended=True)
+            if day < self._day:
+                self._losses.note(day, now_ms, is_amended=True)
 
     def _turn_of_day(self, now_ms: int) -> None:
         """At midnight every group's day is closed, also of those that are silent."""
@@ -202,6 +233,7 @@ class EnergyEngine:
             cost_ms = round((self._stopwatch() - before_s) * 1000)
             self._pieces.done(piece, cost_ms)
             self._pieces.add(outcome.touched, now_ms)
+            self._pieces.add([piece] if outcome.again_ms else (), outcome.again_ms)
             done.add(piece[1:])
             results += outcome.results
             memos += outcome.memos

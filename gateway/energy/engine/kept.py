@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from gateway.energy.engine.lossdesk import LossState
-from gateway.energy.engine.pieces import Piece
+from gateway.energy.engine.days.pieces import Piece
+from gateway.energy.engine.losses.desk import LossState
 from gateway.energy.outage import Alarm, WatchState
 from gateway.energy.outage.life import Mark, Span
 from gateway.energy.outage.timeline import TimelineState
@@ -46,6 +46,7 @@ class _Saved(NamedTuple):
     older: dict[int, list[Span]]
     marks: dict[int, list[Mark]]
     alarms: tuple[Alarm, ...]
+    deaf: tuple[Span, ...] = ()
 
 
 _DECODER = msgspec.msgpack.Decoder(_Saved)
@@ -73,6 +74,7 @@ def to_bytes(kept: Kept) -> bytes:
             timeline.older,
             timeline.marks,
             kept.watch.alarms,
+            timeline.deaf,
         )
     )
 
@@ -88,7 +90,8 @@ def from_bytes(state: bytes) -> Kept | None:
     if saved.version != _VERSION:
         return None
     first, last, alive = (np.frombuffer(column, np.int64) for column in saved.columns)
-    timeline = TimelineState(saved.now_ms, first, last, alive, saved.older, saved.marks)
+    columns = (first, last, alive)
+    timeline = TimelineState(saved.now_ms, *columns, saved.older, saved.marks, saved.deaf)
     return Kept(
         saved.order,
         saved.profile_of,

@@ -1,37 +1,25 @@
 """What is new in the store: facts for the outage watch, and days that must be worked out."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from gateway.energy.engine.hearing import facts_of_events, facts_of_readings
-from gateway.energy.engine.pieces import GROUP, Piece, Pieces
+from gateway.energy import told
+from gateway.energy.engine.days.pieces import GROUP, Piece, Pieces, of_mains
+from gateway.energy.engine.days.recorders import is_recorder
+from gateway.energy.engine.days.sheets import Sheets
+from gateway.energy.engine.grid.roster import SECTOR, Roster, is_billed, is_told
+from gateway.energy.engine.house import House
+from gateway.energy.engine.outages.hearing import facts_of_events, facts_of_readings
 from gateway.energy.engine.policies import EnergyPolicies
-from gateway.energy.engine.recorders import is_recorder
-from gateway.energy.engine.roster import SECTOR, Roster, is_meter
 from gateway.energy.outage import Facts
 from gateway.model import Event, ReadingBatch
 from gateway.ports import Changes
-from gateway.profiles import Profile
-from gateway.registry import Registry
-from gateway.store import StoreReader
-from gateway.store.derived import DerivedReader
 
 CATCH_UP_MS = 6 * 3_600_000  # of readings in a step, where too much came at once
 LAST_GASP = 99
 _EVERYBODY = (0, 1 << 53)
-
-
-class House(NamedTuple):
-    """Where the engine reads."""
-
-    reader: StoreReader
-    derived: DerivedReader
-    profiles: Mapping[str, Profile]
-    registry: Registry | None
-    data_dir: Path
 
 
 class Unmet(NamedTuple):
@@ -55,6 +43,7 @@ class News:
         roster: who is known; it learns.
         pieces: the queue; it grows.
         newest_ms: time of the newest reading of each device; it is kept up.
+        sheets: the days in hand; they are kept up.
     """
 
     def __init__(
@@ -64,15 +53,19 @@ class News:
         roster: Roster,
         pieces: Pieces,
         newest_ms: dict[int, int],
+        sheets: Sheets,
     ) -> None:
         self._house, self._policies, self._roster = house, policies, roster
-        self._pieces, self._newest_ms = pieces, newest_ms
+        self._pieces, self._newest_ms, self._sheets = pieces, newest_ms, sheets
         energy = [one for one in house.profiles.values() if one.sector == SECTOR]
-        self.meters = {one.name for one in energy if is_meter(one)}
+        self.meters = {one.name for one in energy if is_billed(one)}
         self.worked = self.meters | {one.name for one in energy if is_recorder(one)}
-        self._heard = {one.name for one in energy if one.shape == "series"}
+        # a file speaks of days that are over: no sign of life, and its lack is no silence
+        self._told = {one.name for one in energy if is_told(one)}
+        self._heard = {one.name for one in energy if one.shape == "series"} - self._told
         # what detectors at a cabinet send shows that it has power
-        self._signs_of_life = {one.name for one in house.profiles.values() if one.shape == "series"}
+        series = {one.name for one in house.profiles.values() if one.shape == "series"}
+        self._signs_of_life = series - self._told
         self._top = -1  # highest device index that the store has told a name of
         self._unmet = Unmet()
         self._strangers: set[int] = set()
@@ -97,14 +90,16 @@ class News:
                 is_new |= self._roster.has_gasped(event.device_index)
         facts = [facts_of_events(events, self._roster)] if events else []
         if changes.readings is None:
+            self._sheets.forget()
             self._take_spans(changes.spans, now_ms)
         for batch in readings:
             self._take_batch(batch, now_ms)
-            facts.append(self._facts(batch))
+            if batch.profile not in self._told:
+                facts.append(self._facts(batch))
         return facts + self._catch_up(), is_new
 
     def _is_ours(self, batch: ReadingBatch) -> bool:
-        return batch.profile in self._listened()
+        return batch.profile in self._listened() | self._told
 
     def _listened(self) -> set[str]:
         return self._signs_of_life if self._roster.has_cabinets else self._heard
@@ -121,7 +116,7 @@ class News:
             self._top = max((row.device_index for row in rows), default=-1)
         if changes.readings is None:
             for row in house.reader.latest():
-                if row.profile in self._listened():
+                if row.profile in self._listened() | self._told:
                     is_new |= self._roster.sends(np.array([row.device_index]), row.profile)
                     self._hear(row.device_index, row.time_ms)
         return is_new
@@ -142,27 +137,39 @@ class News:
         """Note all meters for all days of the spans; read the newest time again for the watch."""
         calendar = self._policies.calendar
         horizon_ms = self._policies.outage_at(now_ms).horizon_h * 3_600_000
-        top = max((one.device_index for one in self._roster.watched), default=-1)
+        everybody = np.array(self._roster.order(), np.int64)
+        top = int(everybody.max(initial=-1))
         for profile in self.worked & spans.keys():
             groups = range(top // GROUP + 1)
             for low_ms, high_ms in spans[profile]:
-                edges = calendar.day(np.array([low_ms - 1, high_ms]))
+                size = self._policies.vee_at(low_ms).interval_size
+                back_ms = size.longest_ms if profile in self._told else 1
+                edges = calendar.day(np.array([low_ms - back_ms, high_ms]))
                 days = range(int(edges[0]), int(edges[1]) + 1)
                 pieces = [Piece(day, profile, group) for day in days for group in groups]
                 self._pieces.add(pieces, now_ms, at_once=True)
+                for day in days:
+                    mains = of_mains(self._roster, everybody, np.full(len(everybody), day))
+                    self._pieces.add(mains, now_ms, at_once=True)
         begins = range(now_ms - horizon_ms, now_ms, CATCH_UP_MS)
         self.to_read = [(at, min(at + CATCH_UP_MS, now_ms + 1)) for at in begins]
 
     def _take_batch(self, batch: ReadingBatch, now_ms: int) -> None:
         if batch.profile not in self.worked:
             return
+        self._sheets.take(batch)
         calendar = self._policies.calendar
         group = batch.device_index // GROUP
-        # a reading at midnight ends one day and begins the next
-        for time_ms in (batch.time_ms, batch.time_ms - 1):
+        # a reading at midnight ends one day and begins the next; an interval lies before its time
+        first_ms = batch.time_ms
+        if batch.profile in self._told:
+            first_ms = told.begins_ms(self._house.profiles[batch.profile], batch)
+        for time_ms in (first_ms, batch.time_ms - 1):
             places = np.unique(np.stack([calendar.day(time_ms), group]), axis=1)
             touched = [Piece(day, batch.profile, of) for day, of in places.T.tolist()]
             self._pieces.add(touched, now_ms)
+            mains = of_mains(self._roster, batch.device_index, calendar.day(time_ms))
+            self._pieces.add(mains, now_ms)
         order = np.argsort(batch.time_ms, kind="stable")
         newest = zip(batch.device_index[order].tolist(), batch.time_ms[order].tolist(), strict=True)
         for index, time_ms in dict(newest).items():

@@ -56,11 +56,13 @@ class EnergyPolicies(NamedTuple):
     prices: Policies[Prices]
 
     @classmethod
-    def load(cls, tariff: str, norm: str = VOLTAGE_POLICY) -> "EnergyPolicies":
+    def load(
+        cls, tariff: str, norm: str = VOLTAGE_POLICY, calendar: str = HOLIDAYS
+    ) -> "EnergyPolicies":
         """Read them.
 
         Raises:
-            ConfigError: a file is wrong, or there is no such tariff or norm.
+            ConfigError: a file is wrong, or there is no such tariff, norm or calendar.
         """
         tariffs = load_policies(TARIFF_DOMAIN, Tariff)
         tariffs.editions(tariff)
@@ -72,7 +74,7 @@ class EnergyPolicies(NamedTuple):
             load_policies(BILLING_DOMAIN, BillingPolicy),
             load_policies(LOSS_DOMAIN, LossPolicy),
             tariffs,
-            Calendar.of(load_policies(CALENDAR_DOMAIN, HolidayYear), HOLIDAYS),
+            Calendar.of(load_policies(CALENDAR_DOMAIN, HolidayYear), calendar),
             tariff,
             voltage,
             norm,

@@ -1,5 +1,6 @@
 """What is known of devices: facts as columns, and how the devices hang on the grid."""
 
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ class Role(IntEnum):
     INSTRUMENT = 1  # the meter of a transformer or a feeder
     CABINET = 2  # a detector that lives from a roadside cabinet: evidence, and never an alarm
     UPLINK = 3  # a concentrator: devices reach us through it
+    CHECK = 4  # a second meter at a customer's point: its word is heard, it counts as nobody
 
 
 class Facts(NamedTuple):
@@ -91,6 +93,7 @@ class Topology(NamedTuple):
     substation_of: IntArray  # of each feeder
     cabinet: IntArray | None = None  # of each detector; None: each has its own
     fed_feeder: IntArray | None = None  # … where only the feeder of its cabinet is known
+    absences: Mapping[int, Sequence[tuple[int, int]]] | None = None  # by row: there was no meter
 
     def feeder(self, row: int) -> int:
         """Return the feeder of a device."""

@@ -1,5 +1,6 @@
 """What one device's facts say of it alone: when it was without power, or silent."""
 
+from collections.abc import Sequence
 from enum import IntFlag
 from typing import NamedTuple
 
@@ -54,11 +55,41 @@ class Episode(NamedTuple):
         return bool(self.signs & _WORD)
 
 
+def of_service(
+    episode: Episode, absences: Sequence[Span], interval_ms: int, now_ms: int
+) -> Episode | None:
+    """Return what of an episode is of a meter that was there, None where nothing is.
+
+    Args:
+        episode: of one device.
+        absences: when it had no meter, by time.
+        interval_ms: people's watches, and the reading that was still to come.
+        now_ms: a meter that was put up may have been silent since.
+    """
+    for begin_ms, end_ms in absences:
+        if episode.end_ms <= begin_ms or episode.high_ms >= end_ms:
+            continue
+        if episode.high_ms < begin_ms - interval_ms:
+            return episode._replace(end_ms=begin_ms)
+        if min(episode.end_ms, now_ms) <= end_ms + 2 * interval_ms:
+            return None
+        episode = episode._replace(low_ms=end_ms, high_ms=end_ms + interval_ms)
+    return episode
+
+
 class Life:
     """One device."""
 
-    def __init__(self, row: int, interval_ms: int, spans: list[Span], marks: list[Mark]) -> None:
+    def __init__(
+        self,
+        row: int,
+        interval_ms: int,
+        spans: list[Span],
+        marks: list[Mark],
+        deaf: Sequence[Span] = (),
+    ) -> None:
         self._row, self._interval_ms, self._spans, self._marks = row, interval_ms, spans, marks
+        self._deaf = deaf
         self._points = [time_ms for time_ms, kind in marks if kind in PROOFS]
         self._found: list[Episode] = []
 
@@ -149,12 +180,17 @@ class Life:
         proofs = sorted([*self._spans, *((point, point) for point in self._points)])
         reached = proofs[0][1] if proofs else NEVER_MS
         for first, last in [*proofs[1:], (NEVER_MS, NEVER_MS)]:
-            silent_ms = (now_ms if first == NEVER_MS else first) - reached
-            if silent_ms > allowed_ms:
+            until_ms = now_ms if first == NEVER_MS else first
+            if until_ms - reached - self._deaf_ms(reached, until_ms) > allowed_ms:
                 high_ms = reached + self._interval_ms
                 if not self._mark(reached, first, Sign.GAP):
                     self._found.append(Episode(self._row, reached, high_ms, first, int(Sign.GAP)))
             reached = max(reached, last)
+
+    def _deaf_ms(self, from_ms: int, until_ms: int) -> int:
+        """Return how long nobody listened between two moments."""
+        spans = ((max(begin, from_ms), min(end, until_ms)) for begin, end in self._deaf)
+        return sum(max(0, end - begin) for begin, end in spans)
 
     def _down(self, time_ms: int, skew_ms: int) -> None:
         begin_ms = time_ms - self._interval_ms

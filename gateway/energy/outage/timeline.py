@@ -18,6 +18,7 @@ _JOIN = 1.5  # readings up to so many intervals apart are one span
 # of a device; the oldest go first
 MAX_MARKS = 128
 MAX_SPANS = 2048  # more than half of the minutes of two days, arriving in the worst order
+MAX_DEAF = 256  # a gateway in a crash loop would note without end
 _PRUNE_MS = 6 * 3_600_000
 
 
@@ -30,6 +31,14 @@ class TimelineState(NamedTuple):
     alive_ms: IntArray
     older: dict[int, list[Span]]
     marks: dict[int, list[Mark]]
+    deaf: tuple[Span, ...] = ()  # when nobody listened: that a device was silent then says nothing
+
+    def heard_since(self, started_ms: int) -> "TimelineState":
+        """Return it with the knowledge that nobody listened between its moment and a start."""
+        if started_ms <= self.now_ms:
+            return self
+        deaf = (*self.deaf, (self.now_ms, started_ms))
+        return self._replace(deaf=deaf[-MAX_DEAF:])
 
 
 class Timeline:
@@ -51,6 +60,7 @@ class Timeline:
         self.alive_ms = state.alive_ms.copy()
         self._older = {row: list(spans) for row, spans in state.older.items()}
         self._marks = {row: set(marks) for row, marks in state.marks.items()}
+        self._deaf = state.deaf
         self._newest_mark = np.full(rows, _NONE)
         for row, marks in self._marks.items():
             self._newest_mark[row] = max(marks)[0]
@@ -60,12 +70,17 @@ class Timeline:
         silent = np.flatnonzero((self.alive_ms != _NONE) & (self._due_ms() < self._now_ms))
         self._refresh({*self._older, *self._marks, *silent.tolist()}, self._now_ms)
 
+    @property
+    def now_ms(self) -> int:
+        """Return the moment up to which silence is judged."""
+        return self._now_ms
+
     def state(self) -> TimelineState:
         """Return what to give to the next one."""
         marks = {row: sorted(marks) for row, marks in self._marks.items()}
         older = {row: list(spans) for row, spans in self._older.items()}
         columns = (self._first.copy(), self._last.copy(), self.alive_ms.copy())
-        return TimelineState(self._now_ms, *columns, older, marks)
+        return TimelineState(self._now_ms, *columns, older, marks, self._deaf)
 
     def add(self, now_ms: int, facts: Facts) -> set[int]:
         """Take facts in; return the devices whose episodes may have changed."""
@@ -110,6 +125,9 @@ class Timeline:
     def _due_ms(self) -> IntArray:
         """Return when the silence of each device becomes one that counts."""
         due: IntArray = self.alive_ms + self._allowed_ms
+        for begin_ms, end_ms in self._deaf:
+            is_cut = (self.alive_ms < end_ms) & (due > begin_ms)
+            due = np.where(is_cut, due + end_ms - np.maximum(self.alive_ms, begin_ms), due)
         return due
 
     def _add_marks(self, facts: Facts, chosen: BoolArray, kind: int | None) -> set[int]:
@@ -181,6 +199,7 @@ class Timeline:
             return
         self._pruned_ms = oldest_ms
         self._flat = None
+        self._deaf = tuple(span for span in self._deaf if span[1] >= oldest_ms)
         older = {row: [s for s in spans if s[1] >= oldest_ms] for row, spans in self._older.items()}
         self._older = {row: spans for row, spans in older.items() if spans}
         since = {row: min(oldest_ms, self._open_since(row)) for row in self._marks}
@@ -213,7 +232,8 @@ class Timeline:
         spans = list(self._older.get(row, ()))
         if self._last[row] != _NONE:
             spans.append((int(self._first[row]), int(self._last[row])))
-        life = Life(row, int(self._interval_ms[row]), spans, sorted(self._marks.get(row, ())))
+        marks = sorted(self._marks.get(row, ()))
+        life = Life(row, int(self._interval_ms[row]), spans, marks, self._deaf)
         return tuple(life.episodes(self._policy, int(self._allowed_ms[row]), now_ms))
 
 

@@ -1,13 +1,13 @@
 """The watch: facts in, changes of alarms out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gateway.energy.outage.causes import Jury
 from gateway.energy.outage.facts import NEVER_MS, Facts, Role, Topology
 from gateway.energy.outage.groups import Alarm, Cause, Group, group
 from gateway.energy.outage.ladder import Ladder
-from gateway.energy.outage.life import Episode, Sign
+from gateway.energy.outage.life import Episode, Sign, of_service
 from gateway.energy.outage.policy import OutagePolicy
 from gateway.energy.outage.reliability import Interruption
 from gateway.energy.outage.timeline import Timeline, TimelineState
@@ -73,7 +73,9 @@ class OutageWatch:
         if not touched and now_ms < self._due_ms:
             return []
         before = self._alarms
-        self._alarms = self._with_ids(self._judge(now_ms))
+        named = self._with_ids(self._judge(now_ms))
+        known = {alarm.id for alarm in before}
+        self._alarms = tuple(a for a in named if a.id in known or not self._may_fill(a, now_ms))
         return _changes(before, self._alarms, now_ms - self._policy.horizon_h * 3_600_000)
 
     def interruptions(self) -> list[Interruption]:
@@ -89,7 +91,7 @@ class OutageWatch:
     def _of(self, row: int, alarm: Alarm) -> list[Interruption]:
         """Return the interruption of one customer that an alarm speaks of."""
         window_ms = self._policy.window_s * 1000
-        for episode in self._timeline.episodes.get(row, ()):
+        for episode in self._served(self._timeline.episodes.get(row, ())):
             low_ms, high_ms = episode.low_ms - window_ms, episode.high_ms + window_ms
             if low_ms <= alarm.begin_ms <= high_ms and not _is_phase_only(episode):
                 # a silent meter went dark with its neighbours, within what we know of it
@@ -105,7 +107,7 @@ class OutageWatch:
         ]
         jury = Jury(topology, policy, self._timeline.is_heard, episodes)
         ladder = Ladder(topology, policy, episodes, now_ms)
-        ours = (e for e in episodes if topology.role[e.row] != int(Role.CABINET))
+        ours = self._served(e for e in episodes if topology.role[e.row] != int(Role.CABINET))
         groups = self._with_evidence(group(ours, topology, policy.window_s * 1000), jury, now_ms)
         power, comms = self._parted(groups, ladder)
         alarms = ladder.power(power)
@@ -114,6 +116,18 @@ class OutageWatch:
         self._due_ms = self._next_ms(now_ms, alarms)
         shown = [a for a in alarms if a.begin_ms <= due_ms and not self._is_blink(a)]
         return sorted(shown, key=lambda a: (a.begin_ms, a.cause, -a.level, a.node))
+
+    def _served(self, episodes: Iterable[Episode]) -> list[Episode]:
+        """Return what of episodes is of meters that were there: a meter taken down is silent."""
+        absences, now_ms = self._topology.absences or {}, self._timeline.now_ms
+        interval_ms = self._topology.interval_ms
+        found = (
+            of_service(one, absences[one.row], int(interval_ms[one.row]), now_ms)
+            if one.row in absences
+            else one
+            for one in episodes
+        )
+        return [one for one in found if one is not None]
 
     def _with_evidence(self, groups: list[Group], jury: Jury, now_ms: int) -> list[Group]:
         """Weigh the groups, those anew that something heard since might change."""
@@ -133,6 +147,15 @@ class OutageWatch:
         last_ms += 2 * interval_ms + self._policy.skew_s * 1000
         due_ms = min((moment for moment in moments if moment >= now_ms), default=NEVER_MS)
         return min(due_ms, now_ms + settle_ms) if now_ms <= last_ms else due_ms
+
+    def _may_fill(self, alarm: Alarm, now_ms: int) -> bool:
+        """Return whether a silence is just over, and backlog may be about to say what it was.
+
+        Devices that the gateway meets for the first time send what they recorded before: until
+        all of it is there, they look as if they had been gone.
+        """
+        since_ms = now_ms - alarm.end_ms
+        return alarm.cause is Cause.COMMS and 0 <= since_ms <= self._policy.window_s * 1000
 
     def _is_blink(self, alarm: Alarm) -> bool:
         """Return whether a lost link was back before anybody was told."""

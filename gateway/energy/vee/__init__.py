@@ -22,11 +22,13 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.energy.vee import grading, marks, sequence
+from gateway.energy.vee.grading import GUESSES
 from gateway.energy.vee.ladder import Estimate, Steps, estimate
-from gateway.energy.vee.settle import Settled, capability_wh, settle
+from gateway.energy.vee.settle import Settled, capability_wh, dated, settle
 from gateway.energy.vee.types import (
     MS_PER_H,
     NEVER_MS,
+    PROVISIONAL,
     Carry,
     Days,
     Edit,
@@ -41,6 +43,7 @@ from gateway.model import BoolArray, FloatArray, IntArray, Reason
 from gateway.validate import Status
 
 __all__ = [
+    "GUESSES",
     "MS_PER_H",
     "NEVER_MS",
     "Carry",
@@ -89,9 +92,11 @@ def run(job: Job) -> Intervals:
     first_day = int(job.calendar.day(job.window.mark_ms()[:1])[0])
     past = job.history.before(first_day, job.policy.ladder.depth_days)
     job, days = job._replace(history=past), Days.of(job.window, job.calendar)
-    settled, exported = settle(job, job.window.import_wh), settle(job, job.window.export_wh)
+    exchanges = dated(job.window, job.extra.exchanges)
+    settled = settle(job, job.window.import_wh, exchanges, is_estimated=True)
+    exported = settle(job, job.window.export_wh, [one.of_export() for one in exchanges])
     steps, export_steps = Steps.of(settled), Steps.of(exported)
-    export_wh = export_steps.total_wh / np.maximum(export_steps.after - export_steps.before, 1)
+    export_wh = _export_wh(job, export_steps)
     known = _known(job, steps)
     lengths = sequence.runs(job, _with_certain_zeros(known.measured_wh, steps))
     clock, is_off_time = marks.time_sync(job)
@@ -99,17 +104,17 @@ def run(job: Job) -> Intervals:
     reasons |= settled.reasons[:, 1:] | exported.reasons[:, 1:]
     reasons |= _of_marks(job, known.measured_wh, export_wh)
     reasons |= _of_use(job, days, known, lengths)
-    held = grading.held(job.window, reasons, is_off_time[:, 1:]) & ~known.is_verified
+    held = grading.held(job.window, reasons) & ~known.is_verified
     of_days = _judge_days(job, days, settled, known.measured_wh, held | _dark(job))
     reasons |= np.where(days.spread(of_days.is_odd, reasons.shape), int(Reason.HIGH_LOW), 0)
-    estimated = estimate(job, days, known.known_wh, of_days.is_good, steps)
+    estimated = _told(job, known) or estimate(job, days, known.known_wh, of_days.is_good, steps)
     is_overruled = known.is_edited & np.isfinite(known.measured_wh)
     summed = np.where(is_overruled, known.measured_wh, estimated.value_wh)
     reasons |= sequence.sum_check(job, days, summed, settled)
-    is_guessed = np.isin(estimated.method, grading.GUESSES)
+    is_guessed = np.isin(estimated.method, GUESSES)
     guessed_run = sequence.run_lengths(is_guessed, job.carry.estimated_run)
     reasons |= sequence.prolonged(job, guessed_run)
-    reasons[np.isnan(known.measured_wh)] |= int(Reason.GAP)
+    reasons |= _of_gaps(job, _is_gap(known, estimated), estimated.value_wh)
     along = _Along(settled, lengths, guessed_run, known.measured_wh)
     method = grading.methods(job.window, estimated.method, known.is_edited)
     verdict = grading.Verdict(reasons, method, known.is_verified, is_off_time[:, 1:])
@@ -128,6 +133,8 @@ def run(job: Job) -> Intervals:
         of_days.is_good,
         tuple(_carry(job, along, stop) for stop in days.stops()),
         _carry(job, along, job.window.slots),
+        _sources(job, method),
+        None if job.extra.clock_offset_ms is None else job.extra.clock_offset_ms[:, 1:],
     )
 
 
@@ -158,6 +165,12 @@ def reach_back(intervals: Intervals, carry: Carry) -> tuple[IntArray, IntArray]:
     return rows, carry.known_ms[rows]
 
 
+def _sources(job: Job, method: IntArray) -> IntArray | None:
+    if job.extra.check_index is None:
+        return None
+    return np.where(method == int(Method.CHECK_METER), job.extra.check_index, -1)
+
+
 def _known(job: Job, steps: Steps) -> _Known:
     measured = steps.measured_wh()
     is_too_much = np.zeros(measured.shape, np.bool_)
@@ -175,6 +188,27 @@ def _known(job: Job, steps: Steps) -> _Known:
             is_verified[place] = edit.value_wh is None
             known[place] = measured[place] if edit.value_wh is None else edit.value_wh
     return _Known(measured, known, is_edited, is_verified, is_too_much)
+
+
+def _export_wh(job: Job, steps: Steps) -> FloatArray:
+    if job.extra.interval_export_wh is not None:
+        return job.extra.interval_export_wh
+    return np.asarray(steps.total_wh / np.maximum(steps.after - steps.before, 1))
+
+
+def _is_gap(known: _Known, estimated: Estimate) -> BoolArray:
+    is_gap: BoolArray = np.isnan(known.measured_wh) | (estimated.method == int(Method.PARTLY))
+    return is_gap
+
+
+def _told(job: Job, known: _Known) -> Estimate | None:
+    """Return slots as a file tells them, None where there are registers."""
+    method = job.extra.interval_method
+    if method is None:
+        return None
+    method = np.where(np.isfinite(known.measured_wh), method, int(Method.UNKNOWN))
+    is_final = np.isfinite(known.known_wh) & ~np.isin(method, PROVISIONAL)
+    return Estimate(known.known_wh, method, is_final)
 
 
 def _with_certain_zeros(measured_wh: FloatArray, steps: Steps) -> FloatArray:
@@ -203,14 +237,23 @@ def _of_use(job: Job, days: Days, known: _Known, lengths: sequence.Runs) -> IntA
     is_down = (job.window.status[:, 1:] & int(Status.POWER_DOWN)) != 0
     is_true_zero = (use == 0) & is_down
     is_excused = is_off | is_true_zero
-    if job.extra.is_outage is not None:
-        is_excused = is_excused | job.extra.is_outage
+    lit = job.lit()
+    for excuse in (None if lit is None else lit == 0, job.extra.is_feed_in):
+        if excuse is not None:
+            is_excused = is_excused | excuse
     bits = np.where(is_true_zero, int(Reason.OUTAGE_AGREE), 0)
     bits |= np.where(known.is_too_much, int(Reason.CAPABILITY), 0)
     bits |= np.where(is_off & (use > 0), int(Reason.INACTIVE_USE), 0)
     bits |= sequence.zero(job, lengths.zero, is_excused)
-    bits |= sequence.flat_line(job, lengths.flat)
+    bits |= sequence.flat_line(job, lengths, use)
     return bits | sequence.spike(job, days, use)
+
+
+def _of_gaps(job: Job, is_gap: BoolArray, value_wh: FloatArray) -> IntArray:
+    """Return the bits of V04, and of V18 where a gap is nothing since there was no power."""
+    bits = np.where(is_gap, int(Reason.GAP), 0)
+    bits |= np.where(is_gap & _dark(job) & (value_wh == 0), int(Reason.OUTAGE_AGREE), 0)
+    return bits
 
 
 def _judge_days(
@@ -223,6 +266,9 @@ def _judge_days(
         return _DayVerdict(nothing, nothing)
     total = np.diff(settled.count_wh[:, edges], axis=1)
     total[np.diff(settled.segment[:, edges], axis=1) != 0] = np.nan
+    lit = job.lit()
+    if lit is not None:  # a day with less light is like no other, and shown to nobody
+        total[days.cube(lit < 1).any(axis=2)] = np.nan
     summed = days.cube(measured_wh).sum(axis=2)
     is_good = days.cube(np.isfinite(measured_wh) & ~is_held).all(axis=2)
     is_good &= ~sequence.is_off_sum(job, summed, total)
@@ -246,4 +292,5 @@ def _carry(job: Job, along: _Along, stop: int) -> Carry:
         along.guessed_run[:, stop - 1],
         along.measured_wh[:, stop - 1],
         np.where(is_good.any(axis=1), newest_ms, job.carry.known_ms),
+        along.lengths.live[:, stop - 1],
     )

@@ -31,7 +31,7 @@ class Rule(NamedTuple):
 
 
 RULES = (
-    Rule("V01", Reason.TIME_SYNC, Severity.MARK, "device clock off by more than 5 s; 60 s fails"),
+    Rule("V01", Reason.TIME_SYNC, Severity.MARK, "clock off by more than 5 s; 60 s ahead fails"),
     Rule("V02", Reason.DUPLICATE, Severity.DROP, "the same reading twice"),
     Rule("V03", Reason.INTERVAL_SIZE, Severity.QUARANTINE, "time beside the interval grid"),
     Rule("V04", Reason.GAP, Severity.ESTIMATE, "missing interval"),

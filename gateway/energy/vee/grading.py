@@ -10,6 +10,7 @@ from gateway.energy.vee.types import ESTIMATES, Method
 from gateway.model import BoolArray, FloatArray, IntArray, Quality, Reason
 from gateway.validate import Status
 
+_MEASURED = np.array([Method.MEASURED, Method.BACKLOG, Method.SPLIT], np.int64)
 GUESSES = np.array([*ESTIMATES, Method.UNKNOWN], np.int64)
 
 # Rules that VEE decides itself, over the whole window; the gateway's first look, a reading at a
@@ -61,6 +62,13 @@ _QUALITY_OF = np.array(  # by Method
         Quality.ESTIMATED_LIKE_DAY,
         Quality.EDITED,
         Quality.MISSING,
+        Quality.SUSPECT,
+        Quality.ESTIMATED_FLAT,
+        Quality.EDITED,
+        Quality.IMPUTED,
+        Quality.ESTIMATED_LIKE_DAY,
+        Quality.IMPUTED,  # from what others say, as a check meter's value is
+        Quality.MISSING,
     ],
     np.int64,
 )
@@ -94,10 +102,13 @@ def carried(window: Window) -> IntArray:
     return window.reasons[:, 1:] & ~_OWN_BITS
 
 
-def held(window: Window, reasons: IntArray, is_off_time: BoolArray) -> BoolArray:
-    """Return against which slots something speaks; a dark one is no likeness of a day either."""
+def held(window: Window, reasons: IntArray) -> BoolArray:
+    """Return against which slots something speaks; a dark one is no likeness of a day either.
+
+    A clock that is off by a known time is: the gaps of its meter are in the same hours.
+    """
     is_held: BoolArray = (reasons & (SUSPECT_BITS | FAILED_BITS | DARK_BITS)) != 0
-    is_held |= is_off_time | ((window.status[:, 1:] & _SUSPECT_STATUS) != 0)
+    is_held |= (window.status[:, 1:] & _SUSPECT_STATUS) != 0
     return is_held
 
 
@@ -114,7 +125,7 @@ def grade(window: Window, verdict: Verdict, value_wh: FloatArray, total_wh: Floa
     quality = _QUALITY_OF[method]
     is_scaled = (method == int(Method.FLAT_SCALED)) | (method == int(Method.LIKE_DAY_SCALED))
     quality[is_scaled & (value_wh == 0) & (total_wh == 0)] = int(Quality.RECOVERED)  # certain
-    is_measured = method <= int(Method.BACKLOG)
+    is_measured = np.isin(method, _MEASURED)
     is_suspect = (verdict.reasons & SUSPECT_BITS) != 0
     is_suspect |= ((window.status[:, 1:] & _SUSPECT_STATUS) != 0) | verdict.is_off_time
     quality[is_measured & is_suspect] = int(Quality.SUSPECT)

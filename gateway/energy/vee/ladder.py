@@ -79,13 +79,16 @@ def estimate(
     check = np.full(len(row), np.nan)
     if job.extra.check_wh is not None:
         check = job.extra.check_wh[row, slot]
-    is_scaled = np.isfinite(scaled)
-    chosen = np.where(is_scaled, scaled, np.where(np.isfinite(check), check, mean))
-    fallback = np.where(np.isfinite(check), int(Method.CHECK_METER), int(Method.LIKE_DAY))
-    how = np.where(is_scaled, how, fallback)
+    is_scaled, is_checked, lit = np.isfinite(scaled), np.isfinite(check), _lit(job, row, slot)
+    mean = np.where(lit == 0, 0.0, mean * lit)  # nothing: also where no day is like it
+    chosen = np.where(is_scaled, scaled, np.where(is_checked, check, mean))
+    guess = np.where(lit == 0, int(Method.NO_POWER), int(Method.LIKE_DAY))
+    how = np.where(is_scaled, how, np.where(is_checked, int(Method.CHECK_METER), guess))
     value[row, slot] = chosen
     method[row, slot] = np.where(np.isfinite(chosen), how, int(Method.UNKNOWN))
-    is_final[row, slot] = is_scaled
+    # a register came, and could not say: what the check meter showed is the last word
+    is_closed = np.isfinite(check) & (steps.before[row, slot] >= 0) & (steps.after[row, slot] >= 0)
+    is_final[row, slot] = is_scaled | is_closed
     return Estimate(value, method, is_final)
 
 
@@ -100,20 +103,21 @@ def _scaled(
     row, slot = places
     before, after = steps.before[row, slot], steps.after[row, slot]
     _, gap = np.unique(row * (known_wh.shape[1] + 1) + before, return_inverse=True)
-    count = np.bincount(gap)[gap]
     rest = steps.total_wh[row, slot] - _known_within(known_wh, row, before, after)
-    is_dark = np.zeros(len(row), np.bool_)
-    if job.extra.is_outage is not None:
-        is_dark = job.extra.is_outage[row, slot]
-        is_all_dark = np.bincount(gap, is_dark)[gap] == count
-        is_dark = is_dark & ~is_all_dark  # the register counted: it was not dark throughout
-    even = np.where(is_dark, 0.0, 1.0)
-    like = np.where(is_dark, 0.0, np.nan_to_num(shape))
+    lit = _lit(job, row, slot)
+    lit[np.bincount(gap, lit)[gap] == 0] = 1.0  # the register counted: it was not dark throughout
+    even, like = lit, lit * np.nan_to_num(shape)
     is_shaped = np.bincount(gap, np.isnan(shape))[gap] == 0
     is_shaped &= np.bincount(gap, like)[gap] > 0
     weight = np.where(is_shaped, like, even)
     spread = np.maximum(rest, 0.0) * weight / np.bincount(gap, weight)[gap]
     return spread, np.where(is_shaped, int(Method.LIKE_DAY_SCALED), int(Method.FLAT_SCALED))
+
+
+def _lit(job: Job, row: IntArray, slot: IntArray) -> FloatArray:
+    """Return in what part of some slots something could be used."""
+    lit = job.lit()
+    return np.ones(len(row)) if lit is None else lit[row, slot]
 
 
 def _known_within(

@@ -6,9 +6,20 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.energy.vee.types import Edit, Intervals, Method
-from gateway.model import FloatArray, IntArray
+from gateway.model import FloatArray, IntArray, Reason
 
 SYSTEM = "vee"
+_CAUSES = {
+    Reason.OUTAGE_AGREE: "an interruption of its power covers the slot",
+    Reason.METER_EXCHANGE: "a meter was put up or taken down in the slot",
+}
+_WHY = {  # where the name of the rule says too little
+    Method.PARTLY: "the file tells of a part of the slot",
+    Method.SPLIT: "the slot's share, by time, of a longer interval",
+    Method.SOURCE_FINAL: "the source says: final substitute",
+    Method.SOURCE_SUBSTITUTE: "the source says: substitute",
+    Method.SOURCE_ESTIMATE: "the source says: estimate",
+}
 _NO_METHOD = -1
 _SAME_WH = 1e-6  # less is arithmetic
 
@@ -72,18 +83,24 @@ def _change(
     stored: _Stored, new: Intervals, place: tuple[int, int], edit: Edit | None, when_ms: int
 ) -> Change:
     row, slot = place
-    was = int(stored.method[place])
+    was, is_now = int(stored.method[place]), Method(int(new.method[place]))
     return Change(
         int(new.device_index[row]),
         new.start_ms + slot * new.interval_ms,
         _number(stored.import_wh[place]),
         _number(new.import_wh[place]),
         None if was == _NO_METHOD else Method(was).name.lower(),
-        Method(int(new.method[place])).name.lower(),
+        is_now.name.lower(),
         SYSTEM if edit is None else edit.who,
         when_ms if edit is None else edit.when_ms,
-        "" if edit is None else edit.why,
+        _why(is_now, int(new.reasons[place])) if edit is None else edit.why,
     )
+
+
+def _why(method: Method, reasons: int) -> str:
+    """Return what the name of the rule does not say of a value, and the world outside of it."""
+    causes = (text for reason, text in _CAUSES.items() if reasons & int(reason))
+    return "; ".join([*([_WHY[method]] if method in _WHY else ()), *causes])
 
 
 def _stored(old: Intervals | None, new: Intervals) -> _Stored:

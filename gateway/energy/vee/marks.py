@@ -17,9 +17,11 @@ def time_sync(job: Job) -> tuple[IntArray, BoolArray]:
     is_warned = (window.status & _CLOCK) != 0
     is_failed = (window.status & int(Status.CLOCK_INVALID)) != 0
     if job.extra.clock_offset_ms is not None:
-        off_s = np.abs(job.extra.clock_offset_ms)[:, None] / _MS_PER_S
+        ahead_s = job.extra.clock_offset_ms / _MS_PER_S
+        off_s = np.abs(ahead_s)
+        counts = window.is_present() & ((ahead_s > 0) | policy.behind_fails)
         is_warned = is_warned | (window.is_present() & (off_s > policy.warn_s))
-        is_failed = is_failed | (window.is_present() & (off_s > policy.fail_s))
+        is_failed = is_failed | (counts & (off_s > policy.fail_s))
     return _bits(is_warned, Reason.TIME_SYNC), is_failed
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from gateway.energy.series import Meters
-from gateway.policies import Part, Policy
+from gateway.policies import MS_PER_MIN, Part, Policy
 
 VEE_DOMAIN = "vee"
 VEE_POLICY = "vee"
@@ -15,12 +15,22 @@ class TimeSync(Part):
 
     warn_s: float = Field(gt=0)
     fail_s: float = Field(gt=0)
+    delay_s: float = Field(ge=0)
+    early_share: float = Field(ge=0, lt=1)
+    readings: int = Field(ge=1)
+    behind_fails: bool
 
 
 class IntervalSize(Part):
     """V03."""
 
     tolerance_s: float = Field(ge=0)
+    longest_min: int = Field(default=60, ge=1, le=1440)  # of an interval that a file tells
+
+    @property
+    def longest_ms(self) -> int:
+        """Return the same in milliseconds."""
+        return self.longest_min * MS_PER_MIN
 
 
 class Capability(Part):
@@ -69,6 +79,10 @@ class FlatLine(Part):
 
     intervals: int = Field(ge=2)
     floor_resolutions: float = Field(ge=0)
+    gauge_share: float = Field(ge=0)
+    still_slots: int = Field(ge=1)
+    known_days: int = Field(ge=1)
+    known_share: float = Field(ge=0)
 
 
 class PhaseConsistency(Part):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.energy.calendar import MIN_PER_DAY
+from gateway.energy.vee import constant
 from gateway.energy.vee.settle import Settled
 from gateway.energy.vee.types import Days, Job
 from gateway.model import BoolArray, FloatArray, IntArray, Reason
@@ -70,6 +71,7 @@ class Runs(NamedTuple):
 
     zero: IntArray
     flat: IntArray
+    live: IntArray  # always the same, and the gauges vouch for it
 
 
 def runs(job: Job, import_wh: FloatArray) -> Runs:
@@ -80,7 +82,8 @@ def runs(job: Job, import_wh: FloatArray) -> Runs:
     is_same &= import_wh > job.policy.flat_line.floor_resolutions * resolution
     flat = run_lengths(is_same, np.maximum(job.carry.flat_run - 1, 0)) + 1
     is_zero = import_wh == 0
-    return Runs(run_lengths(is_zero, job.carry.zero_run), np.where(is_same, flat, 1))
+    live = run_lengths(constant.vouched(job, import_wh, is_same), job.carry.live_run)
+    return Runs(run_lengths(is_zero, job.carry.zero_run), np.where(is_same, flat, 1), live)
 
 
 def run_lengths(holds: BoolArray, carried: IntArray) -> IntArray:
@@ -96,9 +99,16 @@ def zero(job: Job, length: IntArray, is_excused: BoolArray) -> IntArray:
     return np.where((length > most) & ~is_excused, int(Reason.ZERO), 0)
 
 
-def flat_line(job: Job, length: IntArray) -> IntArray:
-    """V14: always the same use; marked from the slot at which the run is long enough."""
-    return np.where(length >= job.policy.flat_line.intervals, int(Reason.FLAT_LINE), 0)
+def flat_line(job: Job, lengths: Runs, import_wh: FloatArray) -> IntArray:
+    """V14: always the same use; marked from the slot at which the run is long enough.
+
+    Not where the load is constant indeed: the gauges vouch for as many slots, or people have.
+    """
+    least = job.policy.flat_line.intervals
+    # the first of a run has none like it before: one less can be vouched for
+    is_flat = (lengths.flat >= least) & (lengths.live < least - 1)
+    is_flat &= ~constant.accepted(job, is_flat, import_wh)
+    return np.where(is_flat, int(Reason.FLAT_LINE), 0)
 
 
 def prolonged(job: Job, length: IntArray) -> IntArray:

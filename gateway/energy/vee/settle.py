@@ -7,10 +7,12 @@ was a single bad reading. The last reading of a window has no next one and waits
 """
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
+from gateway.energy.series import Window
 from gateway.energy.vee.types import Exchange, Job
 from gateway.model import BoolArray, FloatArray, IntArray, Quality, Reason
 from gateway.validate import Status
@@ -34,6 +36,7 @@ class _Limits(NamedTuple):
     per_slot_wh: float
     slack_wh: float
     rollover_wh: float
+    is_estimated: bool  # what is missing of this register is estimated, rather than left unknown
 
     def allows(self, step_wh: float, slots: int) -> bool:
         return 0 <= step_wh <= self.per_slot_wh * slots + self.slack_wh
@@ -47,12 +50,34 @@ def capability_wh(job: Job) -> FloatArray:
     return capability
 
 
-def settle(job: Job, register_wh: FloatArray) -> Settled:
+def dated(window: Window, exchanges: Iterable[Exchange]) -> list[Exchange]:
+    """Return exchanges by time; one at a mark at which still the old meter was read is later."""
+    return sorted((_behind_reading(window, one) for one in exchanges), key=lambda one: one.time_ms)
+
+
+def _behind_reading(window: Window, exchange: Exchange) -> Exchange:
+    mark, beside = divmod(exchange.time_ms - window.start_ms, window.interval_ms)
+    if beside or not 0 <= mark <= window.slots:
+        return exchange
+    shown = float(window.import_wh[exchange.row, mark])
+    is_old = abs(shown - exchange.old_final_wh) < abs(shown - _or_zero(exchange.new_start_wh))
+    return exchange._replace(time_ms=exchange.time_ms + 1) if is_old else exchange
+
+
+def settle(
+    job: Job,
+    register_wh: FloatArray,
+    exchanges: Iterable[Exchange],
+    *,
+    is_estimated: bool = False,
+) -> Settled:
     """Return the registers as a rising count.
 
     Args:
         job: the window it is from.
         register_wh: (meters, marks), import or export.
+        exchanges: what of it the meters showed that were exchanged.
+        is_estimated: what is missing of it is estimated: import.
     """
     window, meters = job.window, job.meters
     is_known = np.isfinite(register_wh) & (register_wh >= 0)
@@ -68,10 +93,11 @@ def settle(job: Job, register_wh: FloatArray) -> Settled:
     step, span = _steps(count, is_known)
     is_odd = (step < 0) | (step > limit[:, None] * span + slack[:, None])
     is_odd |= is_known & ((window.reasons & _CHANGED) != 0)
-    exchanges = _by_row(job)
-    for row in sorted({*np.flatnonzero(is_odd.any(axis=1)).tolist(), *exchanges}):
-        limits = _Limits(float(limit[row]), float(slack[row]), float(meters.rollover_wh[row]))
-        walk = _Walk(job, count[row], window.reasons[row], limits, exchanges.get(row, []))
+    of_row = _by_row(exchanges)
+    for row in sorted({*np.flatnonzero(is_odd.any(axis=1)).tolist(), *of_row}):
+        bounds = (float(limit[row]), float(slack[row]), float(meters.rollover_wh[row]))
+        limits = _Limits(*bounds, is_estimated)
+        walk = _Walk(job, count[row], window.reasons[row], limits, of_row.get(row, []))
         count[row], segment[row], found = walk.result()
         reasons[row] |= found
     return Settled(count, segment, reasons)
@@ -87,9 +113,9 @@ def _steps(count: FloatArray, is_known: BoolArray) -> tuple[FloatArray, IntArray
     return np.where(np.isnan(step), 0.0, step), place - before
 
 
-def _by_row(job: Job) -> dict[int, list[Exchange]]:
+def _by_row(exchanges: Iterable[Exchange]) -> dict[int, list[Exchange]]:
     found: dict[int, list[Exchange]] = {}
-    for exchange in job.extra.exchanges:
+    for exchange in exchanges:
         found.setdefault(exchange.row, []).append(exchange)
     return found
 
@@ -141,16 +167,40 @@ class _Walk:
         is_glitch = event != 0 and goes_round and not goes_on  # an event that was undone at once
         if self._limits.allows(step, mark - good) and not is_glitch:
             self._found[mark] |= event
-            self._accept(good, mark, self._count[good] + step)
+            if event == _EXCHANGE and self._is_unknown(good, mark):
+                self._begin(mark)
+            else:
+                self._accept(good, mark, self._count[good] + step)
             return True
         is_fall = self._shown[mark] < self._shown[good]
         self._found[mark] |= int(Reason.REGISTER_BACKWARDS if is_fall else Reason.CAPABILITY)
         if not goes_on or goes_round:
             return False
+        self._begin(mark)
+        return True
+
+    def _begin(self, mark: int) -> None:
+        """Let a new count begin: what was used up to here no register tells."""
         self._newest_segment += 1
         self._segment[mark] = self._newest_segment
         self._accept(mark, mark, self._shown[mark])
-        return True
+
+    def _passed(self, good: int, mark: int) -> list[Exchange]:
+        """Return the exchanges between two marks."""
+        if not self._exchanges:
+            return []
+        after_ms, until_ms = self._mark_ms[good], self._mark_ms[mark]
+        return [one for one in self._exchanges if after_ms < one.time_ms <= until_ms]
+
+    def _is_unknown(self, good: int, mark: int) -> bool:
+        """Return whether a meter was gone for longer than a slot and nobody noted its end.
+
+        Within a slot what the new one counted stands for it; for hours it would be far too little.
+        """
+        if not self._limits.is_estimated or mark - good == 1:
+            return False
+        passed = self._passed(good, mark)
+        return not passed or any(math.isnan(one.old_final_wh) for one in passed)
 
     def _outlook(self, good: int, mark: int, following: int) -> tuple[bool, bool]:
         """Return whether the mark behind goes on from this one, and from the one before."""
@@ -162,10 +212,9 @@ class _Walk:
     def _step(self, good: int, mark: int) -> tuple[float, int]:
         """Return what was used between two marks and which event explains it."""
         before, now = self._shown[good], self._shown[mark]
-        for exchange in self._exchanges:
-            if self._mark_ms[good] < exchange.time_ms <= self._mark_ms[mark]:
-                used = exchange.old_final_wh - before + now - exchange.new_start_wh
-                return used, _EXCHANGE
+        passed = self._passed(good, mark)
+        if passed:
+            return _used(passed, before, now), _EXCHANGE
         told = self._reasons[mark]
         if told & _EXCHANGE and not self._limits.allows(now - before, mark - good):
             # Without a protocol only what the new meter counted is known.
@@ -187,3 +236,16 @@ class _Walk:
     def _accept(self, good: int, mark: int, count: float) -> None:
         self._count[mark] = count
         self._segment[mark] = max(self._segment[mark], self._segment[good])
+
+
+def _used(exchanges: Iterable[Exchange], before_wh: float, now_wh: float) -> float:
+    """Return what all meters counted; nothing of an old one's end that was not noted."""
+    used_wh, begin_wh = 0.0, before_wh
+    for one in exchanges:
+        used_wh += 0.0 if math.isnan(one.old_final_wh) else one.old_final_wh - begin_wh
+        begin_wh = _or_zero(one.new_start_wh)
+    return used_wh + now_wh - begin_wh
+
+
+def _or_zero(wh: float) -> float:
+    return 0.0 if math.isnan(wh) else wh

@@ -1,5 +1,6 @@
 """What goes into a run of VEE, and what comes out."""
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, TypeVar
@@ -29,18 +30,38 @@ class Method(IntEnum):
     LIKE_DAY = 5  # provisional: no closing register yet
     EDITED = 6
     UNKNOWN = 7  # neither a reading nor anything to estimate from
+    # of intervals that a file tells, without a register
+    PARTLY = 8  # a part of the slot is told: no more than the sum of that
+    SPLIT = 9  # the slot's share, by time, of a longer interval
+    SOURCE_FINAL = 10  # the source says: a substitute, and final
+    SOURCE_SUBSTITUTE = 11  # … a substitute
+    SOURCE_ESTIMATE = 12  # … an estimate, until something better comes
+    # from what is known of the world outside
+    NO_POWER = 13  # nothing: an outage says so; provisional as step 5
+    ABSENT = 14  # no meter was there: nothing, and nothing is missed
 
 
+# what a later file must still make good
+PROVISIONAL = (Method.PARTLY, Method.SOURCE_ESTIMATE)
 ESTIMATES = (Method.FLAT_SCALED, Method.LIKE_DAY_SCALED, Method.CHECK_METER, Method.LIKE_DAY)
 
 
 class Exchange(NamedTuple):
-    """A meter taken down and another put up, with what both showed then."""
+    """A meter taken down and another put up, with what both showed then; NaN where not noted."""
 
     row: int
     time_ms: int
     old_final_wh: float
     new_start_wh: float
+    old_final_export_wh: float = math.nan
+    new_start_export_wh: float = math.nan
+
+    def of_export(self) -> "Exchange":
+        """Return the same of the other register."""
+        return self._replace(
+            old_final_wh=self.old_final_export_wh,
+            new_start_wh=self.new_start_export_wh,
+        )
 
 
 class Edit(NamedTuple):
@@ -59,9 +80,17 @@ class Extra:
     """What may be known beside registers; shapes as in the window, None where nothing is."""
 
     interval_wh: FloatArray | None = None  # (meters, slots): the meter's own load profile
+    interval_export_wh: FloatArray | None = None  # the same of what is fed in
+    # how each of these came about; None: measured. Where given, there are no registers, and nothing
+    # that is not told is estimated: only who wrote the file could.
+    interval_method: IntArray | None = None
+    is_feed_in: BoolArray | None = None  # slots of which only what is fed in is told
     check_wh: FloatArray | None = None  # (meters, slots): of a check meter at the same point
-    clock_offset_ms: FloatArray | None = None  # (meters,): device clock less gateway clock
+    check_index: IntArray | None = None  # (meters, slots): device index of that check meter
+    clock_offset_ms: FloatArray | None = None  # (meters, marks): device clock less gateway clock
     is_outage: BoolArray | None = None  # (meters, slots): the grid was without power
+    # (meters, slots): part of a slot in which there were power and a meter; None: where no outage
+    lit: FloatArray | None = None
     is_disconnected: BoolArray | None = None  # (meters, slots); None: as the registry says
     exchanges: tuple[Exchange, ...] = ()
     edits: tuple[Edit, ...] = ()
@@ -113,6 +142,7 @@ class Carry(NamedTuple):
     estimated_run: IntArray
     last_wh: FloatArray  # use in the last slot, NaN unknown
     known_ms: IntArray  # newest mark with a good register, NEVER_MS where there was none
+    live_run: IntArray  # slots in a row with the same use as before, for which gauges vouch
 
     @classmethod
     def nothing(cls, meters: int) -> "Carry":
@@ -123,6 +153,7 @@ class Carry(NamedTuple):
             np.zeros(meters, np.int64),
             np.full(meters, np.nan),
             np.full(meters, NEVER_MS, np.int64),
+            np.zeros(meters, np.int64),
         )
 
     def take(self, rows: IntArray | BoolArray) -> "Carry":
@@ -150,6 +181,12 @@ class Job(NamedTuple):
     def slot_h(self) -> float:
         """Return the length of a slot in hours."""
         return self.window.interval_ms / MS_PER_H
+
+    def lit(self) -> FloatArray | None:
+        """Return the part of each slot in which there were power and a meter; None: all of all."""
+        if self.extra.lit is not None or self.extra.is_outage is None:
+            return self.extra.lit
+        return np.where(self.extra.is_outage, 0.0, 1.0)
 
 
 class Days(NamedTuple):
@@ -211,6 +248,10 @@ class Intervals:
     is_good_day: BoolArray  # (meters, days): fit to be a like day
     midnights: tuple[Carry, ...]  # for a window that begins where each of these days ends
     carry: Carry  # for the window that begins where this one ends
+    check_index: IntArray | None = (
+        None  # (meters, slots): whose value it is by CHECK_METER, else −1
+    )
+    clock_offset_ms: FloatArray | None = None  # (meters, slots): NaN where not known
 
     @property
     def slots(self) -> int:

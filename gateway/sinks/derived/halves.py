@@ -1,6 +1,8 @@
 """Half hours of areas: how complete they are, and the voltages at the customers' meters.
 
-Made of the rollups of all devices; made again whenever one of them changes.
+Made of the rollups of all devices; made again whenever one of them changes. A device is expected
+from the first half hour on that begins after it was first heard: what it brings of the time before
+(its first half hour, a backlog, imported history) is counted as far as it came, and lacks nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.energy.engine.policies import edition
-from gateway.energy.engine.roster import INSTRUMENTS
 from gateway.energy.voltage import VoltagePolicy
 from gateway.model import FloatArray, ReadingBatch
 from gateway.policies import Policies
@@ -43,7 +44,6 @@ class Known(NamedTuple):
 
     row: DeviceRow
     profile: str
-    is_customer: bool  # its voltage is that of a connection
 
 
 @dataclass(slots=True)
@@ -80,11 +80,15 @@ def half_points(ask: Ask, known: list[Known], start_ms: int) -> Iterator[Point]:
         for one in devices:
             area = ask.places.area_of_device(one.row.device, start_ms)
             into = areas.setdefault((one.row.sector, area), _Area())
-            _count(into, *rows.counts.get(one.row.device_index, (0.0, 0.0)), expected)
+            came, good = rows.counts.get(one.row.device_index, (0.0, 0.0))
+            # of a newcomer nobody could expect what it did not send
+            is_new = one.row.first_seen_ms > start_ms
+            _count(into, came, good, min(came, expected) if is_new else expected)
             measured = rows.volts.get(one.row.device_index)
-            if measured is not None and one.is_customer:
+            is_connection = ask.places.is_connection(one.row.device, {one.profile}, start_ms)
+            if measured is not None and is_connection:
                 _hang(volts, measured, ask.places, one.row.device, start_ms)
-    for (sector, area), total in areas.items():
+    for (sector, area), total in ((key, one) for key, one in areas.items() if one.devices):
         yield Point("area_quality", {"sector": sector, "area": area}, _quality(total), start_ms)
     policy = edition(ask.norms, ask.norm, start_ms)
     for (level, name), below in volts.items():
@@ -142,6 +146,8 @@ def _joined(
 
 
 def _count(into: _Area, received: float, good: float, expected: float) -> None:
+    if not expected:
+        return
     into.devices += 1
     into.expected += expected
     into.received += received
@@ -192,16 +198,15 @@ def _spread(below: _Volts, policy: VoltagePolicy) -> dict[str, float | None]:
     }
 
 
-def known_devices(ask: Ask, latest: Mapping[int, set[str]], heads: set[str]) -> list[Known]:
+def known_devices(ask: Ask, latest: Mapping[int, set[str]]) -> list[Known]:
     """Return who should send, by what was ever heard of it.
 
     Args:
         ask: whom to ask.
         latest: profiles by device index.
-        heads: devices that measure a node.
     """
     return [
-        Known(row, profile, profile not in INSTRUMENTS and row.device not in heads)
+        Known(row, profile)
         for row in ask.store.devices()
         for profile in sorted(latest.get(row.device_index, ()))
     ]

@@ -7,16 +7,15 @@ import msgspec
 import numpy as np
 
 from gateway.energy.calendar import Calendar
-from gateway.energy.engine.pieces import month_of
-from gateway.energy.engine.roster import INSTRUMENTS
+from gateway.energy.engine.days.pieces import month_of
 from gateway.ports import Alarm, Result
 from gateway.registry import NodeKind
 from gateway.sinks.derived.places import NO_AREA, Places
 from gateway.sinks.derived.point import Point, number
-from gateway.store.alarms import AlarmReader
+from gateway.sinks.derived.standing import Standing
 from gateway.store.derived import AlarmQuery, DerivedReader
 from gateway.transport.health import ALARM_KIND
-from gateway.views.fleet import Fleet
+from gateway.views.fleet import Device, Fleet
 
 OWN = "gateway"  # domain of the gateway's own alarms
 _LANE = "tl1"
@@ -50,7 +49,7 @@ class Now:
         places: tags.
         calendar: when local months begin.
         domains: sectors that are worked on.
-        kept: alarms with their life; None where nobody keeps them.
+        standing: alarms that last.
     """
 
     def __init__(
@@ -59,20 +58,24 @@ class Now:
         places: Places,
         calendar: Calendar,
         domains: tuple[str, ...],
-        kept: AlarmReader | None = None,
+        standing: Standing,
     ) -> None:
-        self._derived, self._places, self._kept = derived, places, kept
+        self._derived, self._places, self._standing = derived, places, standing
         self._calendar, self._domains = calendar, domains
 
     def alarms(self, time_ms: int) -> Iterator[Point]:
         """Yield how many alarms of each area are open; an area without any has zeros."""
-        standing = self._standing()
-        for domain in {**dict.fromkeys(self._domains), **standing}:
-            areas = self._places.areas() if domain in self._domains else ()
+        lasting, domains = self._standing.lasting(), dict.fromkeys(self._domains)
+        if self._standing.has_lives:
+            domains[OWN] = None
+        for domain in domains | dict.fromkeys(one.domain for one in lasting):
+            # of the gateway's own, too: else its last alarm stays the newest count for ever
+            areas = self._places.areas() if domain in self._domains else (NO_AREA,)
             counts: dict[str, Counter[int]] = {area: Counter() for area in areas}
-            for place, severity in standing.get(domain, ()):
-                area = self._places.place(place, time_ms)["area"]
-                counts.setdefault(area, Counter())[severity] += 1
+            for one in lasting:
+                if one.domain == domain:
+                    area = self._places.place(one.place, time_ms)["area"]
+                    counts.setdefault(area, Counter())[one.severity] += 1
             for area, count in counts.items():
                 fields = {name: float(count[at]) for at, name in enumerate(_SEVERITIES, 1)}
                 fields["open"] = float(count.total())
@@ -116,8 +119,10 @@ class Now:
         customers: Counter[str] = Counter()
         dark: Counter[str] = Counter()
         for device in fleet.devices:
-            profiles = {row.profile for row in device.latest}
-            if device.row.sector == "energy" and profiles and not profiles & INSTRUMENTS:
+            profiles = _sends(device)
+            if device.row.sector != "energy" or not profiles:
+                continue
+            if self._places.is_connection(device.name, profiles, time_ms):
                 area = self._places.area_of_device(device.name, time_ms)
                 customers[area] += 1
                 dark[area] += device.name in open_ones
@@ -128,14 +133,18 @@ class Now:
         if customers:
             yield Point("grid_outage", _ALL, _dark(customers.total(), dark.total()), time_ms)
 
-    def ready(self, time_ms: int) -> Iterator[Point]:
+    def ready(self, fleet: Fleet, time_ms: int) -> Iterator[Point]:
         """Yield how many meters of each feeder, and of all, could be billed for the month so far.
 
-        That is, for its days that are over: none of their slots is open or held.
+        That is, for its days that are over: none of their slots is open or held. Who measures
+        the grid has such days, too, and gets no bill.
         """
+        profiles = {one.name: _sends(one) for one in fleet.devices}
         month: dict[str, Counter[str]] = {}
         for line in self._pages(Result("days", "", self._month_ms(time_ms), time_ms, "")):
-            if line.to_ms <= time_ms:
+            name = line.place.removeprefix("device:")
+            sent = profiles.get(name, set())
+            if line.to_ms <= time_ms and self._places.is_connection(name, sent, line.from_ms):
                 body = _BILL.decode(line.body)
                 own = month.setdefault(line.place, Counter())
                 own["open_slots"] += body.open_slots
@@ -157,19 +166,6 @@ class Now:
         first, _ = month_of(int(self._calendar.day(np.array([time_ms]))[0]))
         return self._calendar.start_ms(first)
 
-    def _standing(self) -> dict[str, list[tuple[str, int]]]:
-        """Return place and severity of what is to be called out, by domain."""
-        found: dict[str, list[tuple[str, int]]] = {}
-        if self._kept is not None and self._kept.last_change():
-            found[OWN] = []
-            for alarm in self._kept.open(_MOST_ALARMS):
-                if not alarm.suppressed:
-                    found.setdefault(alarm.domain, []).append((alarm.place, alarm.severity))
-            return found
-        for domain in self._domains:
-            found[domain] = [(alarm.place, alarm.severity) for alarm in self._open(domain)]
-        return found
-
     def _open(self, domain: str, kind: str | None = None) -> Iterator[Alarm]:
         query = AlarmQuery(0, _FOREVER_MS, kind, is_open=True)
         for one in self._derived.alarms(domain, query, _MOST_ALARMS):
@@ -180,6 +176,10 @@ class Now:
         while page := self._derived.results("energy", asked, _PAGE, after):
             yield from page
             after = (page[-1].from_ms, page[-1].place)
+
+
+def _sends(device: Device) -> set[str]:
+    return {row.profile for row in device.latest}
 
 
 def _dark(customers: int, dark: int) -> dict[str, float | None]:

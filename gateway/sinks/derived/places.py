@@ -1,7 +1,9 @@
 """Where things are: the tags that tell a place, by the registry of a moment."""
 
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 
+from gateway.energy.engine.grid.roster import INSTRUMENTS
 from gateway.registry import Node, NodeKind, Registry
 
 DAY_MS = 86_400_000
@@ -61,6 +63,18 @@ class Places:
         if self._registry is None or self._registry.device(name) is None:
             return ()
         return self._registry.at(name, time_ms).parents
+
+    def is_connection(self, name: str, profiles: AbstractSet[str], time_ms: int) -> bool:
+        """Return whether a meter is somebody's connection, and gets a bill.
+
+        Who measures the grid, or another meter once more, does not. ``profiles`` are what it sends.
+        """
+        known = None if self._registry is None else self._registry.device(name)
+        if profiles & INSTRUMENTS:
+            return False
+        if self._registry is None or known is None:
+            return True
+        return not known.head and not self._registry.is_check(name, time_ms)
 
     def _area(self, level: str, name: str, time_ms: int) -> str:
         key = (level, name, time_ms // DAY_MS)

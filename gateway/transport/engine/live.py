@@ -103,7 +103,10 @@ class Live:
         assert state is not None  # noqa: S101  # it was started
         rules, watching = self._at(window.start_ms)
         judged = watch(state.health, window, self._road, rules.health)
-        trusted = aggregate.is_trusted(window, rules.traffic.bins, judged.reasons != 0)
+        # a detector that boots counts from then on: its first row is of a part of the interval
+        is_back = state.health.realtime.missed.mute_s > 0
+        is_bad = (judged.reasons != 0) | is_back[:, None]
+        trusted = aggregate.is_trusted(window, rules.traffic.bins, is_bad)
         incidents, watched = watching.run(window, state.incidents, trusted)
         self._thin()
         self._closed.append(Closed(state, window, trusted))
@@ -151,6 +154,12 @@ class Live:
         """Return the last intervals of stations, measured and trusted."""
         found = self.newest(slots)
         return None if found is None else aggregate.stations(found[0], self._road, found[1])
+
+    def slow_now(self) -> BoolArray | None:
+        """Return which stations have just become slow; None at the begin."""
+        if self.state is None:
+            return None
+        return self._at(self.state.next_ms)[1].slow_now(self.state.incidents)
 
     def bins(self) -> Bins | None:
         """Return the last five minutes of lanes as one bin, None while there are fewer."""

@@ -53,7 +53,7 @@ class Publisher:
         stations = aggregate.station_bins(self.filled(found, live), road)
         kmh = state.current_speeds(window, road, rules.traffic)
         from_ms = (end_ms - 1) // HOUR_MS * HOUR_MS
-        bodies = station_bodies(stations, road, rules, kmh)
+        bodies = station_bodies(stations, road, rules, kmh, live.slow_now())
         lines = [
             Result(LIVE, self._places[one], from_ms, end_ms, bodies[one]) for one in _told(stations)
         ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from gateway.model import FloatArray, Quality
+from gateway.model import BoolArray, FloatArray, Quality
 from gateway.ports import Alarm
 from gateway.transport import aggregate, state
 from gateway.transport.engine.policies import Rules
@@ -32,9 +32,16 @@ def encode(body: dict[str, object]) -> str:
 
 
 def station_bodies(
-    found: Bins, road: Road, rules: Rules, travel_kmh: FloatArray | None = None
+    found: Bins,
+    road: Road,
+    rules: Rules,
+    travel_kmh: FloatArray | None = None,
+    slow_now: BoolArray | None = None,
 ) -> list[str]:
-    """Return the body of each station of bins: one value for each bin, a list where several."""
+    """Return the body of each station of bins: one value for each bin, a list where several.
+
+    A level of five minutes shows standing traffic late, so what has just become slow says so.
+    """
     hours = found.hours
     units = aggregate.pcu(found, rules.traffic.pcu)
     density = found.flow_veh_h() / found.space_kmh / np.maximum(road.lanes, 1)[:, None]
@@ -56,6 +63,8 @@ def station_bodies(
         columns[f"flow_{name}_veh_h"] = _table(found.class_count[number] / hours, 0)
     if travel_kmh is not None:
         columns["travel_speed_kmh"] = _table(travel_kmh[:, None], 1)
+    if slow_now is not None:
+        columns["slow_now"] = [[one] for one in slow_now.tolist()]
     is_one = found.slots == 1
     names = list(columns)
     rows = zip(*columns.values(), strict=True)

@@ -76,7 +76,9 @@ def follow(before: Course | None, rows: Rows) -> Course:
 def troubles(course: Course, profile: str, rule: Events) -> dict[Trouble, int]:
     """Return what the rows themselves say, and since when."""
     found = {}
-    if course.same >= rule.same_rows[profile]:
+    same_ms = course.last_ms - course.same_since_ms
+    is_long = same_ms >= rule.same_least_s.get(profile, 0.0) * _MS_PER_S
+    if course.same >= rule.same_rows[profile] and is_long:
         found[Trouble.NO_CHANGE] = course.same_since_ms
     if course.odd >= rule.odd_rows:
         found[Trouble.IMPOSSIBLE] = course.odd_since_ms

@@ -163,6 +163,7 @@ class Events(Part):
     odd_rows: int = Field(ge=2)
     usual_days: int = Field(ge=1, le=60)
     same_rows: dict[str, int]
+    same_least_s: dict[str, float]  # of devices that measure by the clock
     same_columns: dict[str, tuple[str, ...]]
 
 

@@ -27,6 +27,13 @@ class FlowState(NamedTuple):
         spread = np.full(stations, _FIRST_SPREAD_KMH**2)
         return cls(np.full(stations, np.nan), spread, zeros, zeros, np.zeros(stations, np.bool_))
 
+    def without(self, which: BoolArray) -> "FlowState":
+        """Return a state in which some stations are not slow, as nobody can say so."""
+        if not which.any():
+            return self
+        low, high = (np.where(which, 0, one) for one in (self.low, self.high))
+        return self._replace(low=low, high=high, is_slow=self.is_slow & ~which)
+
 
 class Slot(NamedTuple):
     """What stations measured in one interval."""
@@ -34,6 +41,11 @@ class Slot(NamedTuple):
     vehicles: FloatArray  # NaN where a lane is missing
     occupancy: FloatArray
     speed_kmh: FloatArray  # NaN where nobody passed
+
+    @property
+    def is_seen(self) -> BoolArray:
+        """Return which stations measured anything."""
+        return np.asarray(np.isfinite(self).any(axis=0))
 
 
 def judge(slot: Slot, state: FlowState, seconds: float, slots: IntArray, rule: Slow) -> FlowState:

@@ -66,6 +66,7 @@ class Life(Part):
     clear_share: float = Field(gt=0, le=1)
     clear_slots: int = Field(ge=1)
     hold_s: float = Field(ge=0)
+    unseen_s: float = Field(gt=0)
 
 
 class WrongWay(Part):

@@ -35,7 +35,7 @@ class StorageState(NamedTuple):
 
     counts: FloatArray  # (stations, HISTORY), the newest last; NaN unknown
     usual: Usual
-    flow: FloatArray  # (spans,) vehicles of an interval that came, now …
+    flow: FloatArray  # (spans,) vehicles of an interval that came, now …; NaN after a silence
     base: FloatArray  # … and over the last half hour
     recent: FloatArray  # (spans, 12) the last differences
     stored: FloatArray  # (slacks, spans) the sums, vehicles
@@ -88,16 +88,20 @@ def store(
     usual = state.usual
     difference = np.where(known, usual.went / usual.came * came - went, 0.0)
     recent = np.concatenate((state.recent[:, 1:], difference[:, None]), axis=1)
-    limit, slack = _limits(usual, state.flow, state.base, rule)
+    flow, base = (np.where(np.isnan(one), came, one) for one in (state.flow, state.base))
+    limit, slack = _limits(usual, flow, base, rule)
     grown = np.maximum(state.stored + np.where(known, difference - slack, 0.0), 0.0)
     since = np.where(grown > 0, state.since + 1, 0)
     over = grown / limit
     is_warm = usual.age >= rule.prior_slots
     quiet = known & now.is_usual
-    usual = _learn(state, (came, went, recent), quiet, (now.seconds, rule))
+    usual = _learn(usual, flow, (came, went, recent), quiet, (now.seconds, rule))
     flow, base = (
-        old + np.where(known, 1 - 0.5 ** (now.seconds / half_life_s), 0.0) * (came - old)
-        for old, half_life_s in ((state.flow, rule.window_s), (state.base, rule.base_s))
+        np.where(known, begun + (1 - 0.5 ** (now.seconds / half_life_s)) * (came - begun), old)
+        for begun, old, half_life_s in (
+            (flow, state.flow, rule.window_s),
+            (base, state.base, rule.base_s),
+        )
     )
     best, at = over.argmax(axis=0), np.arange(went.size)
     found = Stored(over[best, at], grown[best, at], since[best, at], known & is_warm)
@@ -110,6 +114,15 @@ def forget(state: StorageState, which: BoolArray) -> StorageState:
         return state
     stored, since = np.where(which, 0.0, state.stored), np.where(which, 0, state.since)
     return state._replace(stored=stored, since=since)
+
+
+def lose(state: StorageState, which: BoolArray) -> StorageState:
+    """Forget what is now of some spans, after a silence: traffic is another one when it ends."""
+    if not which.any():
+        return state
+    flow, base = (np.where(which, np.nan, one) for one in (state.flow, state.base))
+    recent = np.where(which[:, None], 0.0, state.recent)
+    return forget(state._replace(flow=flow, base=base, recent=recent), which)
 
 
 def give_up(state: StorageState, which: BoolArray, rule: Storage) -> StorageState:
@@ -159,16 +172,17 @@ def _limits(
 
 
 def _learn(
-    state: StorageState,
+    usual: Usual,
+    flow: FloatArray,
     seen: tuple[FloatArray, FloatArray, FloatArray],
     quiet: BoolArray,
     job: tuple[float, Storage],
 ) -> Usual:
     """Return what is usual with this interval, where it was quiet; at first it is a plain mean."""
-    (came, went, recent), (seconds, rule), usual = seen, job, state.usual
+    (came, went, recent), (seconds, rule) = seen, job
     steady = 1 - 0.5 ** (seconds / rule.half_life_s)
     weight = np.where(quiet, np.maximum(steady, 1 / (usual.age + rule.prior_slots)), 0.0)
-    per_vehicle = 1 / np.maximum(state.flow, 1.0)
+    per_vehicle = 1 / np.maximum(flow, 1.0)
     short = recent[:, -_SHORT:].sum(axis=1) ** 2 * per_vehicle
     long = recent.sum(axis=1) ** 2 * per_vehicle
     return Usual(

@@ -26,11 +26,13 @@ from gateway.transport.incidents.life import (
 from gateway.transport.incidents.policy import IncidentPolicy
 from gateway.transport.incidents.spans import Spans, spans_of
 from gateway.transport.incidents.storage import (
+    HISTORY,
     Now,
     StorageState,
     Stored,
     forget,
     give_up,
+    lose,
     store,
 )
 from gateway.transport.series import NOWHERE, Road, RoadClass, StationWindow, Window
@@ -81,6 +83,13 @@ class IncidentWatch:
             0,
         )
 
+    def slow_now(self, state: WatchState) -> BoolArray:
+        """Return which stations are slow, by their last interval alone where no signal is near.
+
+        Of streets with signals a red light is no jam: there it takes as many as nearly a cycle.
+        """
+        return np.asarray(state.flow.is_slow | (state.flow.low >= self._hint_slots))
+
     def run(
         self, window: Window, state: WatchState, is_good: BoolArray | None = None
     ) -> tuple[list[Incident], WatchState]:
@@ -106,12 +115,15 @@ class IncidentWatch:
 
     def _step(self, slot: Slot, lanes: FloatArray, seconds: float, state: WatchState) -> WatchState:
         rule = self._policy
+        lost = self._lost(slot, state.storage, seconds)
         flow = judge(slot, state.flow, seconds, self._low_slots, rule.slow)
+        flow = flow.without(lost & ~slot.is_seen)
         spans, busy = self._spans, flow.is_slow | self._troubled(state.incidents)
         calm = ~busy[spans.first] & ~busy[spans.last]
         now = Now(slot.vehicles, self._tau_slots(flow, seconds), calm, seconds)
         waves = self._troubled(tuple(one for one in state.incidents if one.cleared != NOT_YET))
         before = forget(state.storage, waves[spans.first] | waves[spans.last])
+        before = lose(before, lost[spans.first] | lost[spans.last])
         stored, storage = store(now, before, spans, rule.storage)
         storage = give_up(storage, stored.vehicles > self._room, rule.storage)
         usual = storage.usual
@@ -124,7 +136,7 @@ class IncidentWatch:
         cal = california((slot.occupancy, slot.speed_kmh), state.california, pair, rule.california)
         candidates = [
             *self._storage_signs(state.slot, stored, flow),
-            *self._slow_signs(state.slot, flow, stored),
+            *self._slow_signs(state.slot, flow, stored, slot.is_seen),
             *self._california_signs(state.slot, cal, flow),
             *self._lane_signs(state.slot, closed, lane_state),
         ]
@@ -137,6 +149,16 @@ class IncidentWatch:
             *(state.slot + 1, flow, storage, lane_state, cal, tuple(incidents)),
             max(number, state.number),
         )
+
+    def _lost(self, slot: Slot, storage: StorageState, seconds: float) -> BoolArray:
+        """Return the stations that have not told of all their lanes for a while.
+
+        What was known of them is old then: silence (a dark cabinet, a cut line) is no jam, and no
+        jam outlasts it.
+        """
+        slots = min(HISTORY, max(1, round(self._policy.life.unseen_s / seconds)))
+        unknown = np.isnan(storage.counts[:, -slots:]).all(axis=1)
+        return np.asarray(unknown & np.isnan(slot.vehicles))
 
     def _troubled(self, incidents: tuple[Incident, ...]) -> BoolArray:
         """Return the stations at, before and after incidents: nothing usual is learnt there."""
@@ -180,8 +202,10 @@ class IncidentWatch:
             for k in np.flatnonzero(sure)
         ]
 
-    def _slow_signs(self, now: int, flow: FlowState, stored: Stored) -> list[Candidate]:
-        """Heads of queues: slow, and the next station is not."""
+    def _slow_signs(
+        self, now: int, flow: FlowState, stored: Stored, is_seen: BoolArray
+    ) -> list[Candidate]:
+        """Heads of queues: slow, by what is measured now, and the next station is not."""
         down, rule = self._road.downstream, self._policy
         hinted = np.zeros(flow.is_slow.size, np.bool_)
         pairs = np.arange(self._spans.pairs)
@@ -192,7 +216,7 @@ class IncidentWatch:
         next_slow = (down != NOWHERE) & ((flow.low[down] >= 1) | flow.is_slow[down])
         return [
             Candidate(int(k), Sign.SLOW, now - int(flow.low[k]) + 1, NOT_YET, 0.0)
-            for k in np.flatnonzero(is_slow & ~next_slow)
+            for k in np.flatnonzero(is_slow & is_seen & ~next_slow)
         ]
 
     def _california_signs(

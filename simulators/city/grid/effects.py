@@ -77,6 +77,13 @@ class Effects:
             factor[self._roster.feeders.index(scenario.where)][on] *= self._factor[number]
         return factor
 
+    def frequency_off_hz(self, edges: Ints) -> Floats:
+        """Return how far the frequency of the whole system is off, by slot."""
+        off_hz = np.zeros(edges.size - 1)
+        for _, scenario, on in self.running(edges, frozenset({"frequency_deviation"})):
+            off_hz[on] += float(scenario.parameters["hz"])
+        return off_hz
+
     def raise_load(self, edges: Ints, load: Load) -> None:
         """Let the customers of overloaded transformers draw more, in place."""
         for number, scenario, on in self.running(edges, frozenset({"overload"})):

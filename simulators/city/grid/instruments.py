@@ -25,7 +25,7 @@ class Quality:
         self._below = np.zeros((of.size, 3), dtype=np.bool_)
         self._above = np.zeros_like(self._below)
         self._gone = np.zeros(of.size, dtype=np.bool_)
-        self._counts = np.zeros((of.size, 8), dtype=np.int64)  # sags, swells, failures, long ones
+        self.counts = np.zeros((of.size, 8), dtype=np.int64)  # sags, swells, failures, long ones
 
     def read(self, step: Step, volts: Floats, dark: Mask | None) -> Readings:
         """Return the rows; ``volts`` are of all transformers."""
@@ -53,16 +53,16 @@ class Quality:
         """Count what begins in each slot; return the counters at the end of each."""
         is_gone = np.asarray((u < _GONE).all(axis=1))
         is_below, is_above = (u < _SAG) & ~is_gone[:, None], u > _SWELL
-        counts = np.empty((u.shape[0], u.shape[2], self._counts.shape[1]), dtype=np.int64)
+        counts = np.empty((u.shape[0], u.shape[2], self.counts.shape[1]), dtype=np.int64)
         for slot in range(u.shape[2]):
             below, above, gone = is_below[..., slot], is_above[..., slot], is_gone[:, slot]
             failed = gone & ~self._gone
-            self._counts[:, :3] += below & ~self._below
-            self._counts[:, 3:6] += above & ~self._above
-            self._counts[:, 6] += failed
-            self._counts[:, 7] += failed  # a slot is longer than what counts as short
+            self.counts[:, :3] += below & ~self._below
+            self.counts[:, 3:6] += above & ~self._above
+            self.counts[:, 6] += failed
+            self.counts[:, 7] += failed  # a slot is longer than what counts as short
             self._below, self._above, self._gone = below, above, gone
-            counts[:, slot] = self._counts
+            counts[:, slot] = self.counts
         return counts
 
 
@@ -80,7 +80,7 @@ class Stations:
 
     def __init__(self, bank: Bank, weather: Weather) -> None:
         self.bank, self._weather = bank, weather
-        self._rain_mm = bank.registers[0].micro / 1e9  # some rain has fallen since it was new
+        self.rain_mm = bank.registers[0].micro / 1e9  # some rain has fallen since it was new
         self._share = 0.8 + 0.4 * throw(bank.key, 1)
 
     def read(self, step: Step) -> Readings:
@@ -115,6 +115,6 @@ class Stations:
         each_mm = self._weather.rain_mm_h(minutes) * np.diff(minutes, append=step.edges[-1]) / 3.6e6
         fallen = np.concatenate(([0.0], np.cumsum(each_mm)))
         place = np.searchsorted(minutes, rows.at_ms, side="left")
-        gauge = self._rain_mm[rows.device] + fallen[place] * self._share[rows.device]
-        self._rain_mm = self._rain_mm + fallen[-1] * self._share
+        gauge = self.rain_mm[rows.device] + fallen[place] * self._share[rows.device]
+        self.rain_mm = self.rain_mm + fallen[-1] * self._share
         return gauge

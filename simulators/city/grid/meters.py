@@ -161,7 +161,7 @@ class Transformers:
 
     def __init__(self, bank: Bank, rating_kva: Floats) -> None:
         self.bank, self._rating_va = bank, rating_kva * 1000
-        self._oil_k = np.full(rating_kva.size, 18.0)  # above the air
+        self.oil_k = np.full(rating_kva.size, 18.0)  # above the air
 
     def read(
         self, step: Step, seen: Measured, volts: Floats, dark: Mask | None, air_c: Floats
@@ -197,8 +197,8 @@ class Transformers:
         keeps = np.exp(-slot_ms / self._OIL_MS)
         warm = np.empty_like(loading)
         for slot in range(loading.shape[1]):
-            self._oil_k = target_k[:, slot] + (self._oil_k - target_k[:, slot]) * keeps
-            warm[:, slot] = self._oil_k
+            self.oil_k = target_k[:, slot] + (self.oil_k - target_k[:, slot]) * keeps
+            warm[:, slot] = self.oil_k
         return warm
 
 

@@ -24,7 +24,7 @@ class Range:
 class Kind:
     """What a scenario needs."""
 
-    at: str  # meter | three-phase meter | transformer | feeder | concentrator
+    at: str  # meter | three-phase meter | transformer | feeder | concentrator | substation
     numbers: Mapping[str, Range]
     lasts: tuple[float, float] | None  # share of the run; None: from some moment to its end
 
@@ -44,6 +44,7 @@ KINDS: Mapping[str, Kind] = {
     "overload": Kind("transformer", {"factor": Range(1.1, 3.0, (2.0, 2.4))}, (0.2, 0.4)),
     "wrong_transformer": Kind("meter", {}, (1.0, 1.0)),
     "comms_outage": Kind("concentrator", {}, (0.05, 0.1)),
+    "frequency_deviation": Kind("substation", {"hz": Range(-2, 2, (-0.6, -0.3))}, (0.02, 0.05)),
     "clock_drift": Kind("meter", {"offset_s": Range(-3600, 3600, (90, 600))}, None),
 }
 _WHOLE = ("phase",)  # numbers without fractions
@@ -82,9 +83,14 @@ class Orders:
 
     def _names(self, at: str) -> Sequence[str]:
         roster, layout = self._roster, self._layout
-        if at in {"transformer", "feeder", "concentrator"}:
-            nodes = (roster.transformers, roster.feeders, roster.concentrators)
-            return nodes[("transformer", "feeder", "concentrator").index(at)]
+        nodes = {
+            "transformer": roster.transformers,
+            "feeder": roster.feeders,
+            "concentrator": roster.concentrators,
+            "substation": roster.substations,
+        }
+        if at in nodes:
+            return nodes[at]
         if at == "three-phase meter":
             who = np.flatnonzero(layout.is_three_phase)
         else:  # a customer with a roof of panels may draw nothing by day: not the usual thief

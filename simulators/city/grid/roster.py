@@ -133,16 +133,17 @@ class Roster:
         return DeviceRow(name, "energy", profile, self.interval_ms(usual_ms), title, parents)
 
     def under(self, node: str) -> Sequence[str]:
-        """Return the devices that truly hang on a feeder, a transformer or a concentrator.
+        """Return the devices that truly hang on a substation, feeder, transformer or concentrator.
 
         The meter at the head of a feeder lives from the battery of the substation.
         """
         layout = self._layout
         if node in self.concentrators:
             return self._customers_of(np.array([self.concentrators.index(node)]))
-        if node in self.feeders:
-            feeder = self.feeders.index(node)
-            of = np.flatnonzero(layout.feeder == feeder)
+        if node in self.substations:
+            of = np.flatnonzero(layout.substation[layout.feeder] == self.substations.index(node))
+        elif node in self.feeders:
+            of = np.flatnonzero(layout.feeder == self.feeders.index(node))
         else:
             of = np.array([self.transformers.index(node)])
         instruments = [self.transformer_meters[k] for k in of]

@@ -9,6 +9,7 @@ from typing_extensions import override
 from simulators.city.dice import keys, throw
 from simulators.city.frame import (
     Absence,
+    Carried,
     DeviceRow,
     Floats,
     Ints,
@@ -25,12 +26,11 @@ from simulators.city.grid import meters
 from simulators.city.grid.alerts import Alerts
 from simulators.city.grid.books import Books, Sight
 from simulators.city.grid.effects import DARKENS, Effects, Mask, Measured
-from simulators.city.grid.instruments import Quality, Stations
+from simulators.city.grid.equipment import Equipment
 from simulators.city.grid.layout import CABINET, NOMINAL_V, PHASES, build, source_of
 from simulators.city.grid.loads import Loads
-from simulators.city.grid.meters import GAIN_05, GAIN_1, Bank
 from simulators.city.grid.orders import KINDS, Orders
-from simulators.city.grid.roster import DTM_MS, EM_MS, ENV_MS, PQ_MS, Roster
+from simulators.city.grid.roster import Roster
 from simulators.city.grid.sweep import Complexes, Flow
 from simulators.city.weather import Weather
 
@@ -78,14 +78,14 @@ class Grid(World, Supply):
         self.slot_ms = SLOT_MS if interval_ms is None else min(interval_ms, SLOT_MS)
         self.layout = layout = build(seed, customers, cabinets)
         self.roster = Roster(layout, interval_ms)
-        self._seed, self._clock_s = seed, clock_s
+        self._seed = seed
         self._weather = Weather(seed)
         self._loads = Loads(seed, layout, self._weather)
         self._orders = Orders(seed, layout, self.roster, self.slot_ms)
         self._cabinets = np.flatnonzero(layout.kind == CABINET)
         self._share = _phase_shares(seed, layout.is_three_phase, layout.phase)
         self._points = np.nonzero(layout.services >= 0)
-        self._build_instruments()
+        self._equipment = Equipment(seed, layout, self.roster, self._weather, clock_s)
         self._ended_ms = 0
         self.apply(())
 
@@ -129,6 +129,14 @@ class Grid(World, Supply):
         return self._books.balance()
 
     @override
+    def carried(self) -> Carried:
+        return self._equipment.carried()
+
+    @override
+    def carry(self, carried: Carried) -> None:
+        self._equipment.carry(carried)
+
+    @override
     def step(self, from_ms: int, to_ms: int) -> Step:
         edges = np.arange(from_ms, to_ms + 1, self.slot_ms, dtype=np.int64)
         if from_ms % self.slot_ms or edges[-1] != to_ms or edges.size == 1:
@@ -138,7 +146,7 @@ class Grid(World, Supply):
         volts[self._points] = np.abs(power.flow.voltage[self.layout.services[self._points]])
         seen, hidden = self._effects.measure(edges, power.true)
         now = meters.Step(edges, self.slot_ms, self._frequency(edges), self._effects.clocks(edges))
-        readings = self._read_customers(now, seen, volts, power.dark)
+        readings = self._equipment.read_customers(now, seen, volts, power.dark)
         loading = self._read_utility(now, power, readings)
         self._enter(edges, power, seen, hidden, (volts, loading))
         alive = np.broadcast_to((self.layout.services >= 0)[:, :, None], volts.shape)
@@ -193,33 +201,21 @@ class Grid(World, Supply):
 
     def _frequency(self, edges: Ints) -> Floats:
         key = keys(self._seed, 23, 1)[:, None]
-        return np.asarray(50 + 0.08 * (throw(key, edges[:-1] // self.slot_ms)[0] - 0.5))
-
-    def _read_customers(
-        self, now: meters.Step, seen: Measured, volts: Floats, dark: Mask | None
-    ) -> list[Readings]:
-        one, three = self._single, self._three
-        drifts = now.drifts
-        singles = now._replace(drifts=_among(drifts, one.who))
-        result = [one.read(singles, seen, volts, dark)]
-        who = self._three_who
-        large = Measured(seen.active_w[who], seen.reactive_var[who])
-        larges = now._replace(drifts=_among(drifts, who))
-        result.append(three.read(larges, large, volts[who], None if dark is None else dark[who]))
-        return result
+        usual_hz = 50 + 0.08 * (throw(key, edges[:-1] // self.slot_ms)[0] - 0.5)
+        return np.asarray(usual_hz + self._effects.frequency_off_hz(edges))
 
     def _read_utility(self, now: meters.Step, power: _Power, readings: list[Readings]) -> Floats:
         """Add what the utility's own instruments read; return the loading of transformers."""
-        layout, flow = self.layout, power.flow
+        layout, flow, own = self.layout, power.flow, self._equipment
         utility = now._replace(drifts={})
         busbars = np.abs(flow.voltage[layout.busbars])
         air_c = self._weather.temperature_c(now.edges[:-1])
-        rows, loading = self._transformers.read(utility, power.busbars, busbars, power.dead, air_c)
+        rows, loading = own.transformers.read(utility, power.busbars, busbars, power.dead, air_c)
         readings += [
-            self._heads.read(utility, power.heads, power.source, None),
+            own.heads.read(utility, power.heads, power.source, None),
             rows,
-            self._quality.read(utility, busbars, power.dead),
-            self._stations.read(utility),
+            own.quality.read(utility, busbars, power.dead),
+            own.stations.read(utility),
         ]
         return loading
 
@@ -248,30 +244,6 @@ class Grid(World, Supply):
         for number, scenario, on in self._effects.running(edges, _NOTED):
             self._books.note(number, scenario, on, sight)
 
-    def _build_instruments(self) -> None:
-        layout, roster, seed = self.layout, self.roster, self._seed
-        who = np.flatnonzero(~layout.is_three_phase)
-        self._three_who = np.flatnonzero(layout.is_three_phase)
-
-        def bank(profile: str, names: Sequence[str], gain: float, usual_ms: int) -> Bank:
-            key = meters.bank_key(seed, len(banks), len(names))
-            times = roster.interval_ms(usual_ms), self._clock_s
-            banks.append(Bank(profile, names, key, gain, times))
-            return banks[-1]
-
-        banks: list[Bank] = []
-        names = np.array(roster.customers)
-        self._single = meters.SinglePhase(
-            bank("em1", names[who].tolist(), GAIN_1, EM_MS), who, layout.phase[who]
-        )
-        self._three = meters.ThreePhase(bank("em3", names[self._three_who].tolist(), GAIN_1, EM_MS))
-        self._heads = meters.ThreePhase(bank("em3", roster.heads, GAIN_05, EM_MS))
-        self._transformers = meters.Transformers(
-            bank("dtm", roster.transformer_meters, GAIN_05, DTM_MS), layout.rating_kva
-        )
-        self._quality = Quality(bank("pq3", roster.quality, GAIN_05, PQ_MS), roster.measured)
-        self._stations = Stations(bank("env1", roster.stations, GAIN_05, ENV_MS), self._weather)
-
 
 def _phase_shares(seed: int, is_three_phase: Mask, phase: Ints) -> Floats:
     """Return which part of a customer's load is on which phase; no shop is in balance."""
@@ -285,15 +257,3 @@ def _phase_shares(seed: int, is_three_phase: Mask, phase: Ints) -> Floats:
 def _complex_power(volts: Floats | Complexes, amperes: Complexes) -> Measured:
     power = volts * np.conj(amperes)
     return Measured(power.real, power.imag)
-
-
-def _among(
-    drifts: Mapping[int, tuple[Floats, Floats]], who: Ints
-) -> Mapping[int, tuple[Floats, Floats]]:
-    """Return the drifts of some customers by their place among them."""
-    place = np.searchsorted(who, list(drifts))
-    return {
-        int(k): drift
-        for k, (customer, drift) in zip(place, drifts.items(), strict=True)
-        if k < who.size and who[k] == customer
-    }

@@ -29,10 +29,12 @@ _WIDE = {  # fields that are not shares: low, high
     "u": (205, 235), "f": (49.7, 50.3), "lat": (10.7, 10.9), "lon": (106.6, 106.8),
     "t_oil": (40, 110), "level_of_service": (1, 6), "severity": (1, 4), "code": (1, 99),
     "fault": (0, 12), "status": (0, 12), "speed_kmh": (5, 70), "rank": (1, 5), "cleared": (0, 1),
-    "travel_time_index": (1, 3),
+    "travel_time_index": (1, 3), "lasts": (0, 1),
 }  # fmt: skip
 _ROADS = ("road", "corridor", "station", "detector", "toll", "asset", "tl1")
-_WHOLE = frozenset(("level_of_service", "severity", "code", "fault", "status", "rank", "cleared"))
+_WHOLE = frozenset(
+    ("level_of_service", "severity", "code", "fault", "status", "rank", "cleared", "lasts")
+)
 
 
 def lines() -> Iterator[bytes]:
@@ -83,7 +85,7 @@ def _series(name: str) -> list[dict[str, str]]:
     """Return the tags of each series, each once."""
     tags = MEASUREMENTS[name].tags
     is_road = name.startswith(_ROADS)
-    if name == "alarm_event":
+    if name in {"alarm_event", "alarm_standing"}:
         return [dict(zip(sorted(tags), one, strict=True)) for one in ALARMS]
     known = _places("corridor" if is_road else "feeder", is_road=is_road)
     found = [{tag: one[tag] for tag in sorted(tags)} for one in known]

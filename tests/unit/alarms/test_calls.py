@@ -12,7 +12,7 @@ from gateway.ports import ClientRole, DeviceRow, Identity
 from gateway.registry import Registry
 from gateway.sources.listener_access import may_publish, may_retain, may_subscribe
 from gateway.store.alarmwords import Acknowledge, Maintain, say
-from tests.support.alarms import MINUTE_MS, NOW_MS, Room, alarm
+from tests.support.alarms import MINUTE_MS, NOW_MS, POLICY, Room, alarm
 
 M1 = "device:m-1"
 
@@ -82,7 +82,7 @@ def test_a_topic_has_its_six_levels_whatever_a_kind_is_called(room: Room) -> Non
     room.tell(alarm("wind/#+ ü", M1, NOW_MS))
     topic = topic_of(room.one())
     assert topic == f"infragate/1/site/alarms/energy/wind_____/{room.one().id}"
-    assert Calls().of([room.one()])[0].topic == topic
+    assert Calls().of([room.one()], POLICY)[0].topic == topic
 
 
 def test_evidence_too_long_for_a_message_is_left_in_the_api(room: Room) -> None:

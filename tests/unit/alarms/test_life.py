@@ -1,14 +1,21 @@
 """The life of an alarm: one for one trouble, however often it is found, told, or worked out."""
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gateway.alarms.own import Condition
-from gateway.store.alarms import State
+from gateway.board.looks.alarms import DerivedAlarms, KeptAlarms
+from gateway.ports import Findings
+from gateway.store.alarms import AlarmReader, State
 from gateway.store.alarmwords import Acknowledge, say
+from gateway.store.derived import DerivedReader, DerivedStore
 from tests.support.alarms import MINUTE_MS, NOW_MS, POLICY, Room, alarm
 
+DAY_MS = 86_400_000
 T4, BEGAN_MS = "transformer:t-4", NOW_MS - 5 * MINUTE_MS
 
 
@@ -124,10 +131,49 @@ def test_numbers_that_move_all_the_time_are_told_once_a_minute(room: Room) -> No
     assert room.story(room.one())[-1] == "severity"
 
 
-def test_what_was_over_long_before_it_was_found_is_history(room: Room) -> None:
-    days_ms = 3 * 86_400_000
-    room.tell(alarm("loss", T4, NOW_MS - days_ms, NOW_MS - days_ms + MINUTE_MS))
-    assert not room.all()
+def test_what_was_over_long_before_it_was_found_is_listed_and_called_out_to_nobody(
+    room: Room,
+) -> None:
+    began_ms = NOW_MS - 3 * DAY_MS
+    room.step()  # whoever listens knows what there is
+    room.tell(alarm("loss", T4, began_ms, began_ms + MINUTE_MS))
+    assert (room.one().state, room.one().raised_ms) == (State.CLEARED, began_ms)
+    assert room.story(room.one()) == ["raised", "cleared"]
+    assert room.calls == []
+    assert raised_in_all(room) == 0
+    room.tell(alarm("loss", T4, NOW_MS - MINUTE_MS, NOW_MS))
+    assert len(room.calls) == 2  # it is over, and nobody is told of it who comes later
+    assert raised_in_all(room) == 1
+
+
+def test_an_old_data_directory_loses_no_alarm_at_the_first_start(tmp_path: Path) -> None:
+    """Findings from before there was an annunciator, and from before they had numbers."""
+    old_ms, open_ms = NOW_MS - 20 * DAY_MS, NOW_MS - 5 * DAY_MS
+    derived = DerivedStore(tmp_path)
+    found = [
+        alarm("loss", "transformer:t-1", old_ms, old_ms + MINUTE_MS),
+        alarm("transformer_outage", T4, open_ms),
+    ]
+    derived.commit("energy", Findings(found), 1)
+    derived.close()
+    with closing(sqlite3.connect(tmp_path / "derived.sqlite")) as file, file:
+        for table in ("alarm", "result"):
+            file.execute(f"DROP INDEX {table}_change")
+            file.execute(f"ALTER TABLE {table} DROP COLUMN change")
+    bare = DerivedAlarms(DerivedReader(tmp_path))
+    before = [(one.kind, one.place, one.raised_ms) for one in bare.between(0, NOW_MS)]
+    room = Room(tmp_path)
+    room.step()
+    kept = KeptAlarms(AlarmReader(tmp_path), bare).between(NOW_MS - 30 * DAY_MS, NOW_MS)
+    assert [(one.kind, one.place, one.raised_ms) for one in kept] == before
+    assert [one.is_open for one in kept] == [True, False]
+    assert {json.loads(call.payload)["kind"] for call in room.calls} == {"transformer_outage"}
+
+
+def raised_in_all(room: Room) -> float:
+    """Return how many alarms were counted as raised."""
+    name = "infragate_alarms_raised_total"
+    return sum(one.value for one in room.stats.samples() if one.name == name)
 
 
 def test_a_condition_of_our_own_is_held_before_it_is_called_out(room: Room) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.errors import JournalFullError
 from gateway.ports import Findings
-from gateway.store.alarms import AlarmFilter, State
+from gateway.store.alarms import AlarmFilter, Stage, State
 from gateway.store.alarmstore import AlarmStep
 from gateway.store.alarmwords import (
     FILE_NAME,
@@ -119,9 +119,57 @@ def test_work_can_be_over_sooner(room: Room) -> None:
     room.tell(alarm("overload", M1, BEGAN_MS))
     assert room.one().suppressed == "w1"
     say(room.folder, EndMaintenance("binh", room.now_ms, "w1"))
+    ended_ms = room.now_ms
     room.step()
     assert not room.one().suppressed
     assert not room.store.windows(room.now_ms)
+    (past,) = room.store.past_windows(room.now_ms)
+    assert (past.id, past.to_ms, past.stage(room.now_ms)) == ("w1", ended_ms, Stage.PAST)
+    assert (past.ended_who, past.ended_ms) == ("binh", ended_ms)
+    say(room.folder, EndMaintenance("chi", room.now_ms, "w1"))  # it is over: nobody ends it again
+    room.step()
+    assert room.store.past_windows(room.now_ms) == [past]
+    assert [one.what for one in room.store.history("w1")] == ["planned", "ended"]
+
+
+def test_work_that_is_called_off_never_begins(room: Room) -> None:
+    room.tell(alarm("overload", M1, BEGAN_MS))
+    maintain(room, "all", room.now_ms + HOUR_MS, room.now_ms + 2 * HOUR_MS)
+    room.step()
+    (planned,) = room.store.windows(room.now_ms)
+    assert planned.stage(room.now_ms) is Stage.PLANNED
+    say(room.folder, EndMaintenance("binh", room.now_ms, "w1"))
+    room.step()
+    (past,) = room.store.past_windows(room.now_ms)
+    assert past.stage(room.now_ms) is Stage.CALLED_OFF
+    room.step(after_s=1.5 * 3600)
+    assert room.story(room.one()) == ["raised"]
+
+
+def test_who_ended_a_window_is_kept_as_long_as_the_window(room: Room) -> None:
+    maintain(room, "all", NOW_MS, NOW_MS + HOUR_MS)
+    room.step()
+    say(room.folder, EndMaintenance("binh", room.now_ms, "w1"))
+    room.step()
+    room.store.forget(NOW_MS, 1000)
+    assert room.store.past_windows(room.now_ms)[0].ended_who == "binh"
+    room.store.forget(room.now_ms + 1, 1000)
+    assert not room.store.past_windows(room.now_ms)
+    assert not room.store.history("w1")
+
+
+def test_a_lost_file_is_made_again_with_the_windows_of_years(tmp_path: Path) -> None:
+    """More were opened in all than may last at once."""
+    room = Room(tmp_path, POLICY.model_copy(update={"max_windows": 2}))
+    for k in range(5):
+        maintain(room, "all", room.now_ms, room.now_ms + MINUTE_MS, f"w{k}")
+        room.step(after_s=61)
+    maintain(room, "all", room.now_ms, room.now_ms + HOUR_MS, "now")
+    for file in room.folder.glob("alarms.sqlite*"):
+        file.unlink()
+    room.begin()
+    room.step()
+    assert [one.id for one in room.store.windows(room.now_ms)] == ["now"]
 
 
 def test_windows_survive_a_kill_and_are_bounded(tmp_path: Path) -> None:

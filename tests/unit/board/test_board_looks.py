@@ -73,7 +73,8 @@ def line(**changes: Any) -> AlarmLine:
     [
         ({}, "raised"),
         ({"seen": Seen("an", NOW, "crew is out")}, "acknowledged"),
-        ({"seen": Seen("an", NOW, ""), "is_suppressed": True}, "suppressed"),
+        ({"seen": Seen("an", NOW, ""), "suppressed": "0badcafe"}, "suppressed"),
+        ({"suppressed": "alarm:0badcafe0bad"}, "follows"),
         ({"cleared_ms": NOW}, "cleared"),
         ({"cleared_ms": NOW, "evidence": {"withdrawn": "late data"}}, "withdrawn"),
     ],

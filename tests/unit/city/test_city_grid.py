@@ -14,7 +14,10 @@ from simulators.city.grid.world import Grid
 HOUR_MS = 3_600_000
 START_MS = midnight_ms(1_780_000_000_000)
 DAY = Span(START_MS, START_MS + 24 * HOUR_MS)
+# so that all of it lies between two readings: the first one comes up to an interval after the begin
+INSIDE = {"from_ms": DAY.from_ms + HOUR_MS, "to_ms": DAY.to_ms - HOUR_MS}
 METERS = 240
+DTM_F = 12
 EM1_IMP, EM1_EXP, EM1_P, EM1_U, EM1_I, EM1_PF = range(6)
 
 
@@ -160,7 +163,7 @@ def net(one: Run, name: str) -> int:
 
 @pytest.mark.parametrize("share", [0.005, 0.5])
 def test_a_theft_is_missing_from_the_balance_by_its_share(share: float, clean: Run) -> None:
-    truth, one, missing = hidden("theft", {"share": share, "where": "em-00017"}, clean)
+    truth, one, missing = hidden("theft", {"share": share, "where": "em-00017", **INSIDE}, clean)
     assert truth.magnitude["hidden_wh"] == pytest.approx(
         share * float(truth.magnitude["used_wh"]), rel=1e-6
     )
@@ -230,6 +233,22 @@ def test_a_lost_phase_darkens_its_customers_and_three_phase_meters_say_so(clean:
         else:
             assert (inside.shape[0] == 0) == (layout.phase[k] == 1)
     assert float(truth.magnitude["unserved_wh"]) > 0
+
+
+def test_a_frequency_that_is_off_is_felt_at_every_transformer() -> None:
+    """50 Hz and half a hertz less, beside which it wanders by 0.04."""
+    one = run(("frequency_deviation", {"hz": -0.5, "from_ms": START_MS + 6 * HOUR_MS,
+                                       "to_ms": START_MS + 7 * HOUR_MS}))  # fmt: skip
+    (truth,) = one.truth
+    assert (truth.where, truth.magnitude["hz"]) == ("ss-01", -0.5)
+    assert set(truth.touches) >= {"dtm-0001", "dtm-0004"}
+    for name in ("dtm-0001", "dtm-0004"):
+        table = one.rows[name]
+        inside = (table[:, 0] > truth.from_ms) & (table[:, 0] < truth.to_ms)
+        hz = table[:, 2 + DTM_F] / 100
+        assert inside.sum() >= 3
+        assert np.abs(hz[inside] - 49.5).max() < 0.05
+        assert np.abs(hz[~inside] - 50).max() < 0.05
 
 
 def test_voltage_out_of_band_is_seen_by_meters_and_said_by_them(clean: Run) -> None:

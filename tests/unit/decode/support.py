@@ -1,6 +1,7 @@
 """What the tests of the decoders share."""
 
 import json
+from collections.abc import Iterator, Mapping
 
 from gateway.decode import Collector, Decoders
 from gateway.errors import RejectedError
@@ -27,6 +28,12 @@ class Directory:
 
     def foreign(self, topic: str, named: tuple[str, str], org: str, sector: str) -> Route:
         return self.route(org, sector, "-".join(filter(None, named)))
+
+    def model(self, topic: str) -> str:
+        return ""
+
+    def zone(self, topic: str) -> str | None:
+        return None
 
 
 DECODERS = Decoders(PROFILES)
@@ -63,3 +70,14 @@ def why_rejected(payload: bytes, topic: bytes = TOPIC) -> str:
         assert not out.events
         return error.reason
     return "accepted"
+
+
+def kept(node: object) -> Iterator[tuple[str, object]]:
+    """Return all names and values of a report, of whatever depth."""
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            yield name, value
+            yield from kept(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from kept(value)

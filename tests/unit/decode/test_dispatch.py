@@ -1,6 +1,7 @@
 """Who reads what: topics, lanes, first bytes, documents."""
 
 import json
+from typing import ClassVar
 
 import cbor2
 import pytest
@@ -8,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.sections import Mapping
-from gateway.decode import Collector, Decoders
+from gateway.decode import Collector, Decoders, Foreign
 from gateway.errors import RejectedError
-from gateway.model import QuarantineReason, Record
-from gateway.ports import Collecting, DeviceDirectory, Route
+from gateway.model import QuarantineReason, Reason, Record
+from gateway.ports import Collecting, Decode, DeviceDirectory, LatestRow, MemoryRow, Route
 from tests.shared import SHARED, needs_shared
 from tests.unit.decode.support import (
     PROFILES,
@@ -163,6 +164,12 @@ class _Closed:
     def foreign(self, topic: str, named: tuple[str, str], org: str, sector: str) -> Route:
         raise RejectedError(QuarantineReason.UNREGISTERED, topic)
 
+    def model(self, topic: str) -> str:
+        return ""
+
+    def zone(self, topic: str) -> str | None:
+        return None
+
 
 def test_a_device_that_may_not_send_is_asked_for_again_next_time() -> None:
     decoders = Decoders(PROFILES)
@@ -238,3 +245,54 @@ def test_no_real_payload_of_other_peoples_devices_crashes_the_decoders() -> None
         assert why_rejected(payload) in {"encoding", "schema", "profile"}
         with pytest.raises(RejectedError):
             mapped.decode(record(payload, topic), Directory(), Collector())
+
+
+class _Late:
+    """Formats of other makers that count how often they are built."""
+
+    def __init__(self) -> None:
+        self.built = 0
+
+    def __call__(self) -> list[Foreign]:
+        self.built += 1
+        return [_Sparkplug(), _Lent()]
+
+
+class _Lent(_Sparkplug):
+    formats: ClassVar[dict[int, Decode]] = {ord("/"): _Telegram(), ord("{"): _Telegram()}
+
+
+def test_late_formats_come_with_the_first_message_that_nothing_else_reads() -> None:
+    late, directory = _Late(), Directory()
+    decoders = Decoders(PROFILES, late=late)
+    decoders.restore([], [])
+    decoders.decode(record(message()), directory, Collector())
+    assert (decoders.wishes(), decoders.memories(), late.built) == ([], [], 0)
+    for _ in range(2):
+        with pytest.raises(RejectedError, match="sparkplug"):
+            decoders.decode(record(b"\x08", b"spBv1.0/g/NDATA/n"), directory, Collector())
+    assert late.built == 1
+    decoders.decode(record(message()), directory, Collector())  # what is ours stays ours
+
+
+def test_a_first_byte_that_we_do_not_read_calls_late_formats() -> None:
+    late, directory = _Late(), Directory()
+    decoders = Decoders(PROFILES, late=late)
+    decoders.decode(record(message()), directory, Collector())  # its route is remembered
+    for _ in range(2):
+        with pytest.raises(RejectedError, match="checksum"):
+            decoders.decode(record(b"/KFM5", TOPIC), directory, Collector())
+    assert late.built == 1
+
+
+@pytest.mark.parametrize(
+    ("memories", "reasons", "built"),
+    [([], 0, 0), ([MemoryRow("sparkplug", "n", b"1")], 0, 1), ([], int(Reason.NO_CLOCK), 1)],
+)
+def test_late_formats_come_at_once_where_an_earlier_life_left_them_something(
+    memories: list[MemoryRow], reasons: int, built: int
+) -> None:
+    late = _Late()
+    latest = LatestRow(0, "em1", 1000, 1000, 0, 0, 0, 9, reasons, b"", b"")
+    Decoders(PROFILES, late=late).restore(memories, [latest])
+    assert late.built == built

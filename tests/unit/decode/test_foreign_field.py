@@ -181,11 +181,6 @@ def test_homewizard_is_known_by_its_payload_whatever_the_topic() -> None:
     assert fates == {"stored": 15}
 
 
-def test_frames_of_lorawan_devices_that_nobody_has_decoded_are_not_taken_for_read() -> None:
-    got = Counter(outcome(row).refused for row in rows("lorawan-chirpstack", "lorawan-tts"))
-    assert got == {"unmapped": 320}
-
-
 def test_what_no_device_publishes_is_not_taken_for_a_message() -> None:
     """Dumps of a library's tests: settings and states of a Shelly in one document."""
     got = Counter(outcome(row, f"foreign/{row['id']}").refused for row in rows("shelly-fixture"))

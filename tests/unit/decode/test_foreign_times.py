@@ -1,15 +1,22 @@
 """Times of foreign messages: by a declared rule, and never guessed."""
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from gateway.decode.foreign.family import SHIPPED, TimeForm, load_families
+from gateway.config.foreign import ForeignSection
+from gateway.decode import Collector, Decoders
+from gateway.decode.foreign import build_foreign
+from gateway.decode.foreign.family import SHIPPED, TimeForm, load_families, parse_family
 from gateway.decode.foreign.mapped import MappedFamily
 from gateway.decode.foreign.options import Options
 from gateway.decode.foreign.times import CLOCK_INVALID, compile_clock, time_of
 from gateway.decode.foreign.trial import try_message
-from gateway.errors import RejectedError
+from gateway.errors import ConfigError, RejectedError
+from gateway.model import Record
+from gateway.registry import Directory, Registry
 from tests.unit.decode.support import PROFILES, RECEIVED_MS
 
 
@@ -81,3 +88,118 @@ def test_a_time_far_from_that_of_the_network_is_told_so() -> None:
     near = uplink.replace("2026-11-19T22:30:00Z", "2026-11-21T22:28:30Z").encode()
     got = try_message(formats, topic, near, RECEIVED_MS, PROFILES)
     assert {row.status for row in got.readings} == {0}
+
+
+def test_of_several_formats_the_first_that_reads_it_is_taken() -> None:
+    """HomeWizard tells the time of a meter behind its port as a number, later as text."""
+    form = TimeForm(path="t", format=("rfc3339", "%y%m%d%H%M%S"))
+
+    def moment(value: object, zone: str | None) -> int:
+        return time_of(compile_clock(form, zone), {"t": value}, RECEIVED_MS)[0]
+
+    for value in (260606140010, "260606140010", "2026-06-06T14:00:10"):
+        assert moment(value, "Europe/Amsterdam") == ms("2026-06-06T14:00:10+02:00")
+        assert moment(value, None) == 0
+    assert moment("2026-06-06T14:00:10+07:00", None) == ms("2026-06-06T14:00:10+07:00")
+    with pytest.raises(RejectedError, match="does not exist in zone"):
+        moment("2026-03-29T02:30:00", "Europe/Berlin")
+    with pytest.raises(RejectedError, match="260606149910"):  # no minute 99
+        moment(260606149910, "Europe/Berlin")
+
+
+PLANT = """
+family = "plant"
+title = "plant"
+source = "a test"
+[[message]]
+name = "m"
+topic = ["plant"]
+time = { path = "sent", format = "unix_s" }
+[[message.reading]]
+profile = "gas1"
+at = "gas"
+time = { path = "read_at" }
+[message.reading.columns]
+vol = "m3"
+"""
+
+
+@pytest.mark.parametrize(
+    ("zone", "gas", "times"),
+    [
+        ("Europe/Berlin", {"m3": 5, "read_at": "2026-11-21T21:00:00"}, ["2026-11-21T20:00+00:00"]),
+        # nobody knows when it was read: not when it was sent either
+        (None, {"m3": 5, "read_at": "2026-11-21T21:00:00"}, ["stamped"]),
+        (None, {"m3": 5}, ["2026-11-21T22:30+00:00"]),
+        ("Europe/Berlin", {"read_at": "2026-11-21T21:00:00"}, []),  # a time alone is no reading
+        (None, {"read_at": "2026-11-21T21:00:00"}, []),
+    ],
+)
+def test_a_reading_with_a_time_of_its_own_does_not_take_that_of_its_message(
+    zone: str | None, gas: dict[str, object], times: list[str], tmp_path: Path
+) -> None:
+    formats = [
+        MappedFamily(parse_family(PLANT, tmp_path / "plant.toml"), Options(PROFILES, (), zone, "s"))
+    ]
+    payload = json.dumps({"sent": 1_795_300_200, "serial": "7", "gas": gas}).encode()
+    got = try_message(formats, "plant", payload, RECEIVED_MS, PROFILES)
+    wanted = [None if one == "stamped" else ms(one) for one in times]
+    assert [None if row.is_stamped else row.time_ms for row in got.readings] == wanted
+
+
+LOCAL = "2026-11-21T22:30:00"
+ZONES = """
+[[device]]
+id = "plug-hanoi"
+org = "evn"
+sector = "energy"
+topics = ["tele/plug_1/#", "han/1", "wmbusmeters/1", "1.vlog", "x/TrafficFlowObserved"]
+zone = "Asia/Ho_Chi_Minh"
+"""
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("tele/plug_1/SENSOR", '{"Time":"LOCAL","ENERGY":{"Total":1.5}}'),
+        (
+            "wmbusmeters/1",
+            '{"media":"water","meter":"x","id":"1","total_m3":1.5,"timestamp":"LOCAL"}',
+        ),
+        (
+            "x/TrafficFlowObserved",
+            '{"id":"a","type":"TrafficFlowObserved","intensity":1,"dateObserved":"LOCAL"}',
+        ),
+        ("1.vlog", "296,9930,22:30:00,45,20\n"),
+    ],
+)
+def test_the_registry_names_the_zone_of_a_device(topic: str, payload: str, tmp_path: Path) -> None:
+    """22:30 in Ha Noi is 15:30 UTC; in Berlin, where the others of the site are, 21:30 UTC."""
+    file = tmp_path / "registry.toml"
+    file.write_text(ZONES, "utf-8")
+    directory = Directory(Registry.load(file), enrols=True, max_devices=100)
+    decoders = Decoders(
+        PROFILES, foreign=build_foreign(ForeignSection(zone="Europe/Berlin"), PROFILES)
+    )
+    received_ms = ms("2026-11-21T22:00:00+00:00")
+
+    def hour() -> str:
+        out = Collector()
+        record = Record(
+            1, received_ms, 0, 1, topic.encode(), payload.replace("LOCAL", LOCAL).encode()
+        )
+        decoders.decode(record, directory, out)
+        moment = datetime.fromtimestamp(int(out.batches()[0].readings.time_ms[0]) / 1000, UTC)
+        return moment.strftime("%H:%M")
+
+    assert hour() == hour() == "15:30"
+    directory.reload(None)
+    decoders.forget_routes()
+    assert hour() == "21:30"
+
+
+def test_an_unknown_zone_is_refused_with_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "registry.toml"
+    file.write_text(ZONES.replace("Ho_Chi_Minh", "Atlantis"), "utf-8")
+    with pytest.raises(ConfigError, match="unknown zone 'Asia/Atlantis'"):
+        Registry.load(file)

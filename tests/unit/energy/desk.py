@@ -31,7 +31,13 @@ _FOREVER = 1 << 53
 class Utility:
     """Meters 0 … n-1 with half-hourly registers that a formula knows."""
 
-    def __init__(self, folder: Path, meters: int = 3, registry: Registry | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        meters: int = 3,
+        registry: Registry | None = None,
+        devices: Sequence[DeviceRow] = (),
+    ) -> None:
         self.folder, self.meters, self.registry = folder, meters, registry
         self.store = Store.open(folder)
         self.derived = DerivedStore(folder)
@@ -40,13 +46,17 @@ class Utility:
         self._record = 0
         self._latest: dict[int, int] = {}
         rows = [DeviceRow(k, "evn", "energy", name_of(k), 1, MONDAY_MS) for k in range(meters)]
-        self._checkpoint(rows)
+        self._checkpoint(devices or rows)
         self.start()
 
-    def start(self) -> None:
-        """Begin a life of the analyst; the one before it ends wherever it was."""
+    def start(self, started_ms: int = 0) -> None:
+        """Begin a life of the analyst; the one before it ends wherever it was.
+
+        ``started_ms``: that the whole gateway began with it then, and was off before.
+        """
         reader = StoreReader(self.folder, PROFILES)
-        house = House(reader, DerivedReader(self.folder), PROFILES, self.registry, self.folder)
+        recall = DerivedReader(self.folder)
+        house = House(reader, recall, PROFILES, self.registry, self.folder, started_ms)
         self.engine = EnergyEngine(house, POLICIES, Stats(), stopwatch=lambda: 0.0)
         desk = Desk(self.engine, ChangeReader(self.folder))
         self._analyst = Analyst(

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.energy.edits import FILE_NAME, EditBook, EditLine, append
+from gateway.energy.engine.days.pieces import PATIENCE_MS, SETTLE_MS, Piece, Pieces
+from gateway.energy.engine.findings.bodies import is_continued
 from gateway.energy.engine.kept import from_bytes
-from gateway.energy.engine.pieces import PATIENCE_MS, SETTLE_MS, Piece, Pieces
 from gateway.registry import Registry
 from gateway.registry.entries import RegistryFile
 from gateway.store import Merger
@@ -91,6 +92,21 @@ def test_a_gap_is_estimated_and_late_readings_take_its_place(utility: Utility) -
     assert utility.lineage(1, 19) == [(None, "flat_scaled"), ("flat_scaled", "backlog")]
     assert utility.lineage(1, 20)[-1] == ("flat_scaled", "backlog")
     assert utility.lineage(0, 20) == [(None, "flat_scaled")]  # a neighbour's readings are its own
+
+
+def test_an_estimate_that_stays_is_told_once_however_many_decimals_it_has(
+    utility: Utility,
+) -> None:
+    """Seven slots of meter 1 share 1,618 Wh: 231.142857… each, of which three decimals are told."""
+    utility.at(10)
+    utility.send([0, 1, 2, 9, 10])
+    utility.go(ALL)
+    for mark in (11, 12):
+        utility.at(mark)
+        utility.send([mark])
+        utility.go(ALL)
+    assert utility.body("intervals", 1)["import_wh"][2:9] == [231.143] * 7
+    assert utility.lineage(1, 2) == [(None, "flat_scaled")]
 
 
 def test_a_gap_over_midnight_is_closed_by_the_register_at_its_end(utility: Utility) -> None:
@@ -228,6 +244,20 @@ def lit(tmp_path: Path, meters: int = 8) -> Utility:
     return utility
 
 
+@pytest.mark.parametrize("whole_gateway", [True, False])
+def test_a_gateway_that_was_off_accuses_nobody(tmp_path: Path, *, whole_gateway: bool) -> None:
+    utility = lit(tmp_path)
+    utility.go(31)  # what the outage watch knows is written each 30 s
+    utility.now_ms += 6 * 3_600_000
+    utility.start(utility.now_ms if whole_gateway else 0)
+    utility.go(60)
+    # where others listened, and only this process was away, silence is silence
+    assert bool(utility.alarms()) is not whole_gateway
+    utility.start()  # dies alone soon after: it still knows
+    utility.go(31)
+    assert bool(utility.alarms()) is not whole_gateway
+
+
 def test_gasps_of_a_transformers_meters_are_one_alarm_until_power_returns(tmp_path: Path) -> None:
     utility = lit(tmp_path)
     dark_ms = utility.now_ms + 60_000
@@ -342,6 +372,10 @@ def test_what_keeps_coming_is_worked_out_together_and_yet_in_half_a_minute() -> 
         assert pieces.next(now_ms) is None
     assert pieces.next(11_000 + SETTLE_MS) == one
     pieces.done(one, 0)
+    pieces.add([one], HALF_HOUR_MS)  # what waits for time to pass does not wait when there is news
+    pieces.add([one], 12_000)
+    assert pieces.soon(12_000) == [one]
+    pieces.done(one, 0)
     due = []
     for now_ms in range(20_000, 120_000, 1000):  # somebody sends every second
         pieces.add([one], now_ms)
@@ -354,3 +388,32 @@ def test_what_keeps_coming_is_worked_out_together_and_yet_in_half_a_minute() -> 
 @pytest.mark.parametrize("state", [b"", b"nonsense", b"\x91\x01"])
 def test_a_state_of_another_kind_is_a_first_start(state: bytes) -> None:
     assert from_bytes(state) is None
+
+
+@pytest.mark.parametrize(
+    ("new", "goes_on"),
+    [
+        ("5,null,7,8|unknown 1,measured 3", True),
+        ("5,null,7|unknown 1,measured 2", True),
+        ("5,null,7,8,9|unknown 1,measured 3,backlog 1", True),
+        ("5,null,7,8|unknown 1,measured 2,like_day 1", False),  # an estimate has a story
+        ("5,null,71,8|unknown 1,measured 3", False),
+        ("5,null,7.5,8|unknown 1,measured 3", False),
+        ("5,null|unknown 1,measured 1", False),
+        ("5,null,7|measured 3", False),
+        ("5,null,7|unknown 1,measured 1,edited 1", False),
+    ],
+)
+def test_only_what_is_more_than_new_measured_slots_is_looked_at_for_lineage(
+    new: str, *, goes_on: bool
+) -> None:
+    assert is_continued(_body("5,null,7|unknown 1,measured 2"), _body(new)) is goes_on
+
+
+def _body(short: str) -> str:
+    values, runs = short.split("|")
+    of_method = ",".join(f'["{run.split()[0]}",{run.split()[1]}]' for run in runs.split(","))
+    return (
+        f'{{"interval_s":1800,"import_wh":[{values}],"quality":[["valid",1]],'
+        f'"method":[{of_method}],"open_slots":0}}'
+    )

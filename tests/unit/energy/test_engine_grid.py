@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ def send(
     *,
     fed_wh: float = 0.0,
     without: int | None = None,
+    quality: Quality = Quality.VALID,
 ) -> None:
     """Store what all meters show at marks: volts as said, 1.0 of the nominal if not."""
     rows = [(k, mark) for mark in marks for k in range(METERS) if k != without]
@@ -64,17 +65,24 @@ def send(
     values[:, 0] = [register(k, m) for k, m in rows]
     values[:, 1] = [fed_wh * m if k == 0 else 0 for k, m in rows]
     values[:, 3] = [round(NOMINAL_V * 10 * pu.get(k, 1.0)) for k, _ in rows]
-    put(utility, "em1", device, mark, values)
+    put(utility, "em1", device, mark, values, quality=quality)
 
 
 def put(
-    utility: Utility, profile: str, device: Any, mark: Any, values: FloatArray, step: int = 1
+    utility: Utility,
+    profile: str,
+    device: Any,
+    mark: Any,
+    values: FloatArray,
+    *,
+    step: int = 1,
+    quality: Quality = Quality.VALID,
 ) -> None:
     zero = np.zeros(len(device), np.int64)
     time_ms = MONDAY_MS + mark * (HALF_HOUR_MS // step)
-    quality = np.full(len(device), int(Quality.VALID))
+    grade = np.full(len(device), int(quality))
     batch = ReadingBatch(
-        profile, device, zero, zero - 1, time_ms, time_ms + 200, values, zero, quality, zero,
+        profile, device, zero, zero - 1, time_ms, time_ms + 200, values, zero, grade, zero,
         utility.next_records(len(device)),
     )  # fmt: skip
     utility.put(batch)
@@ -128,7 +136,8 @@ def test_most_of_a_transformer_is_one_alarm_and_late_data_takes_it_back(utility:
     assert (hour(alarm.raised_ms), hour(alarm.cleared_ms)) == (14.5, 16.5)
     told = json.loads(alarm.evidence)
     assert (told["meters_out"], told["meters_known"], told["limit_pu"]) == (3, 3, 1.05)
-    send(utility, range(30, 34), {0: 1.07})  # better readings of the same times: only one is high
+    better = Quality.VERIFIED  # than those of the same times before: only one is high
+    send(utility, range(30, 34), {0: 1.07}, quality=better)
     utility.go(SOME)
     (alarm,) = stand(utility)
     assert alarm.place == f"device:{name_of(0)}"
@@ -205,6 +214,57 @@ def test_a_transformer_above_its_rating_is_alarmed_and_advised(utility: Utility)
     assert second["evidence"]["power_factor"] == pytest.approx(0.707, abs=0.001)
 
 
+def test_what_measures_the_grid_has_days_and_no_bill(tmp_path: Path) -> None:
+    """Meter 0 is the head of a transformer by the registry, HEAD by what it sends."""
+    utility = Utility(tmp_path, METERS + 1, registry(head=True))
+    utility.at(SLOTS)
+    send(utility, range(SLOTS + 1), {})
+    marks = np.arange(2 * SLOTS + 1)
+    values = np.full((len(marks), len(PROFILES["dtm"].columns)), np.nan)
+    values[:, :2] = np.stack([9_000.0 * marks, 0 * marks], axis=1)
+    put(utility, "dtm", np.full(len(marks), HEAD), marks, values, step=2)
+    utility.go(SOME)
+    told = {
+        series: {int(one.place[-3:]) for one in utility.lines(series)}
+        for series in ("days", "determinants")
+    }
+    assert told["days"] == {*range(METERS), HEAD}
+    assert told["determinants"] == {*range(1, METERS)}
+
+
+def test_voltages_of_a_check_meter_are_its_main_meters(tmp_path: Path) -> None:
+    """Meter 0 checks meter 2; with meter 4 they are two connections, of which one is low."""
+    utility = Utility(tmp_path, METERS + 1, registry(check_of=name_of(2)))
+    utility.at(2 * SLOTS)
+    send(utility, range(20), {})
+    send(utility, range(20, 30), {0: 0.94, 2: 0.94})
+    send(utility, range(30, 2 * SLOTS + 1), {})
+    utility.go(SOME)
+    utility.now_ms += 60_000
+    utility.go(SOME)
+    above = body(utility, "compliance", "transformer:tba-0")
+    assert (above["meters"], above["share_of_meters_that_keep"]["voltage"]) == (2, 0.5)
+    assert above["rules"]["voltage"]["share"] == pytest.approx(1 - 10 / (2 * 96), abs=0.0005)
+
+
+def test_a_check_meter_of_a_transformers_meter_adds_no_load(tmp_path: Path) -> None:
+    """Both show 90 kW for three hours: one transformer of 90 kVA, and not of 180."""
+    utility = Utility(tmp_path, METERS + 1, registry(check_of=name_of(HEAD)))
+    utility.at(SLOTS)
+    marks = np.arange(2 * SLOTS + 1)
+    loaded = (marks >= 40) & (marks < 52)
+    wh = np.concatenate([[0], np.cumsum(np.where(loaded[:-1], 22_500.0, 2_250.0))])
+    values = np.full((len(marks), len(PROFILES["dtm"].columns)), np.nan)
+    values[:, :4] = np.stack([wh, 0 * wh, 0 * wh, 0 * wh], axis=1)
+    for meter in (0, HEAD):
+        put(utility, "dtm", np.full(len(marks), meter), marks, values, step=2)
+    utility.go(SOME)
+    utility.now_ms += 60_000
+    utility.go(SOME)
+    assert not stand(utility)
+    assert body(utility, "load", "transformer:tba-0")["peak_va"] == pytest.approx(90_000, rel=1e-4)
+
+
 def test_who_feeds_in_without_leave_is_alarmed_once_for_all_days(tmp_path: Path) -> None:
     """Another customer may: so the file speaks of it, and silence means no."""
     utility = Utility(tmp_path, METERS + 1, registry(is_told=True))
@@ -279,6 +339,48 @@ def test_after_the_end_of_a_month_a_curve_says_who_is_ready(tmp_path: Path) -> N
     assert (curve[2], curve[24]) == (1, 1)
 
 
+def test_who_comes_or_goes_within_a_month_is_billed_for_the_days_of_service(
+    tmp_path: Path,
+) -> None:
+    """Meter 0 goes up on the 10th of April at 00:00, meter 1 is taken down on the 20th at 00:00."""
+    first = (MARCH_ENDS_MS - MONDAY_MS) // HALF_HOUR_MS
+    up, down = first + 9 * SLOTS, first + 19 * SLOTS
+    moments = [
+        datetime.fromtimestamp((MONDAY_MS + mark * HALF_HOUR_MS) / 1000, UTC) for mark in (up, down)
+    ]
+    devices: list[dict[str, object]] = [
+        {"id": name_of(0), "meter": [{"serial": "A", "from": moments[0].isoformat()}]},
+        {"id": name_of(1), "meter": [{"serial": "B", "to": moments[1].isoformat()}]},
+        {"id": name_of(2), "meter": "C"},
+    ]
+    of_all = {"org": "evn", "sector": "energy"}
+    file = RegistryFile.model_validate({"device": [one | of_all for one in devices]})
+    utility = Utility(tmp_path, 3, Registry(file))
+    last = (ms("2026-05-01T00:00") - MONDAY_MS) // HALF_HOUR_MS
+    spans = ((up, last), (first, down), (first, last))
+    utility.at(last)
+    for meter, (begin, end) in enumerate(spans):
+        utility.send(range(begin, end + 1), [meter])
+    utility.go(SOME)
+    utility.now_ms = ms("2026-05-02T00:00") + 1000
+    utility.go(2 * SOME)
+    bills = {
+        one.place: json.loads(one.body)
+        for one in utility.lines("determinants")
+        if one.from_ms == MARCH_ENDS_MS
+    }
+    for meter, (begin, end) in enumerate(spans):
+        bill = bills[f"device:{name_of(meter)}"]
+        assert bill["import_wh"] == register(meter, end) - register(meter, begin), meter
+        assert bill["register_begin_wh"] == register(meter, begin)
+        assert bill["register_end_wh"] == register(meter, end)
+        assert (bill["open_slots"], bill["missing_days"]) == (0, 0)
+        assert bill["is_billing_ready"]
+    assert not [one for one in stand(utility) if one.kind == "prolonged_estimation"]
+    curve = body(utility, "readiness", "grid:all")
+    assert (curve["meters"], curve["ready"]) == (3, 3)
+
+
 @pytest.mark.clause("749.VIII.6-2d")
 def test_customers_are_told_of_their_habits_and_warned_of_their_budget(tmp_path: Path) -> None:
     """250 Wh in every half hour: a base load of 500 W, 12 kWh a day, 372 kWh in a month of 31."""
@@ -301,6 +403,29 @@ def test_customers_are_told_of_their_habits_and_warned_of_their_budget(tmp_path:
     assert not told["is_over"]  # 16 x 12 = 192 kWh by now, and 84 more to come
     assert told["used_wh"] == pytest.approx(192_000, abs=5)
     assert told["expected_wh"] == pytest.approx(192_000 + 7 * 12_000, rel=0.001)
+
+
+def test_an_exchange_within_an_interval_is_billed_by_its_protocol(tmp_path: Path) -> None:
+    """Meter 0 goes at 05:10 with 30 Wh more on it, another one comes that shows 7 Wh then."""
+    taken_wh, mounted_wh = register(0, 10) + 30, 7
+    at = (datetime.fromisoformat(of_local_day(0)) + timedelta(hours=5, minutes=10)).isoformat()
+    meters = [
+        {"serial": "A-1", "to": at, "last_wh": taken_wh},
+        {"serial": "B-2", "from": at, "first_wh": mounted_wh},
+    ]
+    utility = Utility(tmp_path, METERS + 1, registry(meter=meters))
+    utility.at(SLOTS)
+    send(utility, range(11), {})
+    marks = np.arange(11, SLOTS + 1)
+    values = np.zeros((len(marks), 6))
+    values[:, 0] = [register(0, m) - taken_wh + mounted_wh for m in marks.tolist()]
+    values[:, 2:6] = [230, 2300, 100, 1000]
+    put(utility, "em1", np.zeros(len(marks), np.int64), marks, values)
+    utility.go(SOME)
+    uses = [register(0, m + 1) - register(0, m) for m in range(SLOTS)]
+    assert utility.body("intervals", 0)["import_wh"] == uses
+    assert utility.body("days", 0)["import_wh"] == sum(uses)
+    assert utility.body("days", 0)["is_billing_ready"]
 
 
 def test_use_behind_a_disconnected_meter_is_alarmed_until_it_is_connected(tmp_path: Path) -> None:

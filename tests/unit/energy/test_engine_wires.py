@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from gateway.energy import loss
-from gateway.energy.engine.metering import metering
-from gateway.energy.engine.roster import Roster
+from gateway.energy.engine.grid.metering import metering
+from gateway.energy.engine.grid.roster import Roster
 from gateway.energy.loss import LossPolicy
 from gateway.energy.vee.policy import VeePolicy
 from gateway.model import FloatArray, Quality, ReadingBatch

@@ -114,6 +114,31 @@ def test_cusum_by_hand() -> None:
     assert not found.is_alarm.any()
 
 
+def test_a_loss_begins_where_it_became_large_and_not_where_the_model_drifted() -> None:
+    # A week of 300 Wh beyond a slack of 50 Wh: the sum is above zero from the first day on. Then
+    # 1,000 Wh more, a fifth of it on the day of the begin. The mean of all, 650 Wh, tells half a
+    # step of 325: it is where 500 Wh are; the mean from there, 1,140 Wh, tells 570: it is one day
+    # later, at the first whole day, and the loss began on the day before that one.
+    model = loss.LossModel(
+        np.zeros((1, 3)),
+        np.array([100.0]),
+        np.array([14.0]),
+        np.array([1000.0]),
+        np.ones(1, np.bool_),
+    )
+    residual = np.array([[300.0] * 7 + [500.0] + [1300.0, NAN, 1250.0, 1350.0, 1300.0]])
+    many = np.full_like(residual, 1000.0)
+    found = loss.cusum(
+        loss.DayLoss(many, many, many, residual, np.ones_like(residual)), model, POLICY
+    )
+    assert found.level[0, 0] > 0
+    assert found.since.tolist() == [7]
+    assert found.excess_wh[0] == pytest.approx((500 + 1300 + 1250 + 1350 + 1300) / 5)
+    honest = np.where(np.arange(13) < 7, 300.0, np.nan)[None]  # nothing but the drift: its begin
+    found = loss.cusum(loss.DayLoss(many, many, many, honest, np.ones_like(honest)), model, POLICY)
+    assert found.since.tolist() == [0]
+
+
 def test_alarm_level_solves_siegmunds_formula() -> None:
     slack = np.array([0.5, 1.0, 2.0])
     reach = loss.alarm_sigmas(slack, 1e5) + 1.166

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gateway.energy.engine.outages.hearing import NOTHING
 from gateway.energy.outage import (
     NEVER_MS,
     Alarm,
@@ -228,6 +229,24 @@ def test_backlog_of_a_silent_meter_withdraws_the_alarm() -> None:
     assert watch.alarms == ()
 
 
+def test_backlog_on_its_way_is_no_silence_that_is_over() -> None:
+    """A gateway meets meters that were there before it: birth first, then what they recorded."""
+    births = facts(*((row, ONLINE, 36_000) for row in range(16)))
+    old, rest = readings(range(16), 0, 1800), readings(range(16), *range(3600, 36_001, 1800))
+    watch = OutageWatch(small_grid(), POLICY)
+    assert watch.feed(T0 + 36_020 * 1000, Facts.joined([births, old])) == []
+    assert watch.feed(T0 + 36_040 * 1000, rest) == []
+    assert watch.feed(T0 + 36_200 * 1000, births) == []
+    # where the rest never comes they were silent, and that is said when the window is over
+    watch = OutageWatch(small_grid(), POLICY)
+    assert watch.feed(T0 + 36_020 * 1000, Facts.joined([births, old])) == []
+    assert watch.feed(T0 + 36_120 * 1000, births) == []
+    changes = watch.feed(T0 + 36_121 * 1000, births)
+    assert {(c.what, c.alarm.cause) for c in changes} == {
+        ("raised", Cause.COMMS), ("cleared", Cause.COMMS),
+    }  # fmt: skip
+
+
 def test_power_down_bit_says_that_a_gap_was_an_outage() -> None:
     status = np.array([128, 0])
     after = Facts(
@@ -360,3 +379,53 @@ def test_facts_of_a_window() -> None:
     assert found.row.tolist() == [4]
     assert found.time_ms.tolist() == [T0 + INTERVAL_MS]
     assert found.voltage_pu.tolist() == [0.5]
+
+
+def after_deafness(*parts: Facts, until_s: int, start_s: int) -> OutageWatch:
+    """Return the watch of a life that began at ``start_s``; the one before ended at ``until_s``."""
+    state = watch_after(*parts, until_s=until_s).state()
+    timeline = state.timeline.heard_since(T0 + start_s * 1000)
+    return OutageWatch(small_grid(), POLICY, state._replace(timeline=timeline))
+
+
+def test_nobody_was_silent_while_nobody_listened() -> None:
+    # all read at 0 s; nobody listens from 60 s to four hours; 2 intervals and 60 s are silence
+    watch = after_deafness(until_s=60, start_s=14_400)
+    watch.feed(T0 + 14_410_000, NOTHING)
+    assert told(watch) == []
+    watch.feed(T0 + 14_430_000, readings(range(4), 14_420))
+    watch.feed(T0 + 14_430_000, readings(range(8, 16), 14_420))
+    watch.feed(T0 + 18_000_000, NOTHING)  # 60 s were heard before, and 3,600 s since
+    assert told(watch) == []
+    watch.feed(T0 + 18_030_000, NOTHING)  # transformer 1 has not come back
+    assert told(watch) == [(Cause.COMMS, Level.SERVICE, row, True) for row in range(4, 8)]
+
+
+def test_who_was_dark_before_stays_so() -> None:
+    gasps = facts(*((row, GASP, 10) for row in range(4)))
+    watch = after_deafness(gasps, until_s=60, start_s=14_400)
+    watch.feed(T0 + 14_430_000, readings(range(4, 16), 14_420))
+    assert told(watch) == [(Cause.POWER, Level.TRANSFORMER, 0, True)]
+
+
+def test_what_the_meters_recorded_meanwhile_is_believed() -> None:
+    # a feeder's transformer was dark for an hour while nobody listened: its meters say so
+    watch = after_deafness(until_s=60, start_s=14_400)
+    words = [(row, FactKind.POWER_FAILED, 3600) for row in range(4)]
+    backs = [(row, FactKind.POWER_RETURNED, 7200) for row in range(4)]
+    watch.feed(T0 + 14_460_000, Facts.joined([facts(*words, *backs), readings(range(16), 14_420)]))
+    assert told(watch) == [(Cause.POWER, Level.TRANSFORMER, 0, False)]
+    assert watch.alarms[0].end_ms - watch.alarms[0].begin_ms == 3_600_000
+
+
+def test_deafness_does_not_add_up_without_end() -> None:
+    state = watch_after(until_s=60).state()
+    timeline = state.timeline
+    for life in range(1000):
+        timeline = timeline.heard_since(T0 + (60 + life) * 1000)._replace(
+            now_ms=T0 + (60 + life) * 1000
+        )
+    assert len(timeline.deaf) <= 256
+    watch = OutageWatch(small_grid(), POLICY, state._replace(timeline=timeline))
+    watch.feed(T0 + 3 * 86_400_000, NOTHING)  # beyond the horizon
+    assert watch.state().timeline.deaf == ()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.energy.engine.places import Atlas
+from gateway.energy.engine.grid.places import Atlas
 from gateway.registry import Registry
 from gateway.registry.entries import RegistryFile
 from tests.unit.energy.desk import SLOTS, Utility, name_of

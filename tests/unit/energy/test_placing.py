@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gateway.energy import vee
-from gateway.energy.placing import Grid, place
+from gateway.energy.placing import LeftOut, Span, place
 from gateway.model import ReadingBatch
 from gateway.profiles import Profile, load_profiles
 from tests.unit.energy.rig import job_of
@@ -38,11 +38,12 @@ EM3 = {
 
 
 def test_profiles_of_one_and_three_phases_share_a_window() -> None:
-    grid = Grid(np.array([11, 5]), 0, HALF_HOUR_MS, 1, phases=True)
+    span = Span(0, HALF_HOUR_MS, 1, phases=True)
     em1, em3 = PROFILES["em1"], PROFILES["em3"]
     single = {"ea_imp": 77, "ea_exp": 0, "p": 812, "u": 230.4, "i": 3.71, "pf": 0.982}
     window = place(
-        grid,
+        span,
+        np.array([11, 5]),
         [
             (em3, _reading(em3, 5, HALF_HOUR_MS, EM3)),
             (em1, _reading(em1, 11, HALF_HOUR_MS, single)),
@@ -71,8 +72,8 @@ def test_profiles_of_one_and_three_phases_share_a_window() -> None:
 def test_a_transformer_tells_reactive_power() -> None:
     dtm = PROFILES["dtm"]
     shown = {"ea_imp": 1, "p": 90_000, "q": 30_000, "u_l1": 230, "u_l2": 230, "u_l3": 230}
-    grid = Grid(np.array([1]), 0, HALF_HOUR_MS, 1, phases=True)
-    window = place(grid, [(dtm, _reading(dtm, 1, 0, shown))]).window
+    span = Span(0, HALF_HOUR_MS, 1, phases=True)
+    window = place(span, np.array([1]), [(dtm, _reading(dtm, 1, 0, shown))]).window
     assert window.reactive_power_var is not None
     assert window.reactive_power_var[0, 0] == 30_000
     assert window.power_w[0, 0] == 90_000
@@ -82,23 +83,25 @@ def test_kilowatt_hours_of_a_foreign_profile_become_watt_hours() -> None:
     em1 = PROFILES["em1"]
     columns = (em1.columns[0].model_copy(update={"unit": "kWh", "scale": 0.01}),)
     foreign = em1.model_copy(update={"columns": columns})
-    grid = Grid(np.array([1]), 0, HALF_HOUR_MS, 1)
-    window = place(grid, [(foreign, _reading(foreign, 1, 0, {"ea_imp": 12.34}))]).window
+    window = place(
+        Span(0, HALF_HOUR_MS, 1),
+        np.array([1]),
+        [(foreign, _reading(foreign, 1, 0, {"ea_imp": 12.34}))],
+    ).window
     assert window.import_wh[0, 0] == pytest.approx(12_340)
 
 
 def test_nothing_is_placed_of_nothing() -> None:
-    grid = Grid(np.array([1]), 0, HALF_HOUR_MS, 1)
     em1 = PROFILES["em1"]
     empty = _reading(em1, 1, 0, {}).take(np.zeros(0, np.int64))
-    placed = place(grid, [(em1, empty)])
-    assert (placed.duplicates, placed.off_grid, placed.conflicts) == (0, 0, [])
+    placed = place(Span(0, HALF_HOUR_MS, 1), np.array([1]), [(em1, empty)])
+    assert placed.left_out == LeftOut()
     assert not placed.window.is_present().any()
 
 
 def test_a_window_without_meters_is_no_error() -> None:
     em1 = PROFILES["em1"]
-    grid = Grid(np.zeros(0, np.int64), 0, HALF_HOUR_MS, 48)
-    placed = place(grid, [(em1, _reading(em1, 1, 0, {"ea_imp": 1}))])
+    nobody = np.zeros(0, np.int64)
+    placed = place(Span(0, HALF_HOUR_MS, 48), nobody, [(em1, _reading(em1, 1, 0, {"ea_imp": 1}))])
     assert placed.window.meters == 0
     assert vee.run(job_of(placed.window)).import_wh.shape == (0, 48)

@@ -224,7 +224,7 @@ def test_a_french_home_by_the_minute_is_billed_as_expected() -> None:
     days = [of_day(found, job.window, day, CALENDAR, shares, policy) for day in range(first, stop)]
     for day, (kwh, _) in zip(days, told["daily"].values(), strict=True):
         assert day.import_wh[0] / 1000 == pytest.approx(kwh, abs=1e-4)
-    closed = close(days, first, stop, np.array([1e9]), policy)
+    closed = close(days, first, stop, 1e9, policy)
     assert closed.import_wh[0] / 1000 == pytest.approx(told["total_kwh"], abs=1e-4)
     demand_kw, at = told["max_30min_demand_kw"]
     assert closed.demand_w[0] / 1000 == pytest.approx(demand_kw, abs=1e-4)

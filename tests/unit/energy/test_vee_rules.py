@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gateway.energy import vee
-from gateway.energy.placing import Grid, place
+from gateway.energy.placing import LeftOut, Span, place
 from gateway.energy.series import Phases
 from gateway.model import Quality, ReadingBatch, Reason
 from gateway.profiles import load_profiles
@@ -53,13 +53,14 @@ def _batch(rows: Sequence[tuple[int, int, float, Quality]]) -> ReadingBatch:
     )
 
 
-GRID = Grid(np.array([7, 3]), MONDAY_MS, HALF_HOUR_MS, 2)
+SPAN = Span(MONDAY_MS, HALF_HOUR_MS, 2)
+TWO = np.array([7, 3])
 
 
 def test_v01_clock_off_by_more_than_5_s_is_marked_by_more_than_60_s_held() -> None:
     window = window_of([registers_of([100, 110])] * 4)
     offsets = np.array([5_000.0, -5_001.0, 60_000.0, 60_001.0])
-    found = vee.run(job_of(window, extra=vee.Extra(clock_offset_ms=offsets)))
+    found = vee.run(job_of(window, extra=vee.Extra(clock_offset_ms=offsets[:, None])))
     assert [marked(found, Reason.TIME_SYNC, row) for row in range(4)] == [
         [],
         [0, 1],
@@ -68,6 +69,30 @@ def test_v01_clock_off_by_more_than_5_s_is_marked_by_more_than_60_s_held() -> No
     ]
     assert [graded(found, Quality.SUSPECT, row) for row in range(4)] == [[], [], [], [0, 1]]
     assert found.import_wh[3].tolist() == [100, 110]  # the register is right all the same
+
+
+@pytest.mark.parametrize("behind_fails", [False, True])
+def test_v01_whether_a_clock_that_seems_to_be_behind_fails_is_a_matter_of_policy(
+    *, behind_fails: bool
+) -> None:
+    time_sync = POLICY.time_sync.model_copy(update={"behind_fails": behind_fails})
+    policy = POLICY.model_copy(update={"time_sync": time_sync})
+    window = window_of([registers_of([100, 110])] * 2)
+    extra = vee.Extra(clock_offset_ms=np.array([[-60_001.0], [-60_000.0]]))
+    found = vee.run(job_of(window, extra=extra, policy=policy))
+    assert [marked(found, Reason.TIME_SYNC, row) for row in range(2)] == [[0, 1], [0, 1]]
+    failed = [0, 1] if behind_fails else []
+    assert [graded(found, Quality.SUSPECT, row) for row in range(2)] == [failed, []]
+
+
+def test_v01_a_day_by_a_clock_that_is_off_by_a_known_time_is_still_like_others() -> None:
+    """The gaps of its meter lie in the same hours; of a clock that is not valid nobody knows."""
+    window = window_of([registers_of(varied(DAY))] * 2)
+    window.status[1, 20] = int(Status.CLOCK_INVALID)
+    offsets = np.array([[90_000.0], [0.0]])
+    found = vee.run(job_of(window, extra=vee.Extra(clock_offset_ms=offsets)))
+    assert len(graded(found, Quality.SUSPECT, 0)) == DAY
+    assert found.is_good_day.tolist() == [[True], [False]]
 
 
 def test_v01_the_devices_own_word_on_its_clock() -> None:
@@ -81,7 +106,8 @@ def test_v01_the_devices_own_word_on_its_clock() -> None:
 
 def test_v02_the_same_reading_twice_is_counted_and_dropped() -> None:
     placed = place(
-        GRID,
+        SPAN,
+        TWO,
         [
             (
                 EM1,
@@ -97,8 +123,7 @@ def test_v02_the_same_reading_twice_is_counted_and_dropped() -> None:
             )
         ],
     )
-    assert placed.duplicates == 1
-    assert placed.conflicts == []
+    assert placed.left_out == LeftOut(duplicates=1)
     assert placed.window.import_wh[0].tolist()[:2] == [100, 140]
     assert placed.window.import_wh[1, 0] == 50
     assert placed.window.quality[1].tolist() == [1, 10, 10]
@@ -111,19 +136,19 @@ def test_v03_a_time_beside_the_grid_is_refused() -> None:
         (7, MONDAY_MS + HALF_HOUR_MS + 1000, 140, Quality.VALID),
         (7, MONDAY_MS - 1000, 99, Quality.VALID),
     ]
-    placed = place(GRID, [(EM1, _batch(rows))])
-    assert placed.off_grid == 3
+    placed = place(SPAN, TWO, [(EM1, _batch(rows))])
+    assert placed.left_out.off_grid == 3
     assert placed.window.is_present().sum() == 1
-    tolerant = place(GRID._replace(tolerance_ms=1000.0), [(EM1, _batch(rows[2:3]))])
-    assert tolerant.off_grid == 0
+    tolerant = place(SPAN._replace(tolerance_ms=1000.0), TWO, [(EM1, _batch(rows[2:3]))])
+    assert tolerant.left_out.off_grid == 0
     assert tolerant.window.import_wh[0, 1] == 140
 
 
 def test_v03_a_meter_that_sends_more_often_loses_nothing() -> None:
     minutely = EM1.model_copy(update={"interval_s": 60})
     rows = [(7, MONDAY_MS + 60_000 * k, 1000.0 + k, Quality.VALID) for k in range(61)]
-    placed = place(GRID, [(minutely, _batch(rows))])
-    assert placed.off_grid == 0
+    placed = place(SPAN, TWO, [(minutely, _batch(rows))])
+    assert placed.left_out.off_grid == 0
     assert placed.window.import_wh[0].tolist() == [1000, 1030, 1060]
 
 
@@ -134,7 +159,8 @@ def test_v04_missing_slots_are_gaps() -> None:
 
 def test_v05_of_two_values_the_better_grade_is_shown_and_both_are_told() -> None:
     placed = place(
-        GRID,
+        SPAN,
+        TWO,
         [
             (
                 EM1,
@@ -149,8 +175,7 @@ def test_v05_of_two_values_the_better_grade_is_shown_and_both_are_told() -> None
     )
     assert placed.window.import_wh[0, 0] == 103
     assert placed.window.reasons[0, 0] == int(Reason.CONFLICT)
-    assert placed.duplicates == 0
-    assert [tuple(one) for one in placed.conflicts] == [(7, MONDAY_MS, 103.0, 100.0)]
+    assert placed.left_out == LeftOut(conflicts=1)
 
 
 def test_v06_a_single_reading_that_runs_backwards_is_left_out_and_the_total_kept() -> None:
@@ -205,6 +230,19 @@ def test_v06_exchange_with_its_protocol_is_exact() -> None:
     found = vee.run(job_of(window, extra=vee.Extra(exchanges=(exchange,))))
     assert found.import_wh[0].tolist() == [100, 60 + 130, 100]
     assert marked(found, Reason.METER_EXCHANGE) == [1]
+
+
+def test_v06_exchange_is_of_both_registers_of_a_prosumer() -> None:
+    """Fed in: 900 to 940 by the old one, 7 to 19 by the new one; without a note, 19."""
+    exchange = vee.Exchange(0, MONDAY_MS + HALF_HOUR_MS + 600_000, 71_060.0, 5.0)
+    for noted, fed in (((940.0, 7.0), 40 + 12), ((NAN, NAN), 19)):
+        told = exchange._replace(old_final_export_wh=noted[0], new_start_export_wh=noted[1])
+        window = window_of([[70_900, 71_000, 135, 235]])
+        window.export_wh[0] = [880, 900, 19, 25]
+        found = vee.run(job_of(window, extra=vee.Extra(exchanges=(told,))))
+        assert found.export_wh[0].tolist() == [20, fed, 6]
+        assert found.import_wh[0].tolist() == [100, 190, 100]
+        assert marked(found, Reason.CAPABILITY) == []
 
 
 def test_v06_exchange_without_protocol_counts_what_the_new_meter_showed() -> None:

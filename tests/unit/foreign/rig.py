@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from hypothesis import settings
 
+from gateway.config.sections import Mapping
 from gateway.decode import Collector, Decoders
 from gateway.decode.foreign.options import Options
 from gateway.decode.foreign.rooms import ANYWHERE, ROOMS, last_resort
@@ -35,9 +36,9 @@ class Reading(NamedTuple):
 class Rig:
     """Decoders that remember births, as in a pipeline."""
 
-    def __init__(self, zone: str | None = None) -> None:
+    def __init__(self, zone: str | None = None, metrics: Sequence[Mapping] = ()) -> None:
         # as ``build_foreign`` does, but for the mapping files: they take a second to compile
-        options = Options(PROFILES, (), zone, "site")
+        options = Options(PROFILES, (), zone, "site", metrics=metrics)
         rooms = [one for build in ROOMS.values() for one in build(options)]
         last = last_resort(ANYWHERE, options, Sniffer([]))
         self.decoders = Decoders(PROFILES, foreign=(*rooms, *last))
@@ -46,13 +47,19 @@ class Rig:
         self.number = 0
 
     def send(
-        self, topic: str | bytes, payload: bytes, received_ms: int = RECEIVED_MS
+        self,
+        topic: str | bytes,
+        payload: bytes,
+        received_ms: int = RECEIVED_MS,
+        *,
+        source: int = 0,
+        flags: int = 1,
     ) -> list[Reading]:
         """Return the readings of one message; its events are in ``events``."""
         self.number += 1
         out = Collector()
         raw = topic.encode() if isinstance(topic, str) else topic
-        record = Record(self.number, received_ms, 0, 1, raw, payload)
+        record = Record(self.number, received_ms, source, flags, raw, payload)
         try:
             self.decoders.decode(record, self.directory, out)
         except RejectedError:

@@ -50,6 +50,28 @@ def test_an_electricity_meter_of_wmbusmeters_on_any_topic() -> None:
     assert row.values == {"ea_imp": 4_405_315, "ea_exp": 1250, "p": 535, "u_l1": 236}
 
 
+@pytest.mark.parametrize(
+    ("media", "column"), [("heat", "heat"), ("heat/cooling load", "heat"), ("cooling load", "cold")]
+)
+def test_what_a_heat_meter_counts_is_no_electricity(media: str, column: str) -> None:
+    fields = {
+        "media": media,
+        "meter": "kamheat",
+        "name": "house",
+        "id": "78345612",
+        "total_energy_consumption_kwh": 1234.5,
+        "total_volume_m3": 9.251,
+        "volume_flow_m3h": 0.5,
+        "t1_temperature_c": 60.25,
+        "t2_temperature_c": 40.5,
+        "timestamp": "2026-11-21T23:10:00Z",
+    }
+    (row,) = Rig().send("wmbusmeters/house", json.dumps(fields).encode())
+    assert (row.device, row.profile) == ("wmbus-78345612", "thm1")
+    measured = {"vol": 9.251, "flow": 0.5, "t_flow": 60.25, "t_return": 40.5}
+    assert row.values == {column: 1_234_500, **measured}
+
+
 def test_a_telegram_without_any_column_is_quarantined() -> None:
     fields = {**WATER, "media": "smoke detector"}
     fields = {key: fields[key] for key in ("media", "meter", "name", "id", "timestamp", "status")}

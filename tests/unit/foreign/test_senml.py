@@ -42,6 +42,21 @@ def test_the_examples_of_the_rfc_resolve_as_it_says(number: int) -> None:
                 assert one.time_ms == round(wanted["t"] * 1000)
 
 
+@needs_shared
+def test_the_example_without_resolved_form_is_worked_out_here() -> None:
+    """Example 13: base time 1320078429 and base unit "/" of all four, the last two 0.1 s later."""
+    assert SHARED is not None
+    folder = SHARED / "data" / "conformance" / "senml"
+    for name in ("ex13.json", "ex13.gen.json"):
+        found = read_json((folder / name).read_bytes())
+        assert [(one.name[-1], one.unit, float(one.value or 0), one.time_ms) for one in found] == [
+            ("3", "/", 0.5, 1_320_078_429_000),
+            ("4", "/", 0.5, 1_320_078_429_000),
+            ("3", "/", 0, 1_320_078_429_100),
+            ("4", "/", 0, 1_320_078_429_100),
+        ]
+
+
 def test_base_value_and_base_sum_are_added() -> None:
     """bv 20 + v 3.5 = 23.5; bs 100 + s 5 = 105; a base sum alone is one of each value."""
     first, second = resolve(

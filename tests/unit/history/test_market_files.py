@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -101,9 +101,13 @@ def test_qualities_of_a_variable_day_are_those_of_its_400_records() -> None:
         (nem12(stream(), f"300,20261321,{DAY},A,,,,"), 3, "no date"),
         (nem12(stream(), f"300,20261121,{DAY.replace('1.5', 'x', 1)},A,,,,"), 3, "no number"),
         (nem12(stream(length=7)), 2, "part of a day"),
+        (nem12(stream().replace(",30,", ",3³,")), 2, "part of a day"),  # a digit and no number
+        (nem12(stream(), f"300,20261121,{DAY},V,,,,", "400,1,4³,A,,"), 4, "a day that has 48"),
         (nem12(stream(), f"300,20261121,{DAY},A,,,,")[:-4], 3, "cut off"),
         (nem12(stream(), f"300,20261121,{DAY},Z,,,,"), 3, "48 numbers"),
         ("100,NEM99,x\n900", 1, "NEM99"),
+        (nem12(stream(), f"300,20261121,{DAY.replace('1.5', '9' * 80, 1)},A,,,,"), 3, "2**53"),
+        (nem12(stream(), f'300,20261121,"{"1" * 200_000}",A,,,,'), 3, "field limit"),
         ("hello\n", 1, "not of NEM12"),
     ],
 )
@@ -137,35 +141,84 @@ def test_a_read_that_is_not_its_quantity_is_refused_by_itself() -> None:
     assert [one.line for one in found.refused] == [2]
 
 
-def naive_totals(file: Path) -> tuple[dict[str, float], int]:
-    """Return the sum of each stream's first columns, and the count of values: a second reading."""
-    totals: dict[str, float] = {}
-    count, key, values = 0, "", 0
-    for record in csv.reader(file.read_text("utf-8").splitlines()):
-        if record[:1] == ["200"]:
-            values = 1440 // int(record[8])
-            factor = {"WH": 1, "KWH": 1e3, "KVARH": 1e3, "VARH": 1}.get(record[7].upper(), 0)
-            key = f"nem-{record[1]}-{record[4]}".lower() if factor else ""
-        elif record[:1] == ["300"] and key:
-            numbers = [float(cell) * factor for cell in record[2 : 2 + values]]
-            totals[key] = totals.get(key, 0) + sum(numbers)
-            count += len(numbers)
-    return totals, count
+MARKET = timezone(timedelta(hours=10))
+FLAGS = {"A": 1, "E": 2, "F": 3, "S": 4, "N": 5}
+Interval = tuple[str, float | None, int, int]  # its end, Wh (varh), flag, seconds
+
+
+def second_reading(file: Path) -> dict[str, list[Interval]]:
+    """Read a NEM12 file a second time, after AEMO's specification and not after our reader."""
+    found: dict[str, list[Interval]] = {}
+    records = list(csv.reader(file.read_text("utf-8").splitlines()))
+    device, minutes, per_unit = "", 30, None
+    for place, record in enumerate(records):
+        if record[0] == "200":
+            minutes, unit = int(record[8]), record[7].upper()
+            per_unit = {"WH": 1.0, "VARH": 1.0, "KWH": 1e3, "KVARH": 1e3}.get(unit)
+            device = f"nem-{record[1]}-{record[4]}".lower()
+        if record[0] != "300" or per_unit is None:
+            continue
+        count = 1440 // minutes
+        codes = [record[2 + count][0]] * count
+        for other in records[place + 1 :]:
+            if other[0] != "400":
+                break
+            first, last = int(other[1]), int(other[2])
+            codes[first - 1 : last] = [other[3][0]] * (last - first + 1)
+        midnight = datetime.strptime(record[1], "%Y%m%d").replace(tzinfo=MARKET)
+        for at, (cell, code) in enumerate(zip(record[2 : 2 + count], codes, strict=True), 1):
+            end = (midnight + timedelta(minutes=at * minutes)).astimezone(UTC).isoformat()
+            value = None if code == "N" else round(float(cell) * per_unit, 6)
+            found.setdefault(device, []).append((end, value, FLAGS[code], minutes * 60))
+    return found
+
+
+# Of each file: streams, intervals, Wh and varh in all, and how many intervals have which flag.
+# By hand: 48 × 1.111 + 48 × 2.222 kWh are 159,984 Wh; 31 days of two streams and five minutes
+# are 17,856 intervals.
+RECORDED = {
+    "NEM12_actual_interval": (2, 96, 159_984.0, {1: 96}),
+    "NEM12_different_interval_length": (2, 96, 374_000.0, {1: 96}),
+    "NEM12_month_solar": (2, 17_856, 859_910.0, {1: 17_856}),
+    "NEM12_multiple_meters": (6, 1152, 46_080.0, {1: 1152}),
+    "NEM12_multiple_quality": (1, 48, 896_990.0, {3: 20, 1: 4, 4: 24}),
+    "NEM12_no_scheduled_read": (1, 96, 5840.0, {1: 96}),
+    "NEM12_partialchannel": (2, 9216, 293_904.0, {1: 9216}),
+    "NEM12_substituted_interval": (2, 96, 47_164_824.0, {3: 96}),
+    "NEM12_upper_case_units": (2, 96, 159_984.0, {1: 96}),
+    "WesternPower": (4, 192, 0.0, {1: 192}),
+}
 
 
 @needs_shared
-def test_recorded_files_have_the_totals_that_a_second_reading_gives() -> None:
-    names = [*METERS.glob("nem12/*NEM12*"), METERS / "nem12" / "Example_WesternPower.csv"]
-    assert len(names) == 10
-    for file in names:
-        found = read_file(file, Hints(), PROFILES)
-        totals, count = naive_totals(file)
-        ours = {
-            one.device: sum(value or 0 for row in one.rows for value in row.values[:4]) / 1000
-            for one in found.series
-        }
-        assert ours == pytest.approx(totals), file.name
-        assert sum(len(one.rows) for one in found.series) == count
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded_files_are_what_a_second_reading_says_interval_by_interval(name: str) -> None:
+    """Ends, energies, flags and lengths; ``nem12.expected.json`` of the shared data is empty."""
+    file = METERS / "nem12" / f"Example_{name}.csv"
+    wanted = second_reading(file)
+    ours: dict[str, list[Interval]] = {}
+    for one in read_file(file, Hints(), PROFILES).series:
+        for row in one.rows:
+            value = next((value / 1000 for value in row.values[:4] if value is not None), None)
+            end = datetime.fromtimestamp(row.time_ms / 1000, UTC).isoformat()
+            flag, length = int(row.values[5] or 0), int(row.values[4] or 0)
+            ours.setdefault(one.device, []).append((end, value, flag, length))
+    assert ours.keys() == wanted.keys()
+    for device, intervals in wanted.items():
+        assert [one[::2] for one in ours[device]] == [one[::2] for one in intervals]
+        assert [one[3] for one in ours[device]] == [one[3] for one in intervals]
+        for mine, theirs in zip(ours[device], intervals, strict=True):
+            # a file writes up to nine decimals of a kWh, we keep thousandths of a Wh
+            assert mine[1] == (None if theirs[1] is None else pytest.approx(theirs[1], abs=0.0005))
+    every = [one for intervals in wanted.values() for one in intervals]
+    total = round(sum(one[1] or 0 for one in every), 3)
+    assert (len(wanted), len(every), total, Counter(one[2] for one in every)) == RECORDED[name]
+
+
+@needs_shared
+def test_every_recorded_market_file_has_its_test() -> None:
+    names = {file.stem.removeprefix("Example_") for file in (METERS / "nem12").iterdir()}
+    assert names == {*RECORDED, "NEM13_consumption_data", "NEM13_forward_estimate"}
 
 
 @needs_shared
@@ -181,6 +234,36 @@ def test_recorded_flags_and_lengths() -> None:
     }
     assert lengths == {"nem-c123-e1": 30, "nem-c123-e2": 30}
     assert {one.interval_ms for one in read("month_solar").series} == {300_000}
+
+
+@needs_shared
+def test_recorded_reads_of_registers() -> None:
+    """NEM13: 1,312.1 kWh between two actual reads; 111 to an estimate; and 9,065 that is not 65."""
+
+    def read(name: str) -> Found:
+        return read_file(METERS / "nem12" / f"Example_NEM13_{name}.csv", Hints(), PROFILES)
+
+    (series,) = read("consumption_data").series
+    assert [(row.time_ms, row.values[0], row.status) for row in series.rows] == [
+        (ms("2003-10-05T09:30:55+10:00"), 6_342_800, 0),
+        (ms("2004-01-07T10:03:33+10:00"), 7_654_900, 0),
+    ]
+    estimate = read("forward_estimate")
+    (series,) = estimate.series
+    assert [(row.values[0], row.status) for row in series.rows] == [(888_000, 0), (999_000, 1)]
+    assert [(one.line, "is not 65" in one.reason) for one in estimate.refused] == [(4, True)]
+
+
+@needs_shared
+def test_recorded_reads_are_of_no_meter_whose_intervals_are_recorded() -> None:
+    """So no register of a NEM13 file can be compared with intervals of another file here."""
+    meters: dict[str, set[str]] = {"NEM12": set(), "NEM13": set()}
+    for file in (METERS / "nem12").iterdir():
+        records = [line.split(",") for line in file.read_text("utf-8").splitlines()]
+        named = meters[records[0][1]]
+        named |= {record[1] for record in records if record[0] in {"200", "250"}}
+    assert meters["NEM13"] == {"VABC005890", "VDEF005890"}
+    assert (len(meters["NEM12"]), meters["NEM12"] & meters["NEM13"]) == (9, set())
 
 
 @needs_shared

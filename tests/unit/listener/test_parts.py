@@ -25,6 +25,13 @@ METER = Identity("meter-1", ClientRole.DEVICE, "evn", "energy")
 HUB = Identity(
     "dcu-1", ClientRole.CONCENTRATOR, "evn", "energy", frozenset({"meter-7", "env/air-2"})
 )
+EDGE = Identity(
+    "edge-7",
+    ClientRole.DEVICE,
+    "evn",
+    "energy",
+    topics=("spBv1.0/plant/+/edge7", "spBv1.0/plant/+/edge7/#"),
+)
 MONITOR = Identity("board", ClientRole.MONITOR, "evn")
 ANYBODY = Identity("", ClientRole.ANONYMOUS)
 
@@ -193,6 +200,24 @@ def test_who_may_write_where(identity: Identity, topic: str, *, expected: bool) 
         (METER, "tg/1/evn/energy/meter-2/a", False),
         (METER, "tg/1/+/energy/meter-1/a", False),
         (METER, "#", False),
+        (METER, "spBv1.0/plant/NCMD/edge7", False),
+        (EDGE, "spBv1.0/plant/NCMD/edge7", True),
+        (EDGE, "spBv1.0/plant/NCMD/edge7/#", True),
+        (EDGE, "spBv1.0/plant/DCMD/edge7/pump", True),
+        (EDGE, "spBv1.0/plant/DCMD/edge7/#", True),
+        (EDGE, "spBv1.0/plant/DCMD/edge7", False),
+        (EDGE, "spBv1.0/plant/NCMD/edge8", False),
+        (EDGE, "spBv1.0/other/NCMD/edge7", False),
+        (EDGE, "spBv1.0/plant/NCMD/+", False),
+        (EDGE, "spBv1.0/plant/NCMD/#", False),
+        (EDGE, "spBv1.0/+/NCMD/edge7", False),
+        (EDGE, "spBv1.0/plant/+/edge7", False),
+        (EDGE, "spBv1.0/plant/NDATA/edge7", False),
+        (EDGE, "spBv1.0/plant/NCMD/edge7/a", False),
+        (EDGE, "spBv1.0/plant/DCMD/edge7/pump/#", False),
+        (EDGE, "spBv1.0/#", False),
+        (EDGE, "spBv1.0/STATE/host", False),
+        (EDGE, "spBv1.0", False),
         (METER, "+/1/evn/energy/meter-1/a", False),
         (HUB, "tg/1/evn/env/air-2/a", True),
         (HUB, "tg/1/evn/energy/meter-8/a", False),
@@ -202,6 +227,27 @@ def test_who_may_write_where(identity: Identity, topic: str, *, expected: bool) 
 )
 def test_who_may_read_what(identity: Identity, topic_filter: str, *, expected: bool) -> None:
     assert may_subscribe(identity, topic_filter) is expected
+
+
+@pytest.mark.parametrize(
+    ("topic", "expected"),
+    [
+        (b"spBv1.0/plant/NBIRTH/edge7", True),
+        (b"spBv1.0/plant/DDATA/edge7/pump", True),
+        (b"spBv1.0/plant/NDEATH/edge8", False),
+        # a node that is broken into must command nobody, not even in a broad entry's name
+        (b"spBv1.0/plant/NCMD/edge7", False),
+        (b"spBv1.0/plant/DCMD/edge7/pump", False),
+        (b"spBv1.0/STATE/host", False),
+        (b"spBv1.0/STATE", False),
+    ],
+)
+def test_an_edge_node_speaks_for_itself_and_commands_nobody(
+    topic: bytes, *, expected: bool
+) -> None:
+    assert may_publish(EDGE, topic) is expected
+    broad = EDGE._replace(topics=("spBv1.0/#",))
+    assert may_publish(broad, topic) is (expected or b"NDEATH" in topic)
 
 
 @given(st.text(string.ascii_lowercase + string.digits + "-/+#$", max_size=40))

@@ -49,12 +49,29 @@ def test_rows_that_are_not_believed_are_counted_in_a_row() -> None:
     assert events.is_over(Trouble.IMPOSSIBLE, three, T0)
 
 
-@pytest.mark.parametrize(("profile", "most"), [("pv1", 19), ("wim1", 7), ("env1", 17)])
+@pytest.mark.parametrize(("profile", "most"), [("pv1", 19), ("wim1", 7)])
 def test_stuck_is_who_says_the_same_so_often(profile: str, most: int) -> None:
     almost = events.follow(None, rows(0, *[3.0] * most))
     assert not events.troubles(almost, profile, RULE)
     stuck = events.follow(almost, rows(most, 3.0))
     assert events.troubles(stuck, profile, RULE) == {Trouble.NO_CHANGE: T0}
+
+
+@pytest.mark.parametrize(
+    ("every_s", "first_stuck"),
+    # 10 min: the 18th row is 17 x 600 s = 10,200 s after the first; 5 s: 10,200 / 5 rows after it
+    [(600, 18), (5, 2041)],
+)
+def test_weather_is_stuck_after_three_hours_however_often_it_is_told(
+    every_s: int, first_stuck: int
+) -> None:
+    def told(count: int) -> Rows:
+        time_ms = T0 + np.arange(count) * every_s * 1000
+        return Rows(time_ms, np.full((count, 1), 3.0), np.zeros(count, bool))
+
+    assert not events.troubles(events.follow(None, told(first_stuck - 1)), "env1", RULE)
+    stuck = events.follow(None, told(first_stuck))
+    assert events.troubles(stuck, "env1", RULE) == {Trouble.NO_CHANGE: T0}
 
 
 @pytest.mark.parametrize(

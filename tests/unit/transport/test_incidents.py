@@ -5,8 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from gateway.model import FloatArray
+from gateway.model import FloatArray, Quality
 from gateway.policies import load_policies
+from gateway.transport.engine.live import Live
+from gateway.transport.engine.policies import TransportPolicies
 from gateway.transport.incidents import Incident, IncidentPolicy, IncidentWatch, Sign, WatchState
 from gateway.transport.incidents.advice import Advice, advise
 from gateway.transport.incidents.california import CaliforniaState, california
@@ -344,6 +346,56 @@ def test_lanes_that_are_not_trusted_are_not_heard() -> None:
     assert watch.run(window, watch.fresh(), is_good)[0] == []
 
 
+# -- silence --
+
+
+def darkened(window: Window, stations: list[int], first: int, stop: int) -> Window:
+    """Take the rows of stations away, as of a cabinet without power."""
+    for column in (window.count, window.speed_kmh, window.occupancy):
+        column[stations, first:stop] = NAN
+    return window
+
+
+@pytest.mark.parametrize("stations", [[2], [3], [2, 3], [3, 4, 5], [0, 1, 2, 3, 4, 5]])
+@pytest.mark.parametrize("factor", [0.4, 1.0, 2.5])
+def test_a_dark_cabinet_is_no_incident_whatever_traffic_has_become(
+    stations: list[int], factor: float, *, soak: bool
+) -> None:
+    """Two hours, after which there is less traffic, as much, or two and a half times as much."""
+    for seed in range(3 if soak else 1):
+        rng = np.random.default_rng(seed)
+        rate = np.where(np.arange(1001) < 600, 10, 10 * factor)
+        came = rng.poisson(rate).astype(float)
+        count = np.stack([(came[1:] + came[:-1]) / 2] * 6)
+        window = window_of(count, 90 + rng.normal(0, 2, count.shape), 0.08)
+        assert watched(darkened(window, stations, 500, 740))[0] == []
+
+
+def test_the_first_row_of_a_detector_that_boots_is_of_a_part_of_its_interval() -> None:
+    rng = np.random.default_rng(1)
+    came = rng.poisson(20, 401).astype(float)
+    window = window_of(np.stack([(came[1:] + came[:-1]) / 2] * 6), 90.0, 0.08)
+    darkened(window, [2, 3, 4], 200, 260)
+    window.quality[[2, 3, 4], 200:260] = int(Quality.MISSING)
+    window.count[[2, 3, 4], 260] *= 0.1  # three seconds of thirty
+    live, seen = Live(LONG, TransportPolicies.load()), []
+    live.start(window.start_ms)
+    for at in range(window.slots):
+        seen += live.run(window.part(at, at + 1)).incidents
+    assert seen == []
+
+
+def test_a_jam_in_the_dark_is_over_after_three_minutes() -> None:
+    # blocked at 400, and all of its queue dark from 420 on; for two minutes …
+    found, _ = watched(darkened(corridor(1), [1, 2, 3, 4], 420, 424))
+    assert [(one.station, one.cleared > 440) for one in found] == [(3, True)]
+    # … or only after the road has been free for an hour: nothing of it is left
+    found, _ = watched(darkened(corridor(1), [1, 2, 3, 4], 420, 560))
+    (one,) = found
+    # as it was for 6 intervals of 30 s; without a sign from then on
+    assert one.cleared == 426
+
+
 def test_red_lights_are_no_incident() -> None:
     # a queue of four intervals at a signal is usual in a city, and an incident on an expressway
     window = corridor(5, block=False)
@@ -368,3 +420,19 @@ def test_drivers_are_told_how_fast_to_come_to_a_queue() -> None:
     ]
     over = jam._replace(cleared=5)
     assert advise([over], speed, usual, road, POLICY.advice) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "needed"),
+    [(RoadClass.EXPRESSWAY, 1), (RoadClass.URBAN, POLICY.slow.urban_slots - 1)],
+    ids=["open road", "signals"],
+)
+def test_what_is_slow_now_says_so_at_once_but_not_beside_a_signal(
+    kind: RoadClass, needed: int
+) -> None:
+    watch = IncidentWatch(road_of([1, 1], kind=kind), POLICY)
+    _, state = watch.run(window_of(np.full((2, 20), 25.0), 90.0), watch.fresh())
+    assert not watch.slow_now(state).any()
+    for more in range(1, needed + 1):
+        _, state = watch.run(window_of(np.full((2, 1), 10.0), 12.0), state)
+        assert watch.slow_now(state).all() == (more == needed)

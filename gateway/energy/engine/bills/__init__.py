@@ -1,0 +1,1 @@
+"""From a day of meters to a bill: VEE, determinants, readiness, insight, exports."""

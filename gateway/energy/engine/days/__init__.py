@@ -1,0 +1,1 @@
+"""Local days of groups of devices: which wait, their readings in hand, what is kept of each."""

@@ -1,0 +1,1 @@
+"""What findings look like, and under which names they were told before."""

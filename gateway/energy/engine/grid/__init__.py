@@ -1,0 +1,1 @@
+"""Who is watched and what hangs where: devices, transformers, feeders, heads, at any time."""

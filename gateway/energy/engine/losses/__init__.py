@@ -1,0 +1,1 @@
+"""Losses: balances, models, alarms, suspects, meters at the wrong transformer."""

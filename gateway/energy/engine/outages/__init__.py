@@ -1,0 +1,1 @@
+"""Outages: what is heard of them, the watch with its memory, interruptions, indices of months."""
