@@ -57,11 +57,12 @@ def darken(port: int) -> None:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, clean_session=True)
     client.connect("127.0.0.1", port)
     client.loop_start()
-    now_ms = time.time_ns() // 1_000_000
+    gone_ms = time.time_ns() // 1_000_000 - 20_000
     for meter in range(METERS):
         row = [0, 1_000_000, 0, 500, 2300, 220, 990, 0]
-        body = {"p": "em1", "log": 1, "b": 1, "t": now_ms - now_ms % 1_800_000, "r": [row]}
-        for lane, told in (("t", body), ("e", {"c": 99, "t": now_ms - 20_000})):
+        # the interval that ended before: a reading of after it would say that power is back
+        body = {"p": "em1", "log": 1, "b": 1, "t": gone_ms - gone_ms % 1_800_000, "r": [row]}
+        for lane, told in (("t", body), ("e", {"c": 99, "t": gone_ms})):
             topic = f"tg/1/evn/energy/meter-{meter}/{lane}"
             client.publish(topic, json.dumps(told), qos=1).wait_for_publish(10)
     client.disconnect()

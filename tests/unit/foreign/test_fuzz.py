@@ -20,8 +20,15 @@ NAMES = [*fuzz_targets.TARGETS, *fuzz_targets.FILES]
 
 
 @pytest.fixture(scope="module")
-def rig() -> fuzz_decode.Rig:
+def every() -> fuzz_decode.Rig:
     return fuzz_decode.Rig(load_profiles())
+
+
+@pytest.fixture
+def rig(every: fuzz_decode.Rig) -> fuzz_decode.Rig:
+    """A name that one format enrolled in one sector is refused to another: begin with none."""
+    every.begin()
+    return every
 
 
 def test_every_decoder_and_every_mapping_file_has_a_target() -> None:
