@@ -19,6 +19,7 @@ from gateway.stats import Stats
 from gateway.store import StoreReader
 from gateway.store.changes import ChangeReader
 from gateway.store.derived import DerivedReader, DerivedStore
+from gateway.store.files import full_disk_is_ours
 from gateway.supervisor import calm_collector, return_memory
 from gateway.transport import engine as transport
 
@@ -83,8 +84,9 @@ def desks_of(
 def _open(settings: Settings) -> DerivedStore:
     while True:
         try:
-            return DerivedStore(settings.gateway.data_dir)
-        except OSError as error:  # a full disk; whatever else it is, it is said once a second
+            with full_disk_is_ours():
+                return DerivedStore(settings.gateway.data_dir)
+        except JournalFullError as error:  # whatever else it is, it is said once a second
             logger.warning("analyst waits: %s", error)
             time.sleep(RETRY_S)
 

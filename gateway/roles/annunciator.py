@@ -29,6 +29,7 @@ from gateway.stats import Stats
 from gateway.store.alarms import AlarmFilter, KeptAlarm
 from gateway.store.alarmstore import AlarmStore
 from gateway.store.alarmwords import words_since
+from gateway.store.files import full_disk_is_ours
 from gateway.supervisor import calm_collector, return_memory
 from gateway.views.health import PROCESSES
 from gateway.views.sight import Sight
@@ -163,8 +164,9 @@ def _ended(store: AlarmStore) -> Sequence[KeptAlarm]:
 def _open(data_dir: Path) -> AlarmStore:
     while True:
         try:
-            return AlarmStore(data_dir)
-        except OSError as error:  # a full disk; whatever else it is, it is said once a second
+            with full_disk_is_ours():
+                return AlarmStore(data_dir)
+        except JournalFullError as error:  # whatever else it is, it is said once a second
             logger.warning("annunciator waits: %s", error)
             time.sleep(RETRY_S)
 

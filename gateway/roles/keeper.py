@@ -20,6 +20,7 @@ from gateway.sinks.readings import Encoded, ReadingEncoder
 from gateway.sinks.salvage import RefusedLine, keep_refused
 from gateway.stats import Stats
 from gateway.store import Merger, Roller, StoreReader
+from gateway.store.files import full_disk_is_ours
 from gateway.store.rolled import shown_profiles
 from gateway.supervisor import return_memory, run_loop, until_terminated
 
@@ -83,7 +84,9 @@ def outlets(settings: Settings, profiles: Profiles, stats: Stats) -> tuple[Outle
 
     def name_of(device_index: int) -> tuple[str, str, str]:
         if device_index not in names:
-            names.update((r.device_index, (r.org, r.sector, r.device)) for r in reader.devices())
+            with full_disk_is_ours():
+                found = reader.devices()
+            names.update((r.device_index, (r.org, r.sector, r.device)) for r in found)
         return names[device_index]
 
     def refused(sink: str, lines: Sequence[RefusedLine]) -> None:

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from gateway.config.sections import SinkSection, duration_ms
-from gateway.errors import SinkDeniedError, SinkRefusedError, SinkUnavailableError
+from gateway.errors import (
+    JournalFullError,
+    SinkDeniedError,
+    SinkRefusedError,
+    SinkUnavailableError,
+)
 from gateway.ports import Sink
 from gateway.sinks.cursor import Cursor, load_cursor, save_cursor
 from gateway.sinks.feed import Feed, Load
@@ -132,7 +137,7 @@ class Drain:
             return self._pause("unavailable", error, error.retry_after_s or 0.0)
         except SinkDeniedError as error:
             return self._pause("denied", error, _DENIED_S)
-        except OSError as error:  # cursor, outbox or quarantine: a full or failing disk
+        except (OSError, JournalFullError) as error:  # cursor, outbox, names or quarantine
             return self._pause("disk", error, 0.0)
         finally:
             self._publish()

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.errors import SinkUnavailableError
+from gateway.errors import JournalFullError, SinkUnavailableError
 from gateway.journal import JournalReader
 from gateway.model import Position, Record
 from gateway.sinks.readings import Encoded
@@ -69,6 +69,7 @@ class Feed:
 
         Raises:
             OSError: the outbox cannot be read.
+            JournalFullError: the names cannot be, at a full disk.
             SinkUnavailableError: a device is not in the names yet; nothing is skipped.
         """
         if self._reader is None:
@@ -76,7 +77,7 @@ class Feed:
         start = self._reader.position
         try:
             return self._read(self._reader, Load(start), batch)
-        except (OSError, LookupError) as error:
+        except (OSError, JournalFullError, LookupError) as error:
             self.seek(start)  # what was read is lost with the load: read it again
             if isinstance(error, LookupError):
                 raise SinkUnavailableError(f"a device has no name yet: {error}") from error

@@ -25,6 +25,7 @@ from gateway.stats import Stats
 from gateway.store.alarms import AlarmReader
 from gateway.store.changes import EventReader
 from gateway.store.derived import DerivedReader, Told
+from gateway.store.files import full_disk_is_ours
 from gateway.store.pages import PageDamagedError, decode_page
 
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
@@ -83,6 +84,15 @@ class Teller:
         Raises:
             JournalFullError: the disk is full; nothing is lost, call again later.
         """
+        try:
+            with full_disk_is_ours():  # reading needs room, too: the index of a log of SQLite's
+                return self._step(now_ms)
+        except JournalFullError:
+            self._sent.forget()
+            self._rooms.events.again()
+            raise
+
+    def _step(self, now_ms: int) -> bool:
         before = self._mark or self._first(now_ms)
         mark = replace(before, halves=dict(before.halves))
         due = dict(self._due)
@@ -91,24 +101,13 @@ class Teller:
         lines += self._events(mark, now_ms)
         lines += self._half(mark, now_ms)
         lines += self._snapshots(due, now_ms)
-        try:
-            if lines:
-                self._outbox.put_lines(lines)
-            if mark != self._mark:
-                save_bookmark(self._file, mark)
-        except OSError as error:
-            self._repeat()
-            raise JournalFullError(f"derived measurements: {error}") from error
-        except JournalFullError:
-            self._repeat()
-            raise
+        if lines:
+            self._outbox.put_lines(lines)
+        if mark != self._mark:
+            save_bookmark(self._file, mark)
         self._mark, self._due, self._kept_from = mark, due, mark.rollups.number
         self._stats.count("infragate_derived_told_total", len(lines))
         return is_more or any(due_ms <= now_ms for due_ms in mark.halves.values())
-
-    def _repeat(self) -> None:
-        self._sent.forget()
-        self._rooms.events.again()
 
     def _first(self, now_ms: int) -> Bookmark:
         """Begin with what tells of the last day: a new sink gets the rest by ``backfill``."""
