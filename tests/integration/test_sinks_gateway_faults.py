@@ -135,13 +135,15 @@ async def test_every_fault_at_once_loses_nothing_and_doubles_nothing(
     databases: dict[str, ScriptedDatabase], gateway: Gateway, tmp_path: Path, *, soak: bool
 ) -> None:
     count = 200_000 if soak else 10_000
+    began_s = time.monotonic()
     stored = await feed(gateway, count)
     assert stored.rows == count
     others = [database for name, database in databases.items() if name != "stranger"]
     await until(
         lambda: all(len(em1_of(one)) >= count - 1 for one in others), 120, "the others have all"
     )
-    assert await errors(gateway, "stranger", "denied") == 1  # asked at most once in 30 s
+    asked = await errors(gateway, "stranger", "denied")
+    assert 1 <= asked <= 1 + (time.monotonic() - began_s) // 30  # at most once in 30 s
     for name in set(databases) - {"stranger", "one-bad-line", "too-large"}:
         assert await errors(gateway, name, "unavailable") >= 1, name  # the fault was met
     assert databases["stranger"].readings == {}

@@ -20,9 +20,9 @@ from tests.support.running import ROOT, free_port, listener, running, wait_until
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 RATE = 2000  # messages a second
-# ± 20 % is what a quiet machine shows (`make soak` on one); two cores shared with other tests
-# move a p99 by more than that without any sink.
-NOISY_RATIO = 3.0
+# ± 20 % is asked for on a quiet machine (`make soak`); two cores shared with other tests move a
+# p99 by more than that without any sink.
+QUIET_RATIO, NOISY_RATIO = 1.2, 3.0
 
 
 def puback_p99_ms(port: int, seconds: int) -> float:
@@ -74,4 +74,4 @@ def test_puback_does_not_feel_a_database_that_hangs_or_is_gone(
     ratios = {state: middle[state] / middle["well"] for state in ("hanging", "gone")}
     record_property("puback_p99_ms", middle)
     record_property("puback_p99_ratio", ratios)
-    assert max(ratios.values()) < NOISY_RATIO, found
+    assert max(ratios.values()) < (QUIET_RATIO if soak else NOISY_RATIO), found
