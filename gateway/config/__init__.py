@@ -4,7 +4,6 @@
 touches the data.
 """
 
-import tomllib
 from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
@@ -30,13 +29,11 @@ from gateway.config.sections import (
 )
 from gateway.errors import ConfigError
 from gateway.model import IMPORT_SOURCE
+from gateway.written import tables_of, text_of, words_of
 
 # what pydantic says of the commonest mistakes, for people who do not know it
-_WORDS = {
-    "extra_forbidden": "unknown key",
-    "missing": "this key is missing",
-    "union_tag_not_found": 'give type = "listener" or type = "broker"',
-}
+_TAG_MISSING = "union_tag_not_found"
+_GIVE_TAG = 'give type = "listener" or type = "broker"'
 
 __all__ = [
     "AlarmsSection",
@@ -102,12 +99,7 @@ def load_settings(file: Path) -> Settings:
     Raises:
         ConfigError: names the file and every wrong key.
     """
-    try:
-        raw = tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from error
+    raw = tables_of(text_of(file), file)
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
@@ -120,7 +112,8 @@ def _lines(file: Path, error: ValidationError) -> list[str]:
     for problem in error.errors():
         # a discriminated union puts its tag among the keys; people know only what they wrote
         key = ".".join(str(part) for part in problem["loc"] if part not in {"listener", "broker"})
-        words = _WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        kind = problem["type"]
+        words = _GIVE_TAG if kind == _TAG_MISSING else words_of(kind, problem["msg"])
         lines.append(f"{file}: {key or 'file'}: {words}")
     return lines
 

@@ -1,15 +1,14 @@
 """The description of a table: a TOML file beside the CSV file (``--layout``, docs/import.md)."""
 
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from gateway.config.sections import MappingTime
 from gateway.config.values import Duration, Section
-from gateway.errors import ConfigError
 from gateway.topics import is_device_id
+from gateway.written import load
 
 
 class TimeColumn(Section):
@@ -71,14 +70,4 @@ def load_layout(file: Path) -> Layout:
     Raises:
         ConfigError: names the file and the key.
     """
-    try:
-        return Layout.model_validate(tomllib.loads(file.read_text("utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from error
-    except ValidationError as error:
-        lines = [
-            f"{file}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
-        ]
-        raise ConfigError("\n".join(lines)) from error
+    return load(file, Layout)

@@ -11,7 +11,6 @@ A file ``gateway/policies/<domain>/<anything>.toml`` is one edition of one polic
 A bill for last March is made by the edition of last March, whenever it is made.
 """
 
-import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -19,9 +18,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import ConfigError
+from gateway.written import load
 
 MS_PER_MIN = 60_000
 
@@ -109,17 +109,6 @@ def load_policies(domain: str, model: type[PolicyT], *extra_folders: Path) -> Po
     editions: defaultdict[str, list[PolicyT]] = defaultdict(list)
     for folder in (Path(__file__).parent, *extra_folders):
         for file in sorted((folder / domain).glob("*.toml")):
-            edition = _load(file, model)
+            edition = load(file, model)
             editions[edition.name].append(edition)
     return Policies(domain, editions)
-
-
-def _load(file: Path, model: type[PolicyT]) -> PolicyT:
-    try:
-        return model.model_validate(tomllib.loads(file.read_text("utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file.name}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "file"
-        raise ConfigError(f"{file.name}: {key}: {first['msg']}") from error

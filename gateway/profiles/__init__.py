@@ -5,19 +5,19 @@ A row on the wire is ``[dt_ms, value…, status]`` with one integer per column, 
 new file here, or one in the folder that ``[gateway] profiles`` names; no code.
 """
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import override
 
 from gateway.errors import ConfigError
 from gateway.topics import SECTORS
 from gateway.units import UNITS
+from gateway.written import load
 
 
 class Kind(StrEnum):
@@ -129,16 +129,9 @@ def load_profiles(*extra_folders: Path) -> Profiles:
         if not folder.is_dir():
             raise ConfigError(f"profiles folder {folder} does not exist")
         files += sorted(folder.glob("*.toml"))
-    return Profiles((*_shipped(), *map(_load, files)))
+    return Profiles((*_shipped(), *(load(file, Profile) for file in files)))
 
 
 @cache  # what ships does not change, and the processes of a gateway inherit it
 def _shipped() -> tuple[Profile, ...]:
-    return tuple(map(_load, sorted(Path(__file__).parent.glob("*.toml"))))
-
-
-def _load(file: Path) -> Profile:
-    try:
-        return Profile.model_validate(tomllib.loads(file.read_text("utf-8")))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise ConfigError(f"{file.name}: {error}") from error
+    return tuple(load(file, Profile) for file in sorted(Path(__file__).parent.glob("*.toml")))

@@ -6,7 +6,6 @@ in its period; a further line with the same id tells of another period.
 
 import csv
 import re
-import tomllib
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from gateway.errors import ConfigError
 from gateway.registry.checks import Key, Where
 from gateway.registry.entries import RegistryFile
+from gateway.written import tables_of, text_of
 
 _TABLE = re.compile(r"\s*\[\[?\s*([a-z_.]+)\s*\]\]?")
 _STATIC = ("org", "sector", "title", "pilot", "head", "class")
@@ -48,12 +48,7 @@ def read(file: Path) -> tuple[RegistryFile, Where]:
     Raises:
         ConfigError: it cannot be read, or an entry is wrong.
     """
-    try:
-        text = file.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: not UTF-8: {error.reason}") from error
+    text = text_of(file)
     source: _Toml | _Csv
     source = _Csv(file, text) if file.suffix.lower() == ".csv" else _Toml(file, text)
     try:
@@ -67,10 +62,7 @@ class _Toml:
     def __init__(self, file: Path, text: str) -> None:
         self._file = file
         self._lines = text.splitlines()
-        try:
-            self.raw: dict[str, object] = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{file}: {error}") from error
+        self.raw = tables_of(text, file)
 
     def where(self, key: Key) -> str:
         """Return file and line of a key; of its table where the key itself is not written."""

@@ -7,12 +7,12 @@ end of a key (``switch:*``), stands for every key or element, each of which is a
 with a name of its own, save 0, which is the device itself.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
+from gateway import written
 from gateway.config.values import Duration, Section
 from gateway.errors import ConfigError
 
@@ -135,13 +135,7 @@ def load_family(file: Path) -> Family:
     Raises:
         ConfigError: names the file and the key.
     """
-    try:
-        text = file.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: {error}") from error
-    return parse_family(text, file)
+    return written.load(file, Family)
 
 
 def parse_family(text: str, file: Path) -> Family:
@@ -150,15 +144,7 @@ def parse_family(text: str, file: Path) -> Family:
     Raises:
         ConfigError: names the file and the key.
     """
-    try:
-        return Family.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: {error}") from error
-    except ValidationError as error:
-        lines = [
-            f"{file.name}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
-        ]
-        raise ConfigError("\n".join(lines)) from error
+    return written.parse(text, file, Family)
 
 
 def load_families(folder: Path) -> dict[str, Family]:
@@ -169,10 +155,4 @@ def load_families(folder: Path) -> dict[str, Family]:
     """
     if not folder.is_dir():
         raise ConfigError(f"mappings folder {folder} does not exist")
-    found: dict[str, Family] = {}
-    for file in sorted(folder.glob("*.toml")):
-        family = load_family(file)
-        if family.family in found:
-            raise ConfigError(f"{file}: family {family.family!r} is in another file, too")
-        found[family.family] = family
-    return found
+    return written.load_named(folder, Family, "family")

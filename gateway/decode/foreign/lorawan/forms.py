@@ -10,10 +10,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from gateway import written
 from gateway.config.values import Section
-from gateway.errors import ConfigError
 
 _TAG = re.compile(r"(?:(?:[0-9a-f]{2}|\*\*)(?:[0-9a-f]{2})+|[0-9a-f]{2})?\Z")
 _PLACE = re.compile(r"[a-z][a-z0-9]*\.[a-z][a-z0-9_]*\Z")
@@ -185,13 +185,7 @@ def load_codec(file: Path) -> CodecFile:
     Raises:
         ConfigError: names the file and the key.
     """
-    try:
-        return CodecFile.model_validate(tomllib.loads(file.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from error
-    except ValidationError as error:
-        lines = [f"{file.name}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise ConfigError("\n".join(lines)) from error
+    return written.load(file, CodecFile)
 
 
 def load_codec_files(folder: Path) -> dict[str, CodecFile]:
@@ -200,10 +194,4 @@ def load_codec_files(folder: Path) -> dict[str, CodecFile]:
     Raises:
         ConfigError: a file is wrong, or two are of one maker.
     """
-    found: dict[str, CodecFile] = {}
-    for file in sorted(folder.glob("*.toml")):
-        codec = load_codec(file)
-        if codec.codec in found:
-            raise ConfigError(f"{file}: codec {codec.codec!r} is in another file, too")
-        found[codec.codec] = codec
-    return found
+    return written.load_named(folder, CodecFile, "codec")
