@@ -143,6 +143,7 @@ def build_teller(
                 now.suspects,
             ],
         },
+        {MINUTE_MS: standing.written},
     )
     outbox = Outbox.open(derived, clock, DERIVED_MAX_BYTES)
     return Teller(rooms, rollups, outbox, derived, stats)

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.config import Settings
 from gateway.errors import JournalFullError
-from gateway.journal import JournalReader
+from gateway.journal import Journal, JournalReader
 from gateway.model import Position
 from gateway.ports import Alarm, Findings, Result
 from gateway.roles.files import load_all_profiles
@@ -315,6 +315,36 @@ def test_an_alarm_stands_minute_by_minute_and_once_more_as_over(house: House) ->
         f"{stands}{fields} {begin_ms + minute * 60_000}"
         for minute, fields in ((0, lasts), (1, lasts), (2, "lasts=0.0"), (4, lasts))
     ]
+
+
+@pytest.mark.parametrize(("place", "call"), [(Outbox, "_make_room"), (Journal, "commit")])
+@pytest.mark.parametrize("begun", [0, 1, 2])
+def test_what_ends_while_the_disk_is_full_is_over_when_there_is_room(
+    house: House, monkeypatch: pytest.MonkeyPatch, place: type, call: str, begun: int
+) -> None:
+    """The disk is full in minutes 1 to 3; lines whose commit failed may still go later."""
+
+    def full(*_: object) -> None:
+        raise JournalFullError("no room")
+
+    begin_ms = NOW // 60_000 * 60_000
+    alarm = Alarm("incident", "section:s-1", begin_ms, begin_ms, 0, 3, 0.95, "{}")
+    for minute in range(7):
+        if minute == begun:
+            house.find(alarms=(alarm,))
+        if minute == begun + 1:
+            house.find(alarms=(alarm._replace(cleared_ms=begin_ms + minute * 60_000),))
+        house.now_ms = begin_ms + minute * 60_000 + 1000
+        if not 1 <= minute <= 3:
+            house.tell()
+            continue
+        with monkeypatch.context() as patch:
+            patch.setattr(place, call, full)
+            with pytest.raises(JournalFullError):
+                house.teller.step(house.now_ms)
+    said = [line.split(" ") for line in house.lines("alarm_standing")]
+    assert said[-1][1:] == ["lasts=0.0", str(begin_ms + 4 * 60_000)]
+    assert [one[1] for one in said if int(one[2]) > begin_ms + 3 * 60_000] == ["lasts=0.0"]
 
 
 def test_what_ended_while_nobody_told_is_over_at_the_next_start(house: House) -> None:

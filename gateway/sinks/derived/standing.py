@@ -39,7 +39,10 @@ class Lasting(NamedTuple):
 
 
 class Standing:
-    """Asks what lasts, and remembers what lasted the minute before.
+    """Asks what lasts, and remembers what is still to be told as over.
+
+    That is more than what lasted the minute before: at a full disk minutes are lost, and of their
+    lines nobody knows which will go later. Only ``written`` says that what is over was told.
 
     Args:
         derived: findings.
@@ -57,9 +60,9 @@ class Standing:
     ) -> None:
         self._derived, self._places, self._kept = derived, places, kept
         self._domains = domains
-        self._time_ms = 0
-        self._before: set[Key] = set()  # of the moment before
-        self._now: set[Key] | None = None  # None: at our start nothing is known of it
+        # lasts for all a database may know; None: at our start nobody knows
+        self._told: set[Key] | None = None
+        self._now: set[Key] = set()  # of the moment that was asked of last
 
     @property
     def has_lives(self) -> bool:
@@ -80,22 +83,25 @@ class Standing:
     def points(self, time_ms: int) -> Iterator[Point]:
         """Yield what lasts, and once more what lasted before and is over.
 
-        Asked twice about one moment (the disk was full) it says the same.
+        Until ``written`` is called (the disk was full) what is over is said again, at any moment.
         """
         worst: dict[Key, Lasting] = {}
         for one in (*self.lasting(), *self._moments(time_ms)):
             known = worst.get(one.key)
             if known is None or known.severity < one.severity:
                 worst[one.key] = one
-        if time_ms != self._time_ms:
-            before = self._now if self._now is not None else self._lately_over(time_ms)
-            self._time_ms, self._before = time_ms, before
+        told = self._told if self._told is not None else self._lately_over(time_ms)
         self._now = set(worst)
+        self._told = told | self._now
         for one in worst.values():
             fields = {"severity": float(one.severity), "confidence": float(one.confidence)}
             yield self._point(one.key, {"lasts": 1.0, **fields}, time_ms)
-        for key in sorted(self._before - self._now):
+        for key in sorted(self._told - self._now):
             yield self._point(key, {"lasts": 0.0}, time_ms)
+
+    def written(self) -> None:
+        """Take note that all points of the last moment are durable: those of the end, too."""
+        self._told = self._now
 
     def _point(self, key: Key, fields: dict[str, float | None], time_ms: int) -> Point:
         domain, kind, place = key

@@ -50,6 +50,7 @@ class TellerRooms(NamedTuple):
     places: Places
     halves: Callable[[int], Iterator[Point]]  # of the half hour that begins then
     snapshots: Mapping[int, Sequence[Callable[[int], Iterator[Point]]]]  # by how often, ms
+    written: Mapping[int, Callable[[], None]]  # told when the snapshots of so often are durable
 
 
 class Teller:
@@ -105,6 +106,9 @@ class Teller:
             self._outbox.put_lines(lines)
         if mark != self._mark:
             save_bookmark(self._file, mark)
+        for every_ms, note_written in self._rooms.written.items():
+            if due.get(every_ms) != self._due.get(every_ms):  # they were taken in this step
+                note_written()
         self._mark, self._due, self._kept_from = mark, due, mark.rollups.number
         self._stats.count("infragate_derived_told_total", len(lines))
         return is_more or any(due_ms <= now_ms for due_ms in mark.halves.values())
