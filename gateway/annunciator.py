@@ -14,7 +14,7 @@ from gateway.alarms.findings import News
 from gateway.alarms.own import DOMAIN, Condition, OwnDesk
 from gateway.alarms.people import People
 from gateway.alarms.policy import AlarmPolicy
-from gateway.alarms.quiet import hush
+from gateway.alarms.quiet import Quiet
 from gateway.errors import JournalFullError
 from gateway.ports import Alarm
 from gateway.stats import Stats
@@ -38,6 +38,9 @@ class Keeping(Protocol):
         Raises:
             JournalFullError: the disk is full; call again later.
         """
+
+    def over_since(self, since_ms: int, kinds: Sequence[str], limit: int) -> Sequence[KeptAlarm]:
+        """Return what of some kinds was over then or later, the last first."""
 
 
 class Looking(Protocol):
@@ -76,6 +79,7 @@ class Annunciator:
         self._book, self._people, self._store, self._senses = book, people, store, senses
         self._clock, self._stats = clock, stats
         self._own, self._calls = OwnDesk(book, clock()), Calls()
+        self._quiet = Quiet(book, people, store)
         self._words = words
         self._marks = (words, senses.findings.number)
         self._unwritten: AlarmStep | None = None
@@ -110,7 +114,7 @@ class Annunciator:
         if book.refused and len(book.open) < _ROOM_AGAIN * policy.max_open:
             book.refused = findings.number = 0
         book.settle(now_ms, policy)
-        hush(book, self._people, now_ms, policy)
+        self._quiet.hush(now_ms, policy)
         # while some were turned away, the next life reads everything again
         return book.take_step(self._words, 0 if book.refused else findings.number)
 

@@ -74,6 +74,11 @@ class Book:
         """Every open alarm."""
         return list(self._open.values())
 
+    @property
+    def changed(self) -> Iterable[KeptAlarm]:
+        """Every alarm that has changed since the last step was taken."""
+        return self._page.alarms
+
     def at(self, point: Point) -> KeptAlarm | None:
         """Return the open alarm of a point."""
         return self._open.get(point)

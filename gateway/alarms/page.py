@@ -1,5 +1,7 @@
 """What one step of the annunciator has changed so far; it is written whole or not at all."""
 
+from collections.abc import Iterable
+
 from gateway.store.alarms import Happening, KeptAlarm, Window
 from gateway.store.alarmstore import Acknowledged, AlarmStep, Point, RowKey, Told
 
@@ -28,6 +30,11 @@ class Page:
         kept = self._alarms[alarm.id] = alarm._replace(change=self._change)
         self._points.setdefault(kept[1:4], set()).add(kept.id)
         return kept
+
+    @property
+    def alarms(self) -> Iterable[KeptAlarm]:
+        """Every alarm that has changed."""
+        return self._alarms.values()
 
     def find(self, alarm: str) -> KeptAlarm | None:
         """Return an alarm that has changed."""

@@ -4,6 +4,7 @@ The annunciator is its only writer; web process and command line read beside it.
 and how far it has listened to people commit together, so a crash repeats a step and nothing else.
 """
 
+import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +29,8 @@ ORDER BY raised_ms DESC, id DESC LIMIT ?11"""  # noqa: S608  # our own column na
 _OPEN = f"""SELECT {_COLUMNS} FROM alarm WHERE cleared_ms = 0
 ORDER BY suppressed != '', severity DESC, raised_ms DESC, id LIMIT ?"""  # noqa: S608
 _ONE = f"SELECT {_COLUMNS} FROM alarm WHERE id = ?"  # noqa: S608
+_OVER = f"""SELECT {_COLUMNS} FROM alarm WHERE cleared_ms > 0 AND cleared_ms >= ?
+AND kind IN (SELECT value FROM json_each(?)) ORDER BY cleared_ms DESC LIMIT ?"""  # noqa: S608
 _CHANGED = f"SELECT {_COLUMNS} FROM alarm WHERE change > ? ORDER BY change LIMIT ?"  # noqa: S608
 _TALLY = """SELECT severity, ack_ms > 0, suppressed != '', count(*) FROM alarm
 WHERE cleared_ms = 0 GROUP BY 1, 2, 3"""
@@ -160,6 +163,11 @@ class AlarmReader:
     def open(self, limit: int) -> Sequence[KeptAlarm]:
         """Return what lasts: first what is called out, the most severe, the newest."""
         return [KeptAlarm._make(row) for row in self._rows(_OPEN, (limit,))]
+
+    def over_since(self, since_ms: int, kinds: Sequence[str], limit: int) -> Sequence[KeptAlarm]:
+        """Return what of some kinds was over then or later, the last first."""
+        rows = self._rows(_OVER, (since_ms, json.dumps(kinds), limit))
+        return [KeptAlarm._make(row) for row in rows]
 
     def find(self, alarm: str) -> KeptAlarm | None:
         """Return the alarm of that id."""

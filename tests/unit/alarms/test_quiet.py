@@ -85,6 +85,52 @@ def test_devices_have_time_to_be_back_and_then_are_called_out(room: Room) -> Non
     assert room.story(of(room, "device:loop-2")) == ["raised", "suppressed", "released"]
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_who_is_missed_only_after_a_short_outage_follows_from_it(
+    room: Room, *, is_restarted: bool
+) -> None:
+    """A station that is heard every ten minutes counts as silent when power is back."""
+    room.tell(outage())
+    room.tell(outage(room.now_ms), after_s=60)
+    over_ms = of(room, TRANSFORMER).cleared_ms
+    assert over_ms
+    if is_restarted:
+        room.begin(scope_of)
+    room.tell(silent("device:far-1"), silent(LOOP), domain="transport", after_s=30)
+    assert of(room, LOOP).suppressed == FOLLOWS + of(room, TRANSFORMER).id
+    assert not of(room, "device:far-1").suppressed
+    assert not [call for call in room.calls if of(room, LOOP).id in call.topic]
+    room.step(after_s=AFTER_S - (room.now_ms - over_ms) / 1000)
+    assert of(room, LOOP).suppressed
+    room.step()
+    assert room.story(of(room, LOOP)) == ["raised", "suppressed", "released"]
+    room.tell(silent("device:loop-2"), domain="transport")
+    assert not of(room, "device:loop-2").suppressed
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_an_outage_that_is_over_and_was_none_stands_for_nothing(
+    room: Room, *, is_restarted: bool
+) -> None:
+    room.tell(outage())
+    room.tell(outage(room.now_ms)._replace(evidence='{"withdrawn":1}'))
+    if is_restarted:
+        room.begin(scope_of)
+    room.tell(silent(LOOP), domain="transport")
+    assert not of(room, LOOP).suppressed
+
+
+def test_of_outages_that_are_over_the_newest_are_remembered(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.alarms.quiet._MOST_PAST", 1)
+    room.tell(outage(), alarm("feeder_outage", "feeder:f-9", NOW_MS))
+    room.tell(outage(room.now_ms))
+    room.tell(alarm("feeder_outage", "feeder:f-9", NOW_MS, room.now_ms))
+    room.tell(silent(LOOP), domain="transport")
+    assert not of(room, LOOP).suppressed
+
+
 def test_an_outage_that_was_none_stands_for_nothing(room: Room) -> None:
     room.tell(outage())
     room.tell(silent(LOOP), domain="transport")
