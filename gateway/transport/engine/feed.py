@@ -7,7 +7,7 @@ from gateway.profiles import Profile
 from gateway.store import StoreReader
 from gateway.transport.engine.live import Live, history_ms
 from gateway.transport.engine.quarters import Waiting
-from gateway.transport.engine.raster import Rasters
+from gateway.transport.engine.raster import Rasters, fits
 from gateway.transport.engine.slots import Slots
 
 AHEAD_MS = 180_000  # of what is read again: clocks are ahead
@@ -17,7 +17,8 @@ _EVERYBODY = (0, 1 << 53)
 class Feed:
     """The intervals of a site, as long as most of its lanes have them.
 
-    A lane that measures at another interval is not watched, only summed up by the quarter.
+    A lane that measures at another interval is not watched, only summed up by the quarter; so are
+    rows from when it did.
 
     Args:
         reader: the readings.
@@ -54,7 +55,8 @@ class Feed:
             if not len(batch):
                 continue
             waiting.note(batch.time_ms, now_ms)
-            ours = batch.take(self.is_watched(batch.device_index))
+            is_ours = self.is_watched(batch.device_index) & fits(batch, self.slots.raster_ms)
+            ours = batch.take(is_ours)
             next_ms = live.state.next_ms if live and live.state else int(batch.time_ms.max())
             begins = self.slots.take(self._profile, ours, next_ms, now_ms)
             late += begins[begins < next_ms].tolist() if live and live.state else []

@@ -1,15 +1,17 @@
-"""At which interval the lanes of a site measure."""
+"""At which interval the lanes of a site measure, and which rows are of another one."""
 
 from functools import lru_cache
 
 import numpy as np
 
-from gateway.model import IntArray, ReadingBatch
+from gateway.model import BoolArray, FloatArray, IntArray, ReadingBatch
 from gateway.transport.placing import interval_of
 from gateway.transport.series import BIN_MS
 
 _LEAST_STEP_MS = 4_000  # two rows that are nearer are one that came twice
 _MOST_VOTES = 5
+_NEAR = 1.5  # steps of clocks that are not quite even
+_STEPS = 3  # that say of which interval a row is: a lost one or two say nothing
 
 
 class Rasters:
@@ -49,6 +51,30 @@ class Rasters:
 
     def _interval(self, device: int) -> int:
         return self._known.get(device, (self._usual_ms, 0))[0]
+
+
+def fits(batch: ReadingBatch, raster_ms: int) -> BoolArray:
+    """Return which rows may be of an interval: where many come of a lane, their steps tell.
+
+    A detector that was told to measure more often may still send what it kept from before. A row
+    of 30 s that is taken for one of 5 s would be six times the traffic.
+    """
+    order = np.lexsort((batch.time_ms, batch.device_index))
+    device, time_ms = batch.device_index[order], batch.time_ms[order]
+    follows = np.r_[False, device[1:] == device[:-1]]  # its lane has an earlier row
+    step = np.where(follows, np.diff(time_ms, prepend=0), np.inf)
+    step[step < _LEAST_STEP_MS] = np.inf
+    step[~follows] = np.roll(step, -1)[~follows]
+    least: FloatArray = step.copy()  # of its own and those before it
+    for back in range(1, _STEPS):
+        is_same = device[back:] == device[:-back]
+        least[back:] = np.where(is_same, np.minimum(least[back:], step[:-back]), least[back:])
+    _, lane, rows = np.unique(device, return_inverse=True, return_counts=True)
+    is_told = (rows[lane] > _STEPS) & np.isfinite(least)
+    is_other = is_told & ((least > _NEAR * raster_ms) | (least * _NEAR < raster_ms))
+    found = np.ones(len(order), np.bool_)
+    found[order] = ~is_other
+    return found
 
 
 @lru_cache(maxsize=4096)  # steps of clocks that agree are few, and there is one for each row

@@ -378,3 +378,31 @@ def test_what_a_fault_spoiled_before_it_was_found_is_worked_out_again(road: High
     begin_ms = -(-alarm.raised_ms // QUARTER_MS) * QUARTER_MS
     quarter = road.body_at("state", "station:st-0001", begin_ms)
     assert "observed" not in quarter["method"]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_rows_from_before_lanes_were_told_to_measure_more_often_are_no_chatter(
+    road: Highway, *, is_late: bool
+) -> None:
+    """Nine cars in half a minute are no nine cars in five seconds."""
+    before = road.measure_all(range(40))
+    road.now_ms = MORNING_MS + 40 * SLOT_MS + 500
+    if not is_late:
+        road.send(before)
+        road.pause()
+    for number in range(1, 25):
+        row = road.measure(40)
+        row.time_ms[:] = MORNING_MS + 40 * SLOT_MS + number * 5_000
+        cars = 1 + number % 2
+        row.values[:, [0, 6]], row.values[:, 1] = cars, 2_000 + 3 * number // 2
+        row.values[:, 2:4] += number  # no two rows are the same
+        row.seq[:] = 100 + number
+        road.now_ms = int(row.time_ms[0]) + 500
+        road.send(row)
+        road.pause()
+        if is_late and number == 12:
+            road.send(before, late=True)
+            road.pause()
+    road.now_ms += 10_000
+    road.pause()
+    assert road.alarms() == []
