@@ -57,8 +57,8 @@ class Episode(NamedTuple):
 
 def of_service(
     episode: Episode, absences: Sequence[Span], interval_ms: int, now_ms: int
-) -> Episode | None:
-    """Return what of an episode is of a meter that was there, None where nothing is.
+) -> list[Episode]:
+    """Return what of an episode is of a meter that was there: before an absence, and behind it.
 
     Args:
         episode: of one device.
@@ -66,15 +66,16 @@ def of_service(
         interval_ms: people's watches, and the reading that was still to come.
         now_ms: a meter that was put up may have been silent since.
     """
+    served: list[Episode] = []
     for begin_ms, end_ms in absences:
         if episode.end_ms <= begin_ms or episode.high_ms >= end_ms:
             continue
         if episode.high_ms < begin_ms - interval_ms:
-            return episode._replace(end_ms=begin_ms)
+            served.append(episode._replace(end_ms=begin_ms))
         if min(episode.end_ms, now_ms) <= end_ms + 2 * interval_ms:
-            return None
+            return served
         episode = episode._replace(low_ms=end_ms, high_ms=end_ms + interval_ms)
-    return episode
+    return [*served, episode]
 
 
 class Life:

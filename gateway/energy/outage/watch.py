@@ -121,13 +121,13 @@ class OutageWatch:
         """Return what of episodes is of meters that were there: a meter taken down is silent."""
         absences, now_ms = self._topology.absences or {}, self._timeline.now_ms
         interval_ms = self._topology.interval_ms
-        found = (
-            of_service(one, absences[one.row], int(interval_ms[one.row]), now_ms)
-            if one.row in absences
-            else one
+        return [
+            part
             for one in episodes
-        )
-        return [one for one in found if one is not None]
+            for part in of_service(
+                one, absences.get(one.row, ()), int(interval_ms[one.row]), now_ms
+            )
+        ]
 
     def _with_evidence(self, groups: list[Group], jury: Jury, now_ms: int) -> list[Group]:
         """Weigh the groups, those anew that something heard since might change."""
