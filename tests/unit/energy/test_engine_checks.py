@@ -395,6 +395,16 @@ def test_a_main_meter_and_its_check_meter_in_the_dark_are_one_customer(tmp_path:
     assert {line.place for line in utility.lines("interruptions")} == {f"device:{name_of(MAIN)}"}
 
 
+def test_an_exchange_at_midnight_says_nothing_of_the_last_slot_of_the_day() -> None:
+    """The check meter began anew in the last slot, and nobody noted what it showed."""
+    main = empty_window(np.array([MAIN]), MONDAY_MS, HALF_HOUR_MS, 3)
+    found = vee.run(job_of(window_of([[100, 110, 121, 133]])))
+    found.reasons[0, 2] |= int(Reason.REGISTER_RESET)
+    (values,) = shown(found, [vee.Exchange(0, MONDAY_MS, 100, 100)], main)
+    assert values[:2].tolist() == [10, 11]
+    assert np.isnan(values[2])
+
+
 def test_slots_of_other_lengths_are_added_up_and_never_split() -> None:
     """Quarters of an hour of the check meter for half hours of the main one: 10 + 11, 12 + 13."""
     main = empty_window(np.array([MAIN]), MONDAY_MS, HALF_HOUR_MS, 3)

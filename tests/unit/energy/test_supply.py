@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gateway.energy.engine.bills import supply
 from gateway.energy.engine.bills.supply import overlap
 from gateway.energy.outage import NEVER_MS
 from gateway.energy.outage.life import Episode, Sign, of_service
@@ -82,6 +83,29 @@ def test_the_slot_in_which_a_meter_is_taken_down_is_closed(
     total = register(0, gone) - register(0, 8 * SLOTS) + slot
     assert day["import_wh"] == pytest.approx(total, abs=0.001)
     assert day["export_wh"] == 0
+
+
+def test_what_waits_for_a_person_waits_though_the_meter_is_taken_down_later(
+    tmp_path: Path,
+) -> None:
+    """Dead from 09:00 of the 9th day, exchanged without notes at 11:00; gone on the 11th."""
+    dead, back, gone = mark_of(8, 9), mark_of(8, 14), mark_of(10, 5)
+    open_slots = []
+    first = {"serial": "A-1", "to": moment(8, 11)}
+    second = {"serial": "A-2", "from": moment(8, 11)}
+    for number, more in enumerate(({}, {"to": moment(10, 5)})):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        utility = Utility(folder, METERS + 1, registry(meter=[first, second | more]))
+        utility.at(12 * SLOTS)
+        send(utility, range(dead + 1), {})
+        send(utility, range(dead + 1, 12 * SLOTS + 1), {}, without=0)
+        send_of(utility, range(back, gone + 1), less_wh=-3e6)
+        utility.go(3 * SOME)
+        told = utility.body("intervals", 0, 8)
+        open_slots.append((told["open_slots"], by_method(told)[18:28]))
+    assert open_slots[0][0] > 0
+    assert open_slots[1] == open_slots[0]
 
 
 @pytest.mark.parametrize("is_noted", [True, False])
@@ -258,8 +282,12 @@ def lit_again(utility: Utility) -> None:
     utility.go(3 * SOME)
 
 
-def test_slots_of_an_outage_that_lasts_are_nothing_until_registers_come(tmp_path: Path) -> None:
-    """What like days used is no guess then."""
+@pytest.mark.parametrize("lines_at_once", [10_000, 1])
+def test_slots_of_an_outage_that_lasts_are_nothing_until_registers_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines_at_once: int
+) -> None:
+    """What like days used is no guess then; of however many customers the power is gone."""
+    monkeypatch.setattr(supply, "_LINES_AT_ONCE", lines_at_once)
     utility = darkened(tmp_path)
     told = utility.body("intervals", 0, 7)
     assert told["import_wh"][11:] == [0] * (SLOTS - 11)
@@ -338,7 +366,19 @@ def test_a_silence_is_of_a_meter_that_is_there(
     """There is none from 100 on; readings come each 20."""
     episode = Episode(0, high - 20, high, end, int(Sign.GAP))
     found = of_service(episode, [(100, back)], 20, now)
-    assert (None if found is None else (found.high_ms, found.end_ms)) == left
+    assert [(one.high_ms, one.end_ms) for one in found] == ([] if left is None else [left])
+
+
+def test_an_outage_that_goes_on_behind_an_exchange_is_no_shorter_for_it() -> None:
+    """Dark from 60 to 900; from 100 to 200 there was no meter; readings come each 20."""
+    episode = Episode(0, 60, 60, 900, int(Sign.GASP))
+    both = of_service(episode, [(100, 200)], 20, 1000)
+    assert [(one.low_ms, one.high_ms, one.end_ms) for one in both] == [
+        (60, 60, 100),
+        (200, 220, 900),
+    ]
+    lasting = of_service(episode._replace(end_ms=NEVER_MS), [(100, 200), (400, 500)], 20, 1000)
+    assert [one.end_ms for one in lasting] == [100, 400, NEVER_MS]
 
 
 def test_parts_of_slots_in_a_span() -> None:

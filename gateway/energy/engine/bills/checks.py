@@ -59,8 +59,10 @@ def shown(found: vee.Intervals, exchanges: Iterable[vee.Exchange], window: Windo
     """
     is_part = (found.reasons & _PARTLY) != 0
     for one in exchanges:
-        if np.isfinite(one.old_final_wh) and np.isfinite(one.new_start_wh):
-            is_part[one.row, (one.time_ms - found.start_ms - 1) // found.interval_ms] = False
+        slot = (one.time_ms - found.start_ms - 1) // found.interval_ms
+        # one at the first mark is of the slot before
+        if slot >= 0 and np.isfinite(one.old_final_wh) and np.isfinite(one.new_start_wh):
+            is_part[one.row, slot] = False
     is_good = np.isin(found.method, _SHOWN) & np.isin(found.quality, _GOOD) & ~is_part
     use = np.where(is_good, found.import_wh, np.nan)
     times, rest = divmod(window.interval_ms, found.interval_ms)

@@ -67,7 +67,7 @@ class DayWork:
         self._besides = besides
         self._jobs, self._publisher = jobs, publisher
         self._recall, self._policies = recall, policies
-        self.heard_ms: dict[int, int] = {}  # newest reading of each device
+        self.heard_ms = jobs.heard_ms  # newest reading of each device
 
     def do(self, piece: Piece, now_ms: int) -> Outcome:
         """Work a piece out from what is stored now."""

@@ -74,7 +74,8 @@ class Jobs:
         policies: EnergyPolicies,
         edits: EditBook,
     ) -> None:
-        self._edits, self._supplies = edits, Supplies(recall, roster)
+        self.heard_ms: dict[int, int] = {}  # newest reading of each device
+        self._edits, self._supplies = edits, Supplies(recall, roster, self.heard_ms)
         self._sheets, self._recall, self._profile = sheets, recall, profile_of
         self._roster, self._policies = roster, policies
 

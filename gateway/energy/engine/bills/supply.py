@@ -4,7 +4,7 @@ Both come from elsewhere than its readings: interruptions from the watch of outa
 noted registers from the registry.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -29,7 +29,7 @@ _UNSURE = tuple(
         vee.Method.NO_POWER,
     )
 )
-_MOST_LINES = 100_000
+_LINES_AT_ONCE = 10_000
 _USUAL_MS = 2 * DAY_MS  # hardly an outage is longer: what began earlier is asked for by meter
 _LONGEST_MS = 31 * DAY_MS
 _WHOLE = 1 - 1e-9
@@ -57,10 +57,11 @@ class Supplies:
     Args:
         recall: the interruptions.
         roster: names, and when meters were in service.
+        heard_ms: newest reading of each device.
     """
 
-    def __init__(self, recall: Recalling, roster: Roster) -> None:
-        self._recall, self._roster = recall, roster
+    def __init__(self, recall: Recalling, roster: Roster, heard_ms: Mapping[int, int]) -> None:
+        self._recall, self._roster, self._heard_ms = recall, roster, heard_ms
 
     def of(self, window: Window) -> Supply:
         """Return the supply of the meters of a window."""
@@ -85,7 +86,8 @@ class Supplies:
         meter was taken down, up to which no register reaches, are as good as they will get. What a
         register shows stands all the same: where it speaks of another time, the registry errs.
         """
-        until_ms = max(self._roster.now_ms, found.start_ms + found.slots * found.interval_ms)
+        found_ms = found.start_ms + found.slots * found.interval_ms
+        until_ms = max(self._roster.now_ms, found_ms)
         absences = self._roster.absences(found.device_index)
         known = list(absences.within(found.start_ms, until_ms))
         if not known:
@@ -99,7 +101,11 @@ class Supplies:
             is_last = (slot_ms < begin_ms) & (begin_ms < stop_ms)
             is_first = (slot_ms < end_ms) & (end_ms < stop_ms)
             is_cut[row] |= is_last | is_first
-            is_over[row] |= (slot_ms < begin_ms) & (begin_ms <= self._roster.now_ms)
+            heard_ms = self._heard_ms.get(int(found.device_index[row]), 0)
+            if begin_ms <= found_ms or heard_ms <= found_ms:  # else there may be registers between
+                shown_ms = _shown_ms(found, row, begin_ms)
+                is_before = (shown_ms <= slot_ms) & (slot_ms < begin_ms)
+                is_over[row] |= is_before & (begin_ms <= self._roster.now_ms)
             is_over[row] |= is_first & np.isfinite(found.register_wh[row, 1:])
         is_out &= is_unsure
         is_over &= is_unsure & ~is_out
@@ -121,9 +127,11 @@ class Supplies:
                 is_open = one.to_ms <= one.from_ms
                 yield row, one.from_ms, window.end_ms if is_open else one.to_ms
 
-    def _told(self, place: str, from_ms: int, to_ms: int) -> Sequence[Result]:
-        asked = Result(INTERRUPTIONS, place, from_ms, to_ms, "")
-        return self._recall.results(DOMAIN, asked, _MOST_LINES)
+    def _told(self, place: str, from_ms: int, to_ms: int) -> Iterator[Result]:
+        asked, after = Result(INTERRUPTIONS, place, from_ms, to_ms, ""), (-1, "")
+        while lines := self._recall.results(DOMAIN, asked, _LINES_AT_ONCE, after):
+            yield from lines
+            after = lines[-1].from_ms, lines[-1].place
 
 
 def overlap(slot_ms: IntArray, interval_ms: int, span: tuple[int, int]) -> FloatArray:
@@ -150,6 +158,12 @@ def write_down(notes: Notes, window: Window) -> None:
 def within(notes: Notes, window: Window) -> list[vee.Exchange]:
     """Return the exchanges of a window; one at its first mark may be behind what is shown there."""
     return [one for one in notes.exchanges if window.start_ms <= one.time_ms <= window.end_ms]
+
+
+def _shown_ms(found: vee.Intervals, row: int, begin_ms: int) -> int:
+    """Return when a meter last showed its register before an absence, the begin if not within."""
+    marks = found.start_ms + found.interval_ms * np.flatnonzero(np.isfinite(found.register_wh[row]))
+    return int(marks[marks <= begin_ms].max(initial=found.start_ms))
 
 
 def _nothing(found: vee.Intervals, is_out: BoolArray) -> vee.Intervals:
