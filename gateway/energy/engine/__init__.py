@@ -23,6 +23,7 @@ from gateway.energy.engine.bills.besides import Besides
 from gateway.energy.engine.bills.daywork import DayWork
 from gateway.energy.engine.bills.jobs import Jobs
 from gateway.energy.engine.bills.publish import Publisher
+from gateway.energy.engine.days.kin import kin_of, tellers
 from gateway.energy.engine.days.pieces import GROUP, Piece, Pieces, of_mains
 from gateway.energy.engine.days.sheets import Sheets
 from gateway.energy.engine.findings.series import DOMAIN
@@ -190,12 +191,12 @@ class EnergyEngine:
         news = self._edits.news()
         known = {one.name: one.device_index for one in self._roster.watched} if news else {}
         for at, line in news:
-            profile = self._roster.profile_of.get(known.get(line.device, -1))
-            if at >= self._edits_seen and profile in self._news.meters:
+            profiles = tellers(self._roster, known.get(line.device, -1))
+            if at >= self._edits_seen and profiles:
                 day = int(self._policies.calendar.day(np.array([line.slot_ms]))[0])
                 index = np.array([known[line.device]])
-                piece = Piece(day, profile, known[line.device] // GROUP)
-                touched = {piece} | of_mains(self._roster, index, np.array([day]))
+                touched = {Piece(day, name, known[line.device] // GROUP) for name in profiles}
+                touched |= of_mains(self._roster, index, np.array([day]))
                 self._pieces.add(touched, now_ms, at_once=True)
                 self._is_changed = True
 
@@ -235,6 +236,7 @@ class EnergyEngine:
             self._pieces.add(outcome.touched, now_ms)
             self._pieces.add([piece] if outcome.again_ms else (), outcome.again_ms)
             done.add(piece[1:])
+            done.update((name, piece.group) for name in kin_of(self._roster, piece.profile))
             results += outcome.results
             memos += outcome.memos
             alarms += outcome.alarms

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.energy.calendar import DAY_MS
+from gateway.energy.engine.days.kin import tellers
 from gateway.energy.engine.days.pieces import GROUP, Piece, name_of, of_mains
 from gateway.energy.engine.days.remembered import unpack
 from gateway.energy.engine.findings.series import DOMAIN, INTERVALS
@@ -114,7 +115,8 @@ class Amended:
             gap_ms = known_ms[before].get(index, one.begin_ms)
             oldest_ms = max(since_ms, one.begin_ms - _GAP_DAYS * DAY_MS)
             days = self._days(min(one.begin_ms, max(gap_ms, oldest_ms)), one.end_ms)
-            yield from (Piece(day, profile, index // GROUP) for day in days)
+            for name in tellers(self._roster, index):
+                yield from (Piece(day, name, index // GROUP) for day in days)
             of_days = np.array(days, np.int64)
             yield from of_mains(self._roster, np.full(len(of_days), index), of_days)
 

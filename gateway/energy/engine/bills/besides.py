@@ -70,7 +70,7 @@ class Besides:
         if memo.is_complete and now_ms - found.start_ms < MOST_DAYS * DAY_MS:
             memos.append(volts_memo(piece, worked.window))
         if self._policies.calendar.start_ms(month_of(piece.day)[1]) <= now_ms:
-            memos.append(self._readiness.memo(piece, meters, worked.is_ready, now_ms))
+            memos += self._readiness.memos(piece, meters, worked.is_ready, now_ms)
         if not memo.is_complete:
             return Beside((), memos, ())
         today = int(self._policies.calendar.day(np.array([now_ms]))[0])

@@ -83,9 +83,9 @@ class DayWork:
         return Outcome(memos=[grid_memo(piece, recorded)])
 
     def _of_meters(self, piece: Piece, slots: int, now_ms: int) -> Outcome:
-        past = self._jobs.memos(piece)
+        past, kin = self._jobs.memos(piece), self._jobs.kin(piece)
         if self._jobs.is_told(piece):
-            single = self._jobs.told(piece, slots, past)
+            single = self._jobs.told(piece, slots, past, kin)
         else:
             sheet = self._jobs.sheet(piece, now_ms)
             meters = self._jobs.meters(piece, sheet, past)
@@ -100,8 +100,10 @@ class DayWork:
             depth = self._policies.vee_at(found.start_ms).ladder.depth_days
             touched |= {piece._replace(day=d) for d in past if piece.day < d <= piece.day + depth}
             touched.add(piece._replace(day=piece.day + 1))
+        before = [past[piece.day]] if piece.day in past else []
+        touched |= self._jobs.touched(piece, kin, [memo, *before])
         results = self._publisher.intervals(found, now_ms)
-        figures, is_ready = self._publisher.figures(piece, memo, past)
+        figures, is_ready = self._publisher.figures(piece, memo, past, kin)
         results += figures
         worked = Worked(piece, single.window, found, memo, past, is_ready)
         beside = self._besides.of(worked, now_ms)

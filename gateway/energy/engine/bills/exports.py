@@ -10,11 +10,17 @@ import numpy as np
 from gateway.energy.billing import Absences, Absent, Determinants, close, either, without
 from gateway.energy.billing.export import Point, green_button, to_csv
 from gateway.energy.calendar import DAY_MS
+from gateway.energy.engine.days.kin import by_day
 from gateway.energy.engine.days.pieces import GROUP, Piece, month_of, name_of
-from gateway.energy.engine.days.remembered import figures_of, unpack
+from gateway.energy.engine.days.remembered import DayMemo, unpack
 from gateway.energy.engine.findings.bodies import read_back
 from gateway.energy.engine.findings.series import DOMAIN, INTERVALS
-from gateway.energy.engine.grid.roster import INSTRUMENTS, is_billed, reactive_rollover_varh
+from gateway.energy.engine.grid.roster import (
+    INSTRUMENTS,
+    is_billed,
+    is_told,
+    reactive_rollover_varh,
+)
 from gateway.energy.engine.policies import EnergyPolicies
 from gateway.energy.vee import Intervals
 from gateway.model import BoolArray
@@ -84,30 +90,39 @@ class Exports:
     def _closed(
         self, cycle: tuple[int, int], only: str | None = None
     ) -> Iterator[tuple[list[str], Determinants]]:
-        """Yield names of customers and their bills, group by group."""
+        """Yield names of customers and their bills, group by group, each customer once."""
         top = max(self._names, default=-1)
         meters = [one for one in self._shelf.profiles.values() if is_billed(one)]
-        for profile in (one for one in meters if one.name not in INSTRUMENTS):
-            for group in range(top // GROUP + 1):
-                kept = self._shelf.derived.memos(
-                    DOMAIN, name_of(Piece(0, profile.name, group)), *cycle
-                )
-                memos = [memo for one in kept if (memo := unpack(one.data)) is not None]
-                seen = [memo.device_index.tolist() for memo in memos]
-                every = {k for part in seen for k in part}
+        sources = sorted((one for one in meters if one.name not in INSTRUMENTS), key=is_told)
+        for group in range(top // GROUP + 1):
+            memos = {one.name: self._memos(one, group, cycle) for one in sources}
+            known = [memo for ones in memos.values() for memo in ones]
+            done: set[int] = set()
+            for profile in sources:
+                every = {k for one in memos[profile.name] for k in one.device_index.tolist()} - done
                 chosen = sorted(k for k in every if self._is_billed(k, only, cycle))
-                if not chosen:
-                    continue
-                index = np.array(chosen, np.int64)
-                is_check = self._is_check(chosen)
-                days = [without(figures_of(one, index), is_check(one.day)) for one in memos]
-                policy = self._policies.billing_at(self._policies.calendar.start_ms(cycle[1]) - 1)
-                is_out = self._absences(chosen).is_out(self._policies.calendar)
-                found = close(
-                    *(days, *cycle, reactive_rollover_varh(profile), policy),
-                    either(is_out, is_check),
-                )
-                yield [self._names[k] for k in chosen], found
+                done |= every
+                if chosen:
+                    found = self._bill(chosen, known, cycle, profile)
+                    yield [self._names[k] for k in chosen], found
+
+    def _memos(self, profile: Profile, group: int, cycle: tuple[int, int]) -> list[DayMemo]:
+        kept = self._shelf.derived.memos(DOMAIN, name_of(Piece(0, profile.name, group)), *cycle)
+        return [memo for one in kept if (memo := unpack(one.data)) is not None]
+
+    def _bill(
+        self,
+        chosen: Sequence[int],
+        memos: Sequence[DayMemo],
+        cycle: tuple[int, int],
+        profile: Profile,
+    ) -> Determinants:
+        index, is_check = np.array(chosen, np.int64), self._is_check(chosen)
+        days = [without(one, is_check(one.day)) for one in by_day(memos, index)]
+        policy = self._policies.billing_at(self._policies.calendar.start_ms(cycle[1]) - 1)
+        is_out = self._absences(chosen).is_out(self._policies.calendar)
+        rollover_varh = reactive_rollover_varh(profile)
+        return close(days, *cycle, rollover_varh, policy, either(is_out, is_check))
 
     def _absences(self, chosen: Sequence[int]) -> Absences:
         registry = self._shelf.registry

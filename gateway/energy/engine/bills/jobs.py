@@ -13,6 +13,7 @@ from gateway.energy.engine.bills.checks import Checked, checked, shown
 from gateway.energy.engine.bills.publish import edits_of
 from gateway.energy.engine.bills.supply import Supplies, within, write_down
 from gateway.energy.engine.days.griddays import GridDay
+from gateway.energy.engine.days.kin import Kin, has, kin_days, touched_by
 from gateway.energy.engine.days.pieces import GROUP, Piece, interval_of, month_of, name_of
 from gateway.energy.engine.days.recorders import recorded
 from gateway.energy.engine.days.remembered import DayMemo, carry_of, history_of, unpack
@@ -119,15 +120,22 @@ class Jobs:
         """Return the marks of a day, or of some meters for the days of their gap."""
         return self._sheets.of(piece, now_ms, days, meters)
 
-    def told(self, piece: Piece, slots: int, past: dict[int, DayMemo]) -> Run | None:
+    def kin(self, piece: Piece) -> Kin:
+        """Return the days of its month that another profile has of the same meters."""
+        return kin_days(self._recall, self._roster, piece)
+
+    def touched(self, piece: Piece, kin: Kin, days: Sequence[DayMemo]) -> set[Piece]:
+        """Return the pieces of files of which this piece takes a day, or gives it back."""
+        return touched_by(self._roster, kin, piece, days)
+
+    def told(self, piece: Piece, slots: int, past: dict[int, DayMemo], kin: Kin) -> Run | None:
         """Let VEE judge a day of which files tell, so many slots; None where they do not."""
         sheet = self._sheets.told(piece)
         meters = sheet.seen()
         self._roster.sends(meters, piece.profile)
-        sends = self._roster.profile_of
-        # whose registers are known as well is billed by them
-        ours = [index for index in meters.tolist() if sends.get(index) == piece.profile]
-        if not ours:
+        is_taken = has(kin, piece.day, meters)  # by registers
+        ours = [k for k in meters[~is_taken].tolist() if k in self._roster.row_of]
+        if not ours and piece.day not in past:  # else it is written that nobody is left
             return None
         found = sheet.told(np.array(ours, np.int64), slots)
         job = self._job(piece, found.window, piece.day, past, extra_of(found))

@@ -19,8 +19,9 @@ from gateway.energy.billing import (
 )
 from gateway.energy.calendar import DAY_MS
 from gateway.energy.edits import EditBook
+from gateway.energy.engine.days.kin import Kin, by_day
 from gateway.energy.engine.days.pieces import Piece, month_of
-from gateway.energy.engine.days.remembered import DayMemo, figures_of
+from gateway.energy.engine.days.remembered import DayMemo
 from gateway.energy.engine.findings.bodies import (
     as_told,
     determinants_bodies,
@@ -180,18 +181,18 @@ class Publisher:
             yield step._replace(why=f"check meter {self._roster.name(source)}")
 
     def figures(
-        self, piece: Piece, memo: DayMemo, past: dict[int, DayMemo]
+        self, piece: Piece, memo: DayMemo, past: dict[int, DayMemo], kin: Kin
     ) -> tuple[list[Result], BoolArray]:
         """Return the day's determinants and those of its month so far, and who is ready."""
-        rollover_varh = self._roster.reactive_rollover_varh(piece.profile)
+        rollover_varh = min(map(self._roster.reactive_rollover_varh, {piece.profile, *kin}))
         first, stop = month_of(memo.day)
         is_check = self._is_check(memo.device_index)
+        own, others = past.values(), [one for days in kin.values() for one in days.values()]
+        known = [*others, *own] if self._roster.is_told(piece.profile) else [*own, *others]
         of_month = [
-            without(figures_of(one, memo.device_index), is_check(one.day))
-            for one in past.values()
-            if first <= one.day < stop
-            and one.day != memo.day
-            and one.figures.rates == memo.figures.rates
+            without(one, is_check(one.day))
+            for one in by_day(known, memo.device_index)
+            if first <= one.day < stop and one.day != memo.day and one.rates == memo.figures.rates
         ]
         day, cycle = [memo.figures], [*of_month, without(memo.figures, is_check(memo.day))]
         of_day = close(day, memo.day, memo.day + 1, rollover_varh, self._billing(memo.day + 1))

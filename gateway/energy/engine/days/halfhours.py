@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.energy import loss, vee
-from gateway.energy.engine.days.pieces import GROUP
+from gateway.energy.engine.days.kin import all_groups
 from gateway.energy.engine.days.remembered import DayMemo, unpack
 from gateway.energy.engine.findings.recall import RecallsMemos
 from gateway.energy.engine.findings.series import DOMAIN
@@ -50,13 +50,17 @@ def energies(
 ) -> DayEnergy | None:
     """Return the day of all meters, or of some device indexes; None where nothing is known."""
     parts = []
-    sends = roster.profile_of.items()
-    for profile, group in sorted({(name, index // GROUP) for index, name in sends}):
+    seen = np.zeros(0, np.int64)
+    for profile, group in all_groups(roster):
         for one in recall.memos(DOMAIN, f"{profile}/{group}", day, day + 1):
             memo = unpack(one.data)
-            part = None if memo is None else half_hours(memo)
+            if memo is None:
+                continue
+            part = half_hours(memo)
             if part is not None:
-                parts.append(part)
+                # of a meter that both tell of, until the file's day is written without it
+                parts.append(part.take(~np.isin(part.device_index, seen)))
+            seen = np.concatenate([seen, memo.device_index])
     if not parts:
         return None
     found = DayEnergy(*(np.concatenate(column) for column in zip(*parts, strict=True)))

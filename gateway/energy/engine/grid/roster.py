@@ -76,8 +76,8 @@ class Roster:
 
     def __init__(self, registry: Registry | None, profiles: Mapping[str, Profile]) -> None:
         self._atlas, self._profiles = Atlas(registry), profiles
-        self._meters = {name for name, one in profiles.items() if is_meter(one)}
-        self._told = {name for name, one in profiles.items() if is_told(one)}
+        self.registers = {name for name, one in profiles.items() if is_meter(one)}
+        self.told = {name for name, one in profiles.items() if is_told(one)}
         self.pairs = Pairs(registry)
         self.watched: list[Watched] = []
         self.row_of: dict[int, int] = {}  # by device index
@@ -114,19 +114,19 @@ class Roster:
         return bool(fresh)
 
     def _worth(self, profile: str) -> int:
-        return 2 if profile in self._meters else int(profile in self._told)
+        return 2 if profile in self.registers else int(profile in self.told)
 
     def is_meter(self, profile: str) -> bool:
         """Return whether rows of a profile carry energy: a register, or that of intervals."""
-        return profile in self._meters or profile in self._told
+        return profile in self.registers or profile in self.told
 
     def has_register(self, profile: str) -> bool:
         """Return whether rows of a profile carry a register of energy."""
-        return profile in self._meters
+        return profile in self.registers
 
     def is_told(self, profile: str) -> bool:
         """Return whether rows of a profile carry energy of intervals, out of files."""
-        return profile in self._told
+        return profile in self.told
 
     def reactive_rollover_varh(self, profile: str) -> float:
         """Return where the register of reactive energy of a profile begins anew."""
@@ -206,7 +206,7 @@ class Roster:
     def is_heard(self) -> BoolArray:
         """Return whose power can be watched: not of whom only files tell, days later."""
         kinds = [self.profile_of.get(one.device_index, "") for one in self.watched]
-        return ~np.isin(kinds, list(self._told))
+        return ~np.isin(kinds, list(self.told))
 
     def rating_va(self, time_ms: int) -> tuple[FloatArray, FloatArray]:
         """Return what transformers and feeders could carry at a moment, NaN = unknown."""
