@@ -51,18 +51,18 @@ REGISTRY = Registry(
 )
 
 
-def told(first: int, stop: int, factor: int = 1) -> Series:
-    """Return days of the meter as a file has them: what its registers would show, or more."""
+def told(first: int, stop: int, factor: int = 1, meter: int = METER) -> Series:
+    """Return days of a meter as a file has them: what its registers would show, or more."""
     rows = [
         Row(
             mark + 1,
             MONDAY_MS + (mark + 1) * HALF_HOUR_MS,
-            [use(METER, mark) * 1000 * factor, None, None, None, 1800, int(Flag.ACTUAL)],
+            [use(meter, mark) * 1000 * factor, None, None, None, 1800, int(Flag.ACTUAL)],
             Flag.ACTUAL.status,
         )
         for mark in range(first * SLOTS, stop * SLOTS)
     ]
-    return Series(name_of(METER), "ei1", rows, HALF_HOUR_MS)
+    return Series(name_of(meter), "ei1", rows, HALF_HOUR_MS)
 
 
 def sends(of: Archive, first: int, stop: int) -> None:
@@ -197,14 +197,15 @@ def test_a_month_of_both_is_ready_and_its_meter_counted_once(tmp_path: Path) -> 
 
 
 def test_a_balance_has_each_customer_once(tmp_path: Path) -> None:
-    """The head gives what two customers take; one of them is told of by a file and registers."""
+    """The head gives what two customers take: of one files tell, of the other registers, too."""
     found = []
     for both in (False, True):
         desk = archive(tmp_path / str(both), REGISTRY)
+        desk.take(told(0, DAYS, meter=1))
         if both:
             desk.take(told(0, DAYS))
-            desk.utility.go(60)
-        desk.utility.send(range(DAYS * SLOTS + 1), late=True)
+        desk.utility.go(60)
+        desk.utility.send(range(DAYS * SLOTS + 1), [METER, HEAD], late=True)
         desk.utility.go(120)
         found.append(lines(desk, "balance"))
     assert len(found[0]) == DAYS
@@ -227,3 +228,18 @@ def test_the_order_of_both_and_deaths_of_the_analyst_change_nothing(tmp_path: Pa
         found.append([lines(desk, name) for name in SERIES] + [bills(desk)])
     assert found[0] == found[1]
     assert found[0] == found[2]
+
+
+def test_the_day_on_which_a_meter_goes_live_is_that_of_its_registers(tmp_path: Path) -> None:
+    """Live from noon of the second day on: what lies before is open, not billed by the file."""
+    desk = archive(tmp_path)
+    desk.take(told(0, 2))
+    desk.utility.go(30)
+    desk.utility.send(range(SLOTS + SLOTS // 2, DAYS * SLOTS + 1), [METER], late=True)
+    desk.utility.go(60)
+    day = lines(desk, "days")[f"device:{name_of(METER)}", MONDAY_MS + DAY_MS]
+    shown = register(METER, 2 * SLOTS) - register(METER, SLOTS + SLOTS // 2)
+    assert day["open_slots"] == SLOTS // 2
+    assert (day["register_end_wh"], day["is_billing_ready"]) == (register(METER, 2 * SLOTS), False)
+    assert day["import_wh"] >= shown
+    assert float(bills(desk)[0]["import_kwh"]) * 1000 == month(desk)["import_wh"]
