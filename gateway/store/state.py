@@ -90,6 +90,7 @@ ranges FROM stream"""
 _FORGET_STREAM = "DELETE FROM stream WHERE device_index = ? AND log = ? AND epoch = ?"
 _COUNTS = "SELECT * FROM count"
 _MEMORIES = "SELECT room, key, memory FROM memory ORDER BY 1, 2"
+_HAS_MEMORY = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'memory'"
 _FORGET_MEMORY = "DELETE FROM memory WHERE room = ? AND key = ?"
 
 
@@ -150,7 +151,13 @@ def load(state: sqlite3.Connection) -> Checkpoint:
 
 
 def load_memories(state: sqlite3.Connection) -> list[MemoryRow]:
-    """Return what decoders know of earlier messages."""
+    """Return what decoders know of earlier messages.
+
+    Nothing in a file of an earlier version that no writer has opened since: a reader beside it
+    (an import, a replay) can add no table.
+    """
+    if state.execute(_HAS_MEMORY).fetchone() is None:
+        return []
     return [MemoryRow(*row) for row in state.execute(_MEMORIES)]
 
 

@@ -1,11 +1,13 @@
 """What the web process asks beside readings, and a store that is not there yet."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gateway.model import Event, Position
-from gateway.ports import CountRow, DeviceRow, LatestRow, StreamRow, Totals
+from gateway.ports import CountRow, DeviceRow, LatestRow, MemoryRow, StreamRow, Totals
 from gateway.profiles import load_profiles
 from gateway.store import Store, StoreReader
 from tests.store_tools import DAY0_MS, DAY_MS, FOREVER, Row, batch_of, checkpoint_at, rows_of
@@ -30,6 +32,18 @@ def test_a_reader_may_be_there_before_the_store(tmp_path: Path) -> None:
     assert (len(batch), batch.values.shape, after) == (0, (0, 6), None)
     Store.open(tmp_path).checkpoint(checkpoint_at(7))
     assert reader.position().number == 7
+
+
+def test_a_store_of_an_earlier_version_has_no_memories_yet(tmp_path: Path) -> None:
+    """Their table comes with the first writer; an import or a replay may be there before it."""
+    Store.open(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as file:
+        file.execute("DROP TABLE memory")
+    reader = StoreReader(tmp_path, PROFILES)
+    assert reader.memories() == []
+    memory = MemoryRow("room", "key", b"what it knew")
+    Store.open(tmp_path).checkpoint(checkpoint_at(2)._replace(memories=(memory,)))
+    assert reader.memories() == [memory]
 
 
 def test_the_state_is_found_by_device(tmp_path: Path) -> None:
