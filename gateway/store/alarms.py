@@ -35,10 +35,12 @@ _CHANGED = f"SELECT {_COLUMNS} FROM alarm WHERE change > ? ORDER BY change LIMIT
 _TALLY = """SELECT severity, ack_ms > 0, suppressed != '', count(*) FROM alarm
 WHERE cleared_ms = 0 GROUP BY 1, 2, 3"""
 _HISTORY = "SELECT at_ms, what, who, note FROM history WHERE alarm = ? ORDER BY number"
-# who ended a window is a line of its history, as what people did to alarms is
+# Who ended a window is a line of its history, as what people did to alarms is. Words that are heard
+# anew add another such line: the newest counts, or the window would be there once for each.
 _WINDOW = """SELECT m.id, m.subject, m.from_ms, m.to_ms, m.reason, m.who, m.when_ms,
 coalesce(h.who, ''), coalesce(h.at_ms, 0)
-FROM maintenance m LEFT JOIN history h ON h.alarm = m.id AND h.what = 'ended'"""
+FROM maintenance m LEFT JOIN history h ON h.alarm = m.id AND h.number = (
+SELECT max(number) FROM history WHERE alarm = m.id AND what = 'ended')"""
 _WINDOWS = f"{_WINDOW} WHERE m.to_ms > ?1 ORDER BY m.from_ms, m.id LIMIT ?2"
 _PAST = f"{_WINDOW} WHERE m.to_ms <= ?1 ORDER BY m.to_ms DESC, m.id LIMIT ?2"
 _MARK = "SELECT value FROM mark WHERE name = ?"

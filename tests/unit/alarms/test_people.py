@@ -158,6 +158,22 @@ def test_who_ended_a_window_is_kept_as_long_as_the_window(room: Room) -> None:
     assert not room.store.history("w1")
 
 
+def test_words_that_are_heard_anew_end_a_window_once(room: Room) -> None:
+    """The file of words has become shorter, so it is read from its beginning again."""
+    maintain(room, "all", NOW_MS, NOW_MS + HOUR_MS)
+    say(room.folder, EndMaintenance("binh", NOW_MS + 500, "w1"))
+    words = (room.folder / FILE_NAME).read_bytes()
+    say(room.folder, Acknowledge("anna", NOW_MS, "0" * 12, "a line that a hand takes out"))
+    room.step()
+    before = room.store.past_windows(room.now_ms)
+    (room.folder / FILE_NAME).write_bytes(words)
+    room.step()
+    assert room.store.past_windows(room.now_ms) == before
+    assert [(one.id, one.ended_who) for one in before] == [("w1", "binh")]
+    ends = [one for one in room.store.history("w1") if one.what == "ended"]
+    assert len(ends) == 2  # both were heard: the history says so
+
+
 def test_a_lost_file_is_made_again_with_the_windows_of_years(tmp_path: Path) -> None:
     """More were opened in all than may last at once."""
     room = Room(tmp_path, POLICY.model_copy(update={"max_windows": 2}))
