@@ -91,17 +91,20 @@ def _import(options: argparse.Namespace) -> int:
     layout = None if options.layout is None else load_layout(options.layout)
     hints = Hints(options.format, layout, options.device)
     reads = [_read(file, hints, profiles) for file in options.files]
-    delivered = None
+    delivered, may_correct = None, True
     standing = Standing(StoreReader(settings.gateway.data_dir, profiles), profiles)
     if options.dry_run or not any(read.series or read.found.raw for read in reads):
         reads = [_judged(read, standing, may_correct=True) for read in reads]
     else:
         org = options.org or settings.foreign.org
         with _one_at_a_time(settings), open_delivery(settings) as delivery:
-            reads = [_judged(read, standing, may_correct=delivery.knows_all) for read in reads]
+            may_correct = _caught_up(delivery)
+            reads = [_judged(read, standing, may_correct=may_correct) for read in reads]
             delivered = _deliver(delivery, reads, _Way(org, profiles, standing))
     oldest_ms = now_ms() - duration_ms(settings.gateway.retention)
     report = _report(reads, delivered, oldest_ms)
+    if delivered is not None:
+        report["compared_with_all"] = may_correct
     print_json(report) if options.json else _print(report, is_dry=options.dry_run)
     return 1 if any(read.refused for read in reads) else 0
 
@@ -122,7 +125,7 @@ def _judged(read: _Read, standing: Standing, *, may_correct: bool) -> _Read:
     corrected = [said for one in judged for said in one.corrected]
     conflicts = [said for one in judged for said in one.conflicts]
     if not may_correct:
-        late = "; a correction needs the gateway to run"
+        late = "; a correction needs a gateway that runs and has stored all it took"
         conflicts += [said._replace(reason=said.reason + late) for said in corrected]
         better, corrected = [], []
     return read._replace(
@@ -154,6 +157,14 @@ class _Way(NamedTuple):
         yield from parcels_of(read.series, read.found, self.org, self.profiles)
         for one in read.better:
             yield from corrections_of(one, self.org, self.profiles, self.standing.number)
+
+
+def _caught_up(delivery: Delivery) -> bool:
+    with _bar() as progress:
+        waited = progress.add_task("waiting", total=100, visible=False)
+        return delivery.catch_up(
+            lambda share: progress.update(waited, completed=round(share * 100), visible=True)
+        )
 
 
 def _deliver(delivery: Delivery, reads: Sequence[_Read], way: _Way) -> Delivered:
@@ -242,6 +253,9 @@ def _print(report: dict[str, Any], *, is_dry: bool) -> None:
         print("(what devices sent meanwhile is counted with them)")
     elif "processed" in report:
         print("in the journal: to be stored when the gateway runs")
+    if not report.get("compared_with_all", True):
+        print("not compared with what the journal held before: if that has other versions of these")
+        print("files, import them again once the gateway has stored it, or corrections are missing")
 
 
 def _print_file(file: dict[str, Any]) -> None:

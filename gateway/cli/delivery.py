@@ -27,6 +27,7 @@ _BATCH_BYTES = 500 << 10  # of payloads; in base64 well below the 1 MiB of a con
 _BATCH_MESSAGES = 500
 _BUSY_S = 0.1  # while the gateway takes no more: its disk is slow or full
 _PATIENCE_S = 600.0  # without any progress: then a person should look
+_BEHIND_S = 60.0  # without any progress on what was there before: an import can do without it
 
 
 class Delivered(NamedTuple):
@@ -39,7 +40,12 @@ class Delivered(NamedTuple):
 class Delivery(Protocol):
     """Where messages go."""
 
-    knows_all: bool  # whether what the store holds is all that was ever imported
+    def catch_up(self, progress: Callable[[float], None]) -> bool:
+        """Wait for what is in the journal before the first ``put``; ``progress`` from 0 to 1.
+
+        Return whether the store holds all that was ever imported. Where it does not, nobody knows
+        what a reading would correct, nor which numbers corrections have had.
+        """
 
     def put(self, parcels: Sequence[Parcel]) -> None:
         """Make messages durable.
@@ -60,11 +66,13 @@ def open_delivery(settings: Settings) -> Iterator[Delivery]:
         GatewayError: it is just starting or stopping.
     """
     data_dir = settings.gateway.data_dir
+    status = None
     if (data_dir / "run" / "control.sock").exists():
-        with contextlib.suppress(GatewayError):
-            first = ask(settings, {"do": "status"})
-            yield _Running(settings, first)
-            return
+        with contextlib.suppress(GatewayError):  # the socket of one that was killed
+            status = ask(settings, {"do": "status"})
+    if status is not None:
+        yield _Running(settings, status)
+        return
     data_dir.mkdir(parents=True, exist_ok=True)
     with locked(data_dir / "lock"):
         journal = _open_journal(settings, data_dir)
@@ -89,14 +97,21 @@ def batches(parcels: Iterator[Parcel]) -> Iterator[list[Parcel]]:
 
 
 class _Running:
-    knows_all = True
-
     def __init__(self, settings: Settings, status: dict[str, Any]) -> None:
         self._settings = settings
         self._reader = StoreReader(settings.gateway.data_dir, {})
         self._first = int(status["processed_record"])
+        self._durable = int(status["durable_record"])  # of earlier imports, too
         self._last = 0
         self._before = self._reader.accounting()
+
+    def catch_up(self, progress: Callable[[float], None]) -> bool:
+        # it counts as processed at a checkpoint, so the store and its ledger show it by then
+        knows_all = self._wait(self._durable, _BEHIND_S, progress)
+        if knows_all:
+            self._first = max(self._first, self._durable)
+        self._before = self._reader.accounting()
+        return knows_all
 
     def put(self, parcels: Sequence[Parcel]) -> None:
         messages = [
@@ -116,25 +131,32 @@ class _Running:
                 time.sleep(_BUSY_S)
 
     def finish(self, progress: Callable[[float], None]) -> Delivered:
-        done, due_s = self._first, time.monotonic() + _PATIENCE_S
-        while done < self._last:
-            status = ask(self._settings, {"do": "status"})
-            if status["processed_record"] > done:
-                done, due_s = status["processed_record"], time.monotonic() + _PATIENCE_S
-            progress((done - self._first) / max(1, self._last - self._first))
-            if time.monotonic() > due_s:
-                return Delivered(is_processed=False, totals=None)
-            time.sleep(_BUSY_S)
+        if not self._wait(self._last, _PATIENCE_S, progress):
+            return Delivered(is_processed=False, totals=None)
         after = self._reader.accounting()
         grown = Totals(*(new - old for new, old in zip(after, self._before, strict=True)))
         return Delivered(is_processed=True, totals=grown)
 
+    def _wait(self, last: int, patience_s: float, progress: Callable[[float], None]) -> bool:
+        """Wait until a record is processed; False after so long without any progress."""
+        done, due_s = self._first, time.monotonic() + patience_s
+        while done < last:
+            status = ask(self._settings, {"do": "status"})
+            if status["processed_record"] > done:
+                done, due_s = status["processed_record"], time.monotonic() + patience_s
+            progress((done - self._first) / max(1, last - self._first))
+            if time.monotonic() > due_s:
+                return False
+            time.sleep(_BUSY_S)
+        return True
+
 
 class _Stopped:
-    knows_all = False  # more of it may be in the journal
-
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+
+    def catch_up(self, progress: Callable[[float], None]) -> bool:  # noqa: ARG002  # the seam's
+        return False  # more of it may be in the journal, and nobody works it off
 
     def put(self, parcels: Sequence[Parcel]) -> None:
         for one in parcels:

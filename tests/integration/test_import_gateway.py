@@ -1,15 +1,22 @@
 """``infragate import`` into a gateway that runs and into one that does not; foreign nodes live."""
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.asking import ask
 from tests.shared import SHARED, needs_shared
 from tests.support.clients import cli
-from tests.support.running import free_port, listener, running, wait_until
+from tests.support.running import ROOT, Gateway, free_port, listener, running, wait_until
 from tests.unit.foreign.sparkplug_node import meter_birth, meter_data
 
 pytestmark = pytest.mark.servers
@@ -71,7 +78,8 @@ def test_a_history_imported_twice_is_stored_once(tmp_path: Path) -> None:
     assert dry["files"][0]["beyond_retention"] == ROWS  # type: ignore[index]  # of 2022
     assert not (tmp_path / "data").exists()
     # nobody runs: into the journal
-    assert bring(config, *words)["processed"] is False
+    unheard = bring(config, *words)
+    assert (unheard["processed"], unheard["compared_with_all"]) == (False, False)
     with running(tmp_path, listener(port)) as gateway:
         totals = gateway.settle()
         assert (totals["stored"], totals["duplicate"]) == (ROWS, 0)
@@ -142,7 +150,86 @@ def test_a_corrected_market_file_replaces_what_grades_worse_and_names_the_rest(
     third = tmp_path / "third.csv"
     third.write_text(nem12(["3", "4", "2", "2"], ["A", "A", "A", "A"]), "utf-8")
     (late,) = bring(gateway.config, str(third))["files"][0]["refused"]  # type: ignore[index]
-    assert late["reason"].endswith("; a correction needs the gateway to run")
+    assert late["reason"].endswith(
+        "; a correction needs a gateway that runs and has stored all it took"
+    )
+
+
+@contextlib.contextmanager
+def held(gateway: Gateway) -> Iterator[None]:
+    """The processor stands still: what comes stays in the journal."""
+    pid = gateway.roles()["processor"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def begun(gateway: Gateway, file: Path) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "gateway", "import", str(file), "-c", str(gateway.config)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*words, "--json"], cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+
+
+def break_off(gateway: Gateway, file: Path) -> None:
+    """Import, and press Ctrl-C once the messages are in the journal."""
+    with begun(gateway, file) as process:
+        wait_until(lambda: is_behind(gateway), 20, "messages in the journal")
+        process.send_signal(signal.SIGINT)
+
+
+def is_behind(gateway: Gateway) -> bool:
+    status = ask(gateway.data_dir, {"do": "status"})
+    return bool(status["durable_record"] > status["processed_record"])
+
+
+def end_of(gateway: Gateway) -> int:
+    """The last record of the journal."""
+    return int(ask(gateway.data_dir, {"do": "status"})["durable_record"])
+
+
+def bring_behind(gateway: Gateway, journalled: Path, file: Path) -> dict[str, object]:
+    """Import a file while an earlier one is still in the journal of the running gateway."""
+    with held(gateway):
+        break_off(gateway, journalled)
+        end = end_of(gateway)
+        process = begun(gateway, file)
+        with contextlib.suppress(AssertionError):  # as long as one would take that does not wait
+            wait_until(lambda: end_of(gateway) > end, 4)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode in {0, 1}, err
+    found: dict[str, object] = json.loads(out)
+    return found
+
+
+def test_a_correction_of_what_is_still_in_the_journal_waits_for_it(tmp_path: Path) -> None:
+    """Else it is a new reading of a time that is then taken: a duplicate, and nobody told."""
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text(nem12(["2", "2", "2", "2"], ["E52", "E52", "A", "S14"]), "utf-8")
+    second.write_text(nem12(["3", "2", "2", "2"], ["A", "E52", "A", "A"]), "utf-8")
+    with running(tmp_path, listener(free_port())) as gateway:
+        told = bring_behind(gateway, first, second)
+        assert [one["line"] for one in told["files"][0]["corrected"]] == [3, 3]  # type: ignore[index]
+        assert told["compared_with_all"] is True
+        assert told["readings"] == {"stored": 2, "duplicate": 22, "quarantined": 0}
+
+
+def test_corrections_never_get_the_numbers_of_some_that_are_still_in_the_journal(
+    tmp_path: Path,
+) -> None:
+    """The gateway would take those of earlier hours for the ones it has, come again."""
+    files = [tmp_path / f"{name}.csv" for name in ("first", "second", "third")]
+    files[0].write_text(nem12(["2", "2", "2", "2"], ["E52"] * 4), "utf-8")
+    files[1].write_text(nem12(["2", "4", "2", "2"], ["E52", "A", "E52", "E52"]), "utf-8")
+    files[2].write_text(nem12(["3", "2", "2", "2"], ["A", "E52", "E52", "E52"]), "utf-8")
+    with running(tmp_path, listener(free_port())) as gateway:
+        bring(gateway.config, str(files[0]))
+        told = bring_behind(gateway, *files[1:])
+        assert len(told["files"][0]["corrected"]) == 1  # type: ignore[index]
+        window = "device=nem-nmi7-e1&profile=ei1&from=2026-10-31&to=2026-11-03"
+        shown = gateway.get(f"/api/v1/readings?{window}")["readings"]
+        assert [row["e_imp"] for row in shown[20:]] == [3000, 4000, 2000, 2000]
 
 
 def test_two_files_of_one_import_that_differ_are_told(tmp_path: Path) -> None:
