@@ -192,6 +192,33 @@ def test_a_value_that_comes_twice_is_kept_twice() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "frame", "said"),
+    [
+        ("CT101", "0967ffff", {"temperature": "read failed"}),
+        ("CT105", "0967fdff", {"temperature": "over range"}),
+        ("EM500-SWL", "0377ffff", {"water_level": "collection failed"}),
+        ("EM500-SWL", "0377fdff", {"water_level": "out of range"}),
+    ],
+)
+def test_a_value_that_could_not_be_read_is_a_word_and_no_measurement(
+    model: str, frame: str, said: dict[str, str]
+) -> None:
+    got = outcome(uplink(frame), model)
+    assert not any(row.profile in {"plug1", "wq1"} for row in got.readings)
+    assert got.kept["object"] == said
+
+
+def test_a_stored_level_that_could_not_be_read_is_no_row() -> None:
+    # 0x65411a78 = 1698765432 s: not read, and a minute later 291 cm
+    frame = "20ce781a4165ffff20ceb41a41652301"
+    got = outcome(uplink(frame), "EM500-SWL")
+    levels = [
+        (one.time_ms, round(one.values["level"], 6)) for one in got.readings if one.profile == "wq1"
+    ]
+    assert levels == [(1_698_765_492_000, 2.91)]
+
+
+@pytest.mark.parametrize(
     ("payload", "reason"),
     [
         (uplink(ROOM, data="!!"), "encoding"),

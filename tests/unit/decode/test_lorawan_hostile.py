@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.decode.foreign.family import CODECS, SHIPPED
 from gateway.decode.foreign.lorawan.codecs import Codecs, Frame
+from gateway.decode.foreign.lorawan.fields import compile_field
 from gateway.decode.foreign.lorawan.forms import EntryForm, FieldForm, load_codec_files
 from gateway.decode.foreign.lorawan.formula import MAX_CHARS, compile_formula
 from gateway.decode.foreign.lorawan.numbers import parse_kind
@@ -220,3 +221,34 @@ def test_a_raw_value_is_what_its_kind_says(kind: str, raw: str, wanted: object) 
 def test_there_are_no_other_kinds(kind: str) -> None:
     with pytest.raises(ValueError, match="no kind of value"):
         parse_kind(kind, "big")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"as": "i16", "words": {"0xffff": "read failed"}},  # it reads -1
+        {"as": "u16", "words": {"-1": "read failed"}},
+        {"as": "u8", "none": [256]},
+        {"as": "i8", "none": [-129]},
+        {"as": "f32", "none": [0]},
+        {"as": "hex:2", "words": {"0": "nothing"}},
+        {"bits": [{"name": "door", "at": 0, "words": ["shut", "open", "ajar"]}]},
+        {"bits": [{"name": "t", "at": 0, "count": 4, "signed": True, "words": {"8": "none"}}]},
+    ],
+)
+def test_a_raw_that_a_field_never_reads_is_named(wrong: dict[str, object]) -> None:
+    """Its word would never be said, and what stands for "not measured" be a measurement."""
+    with pytest.raises(ValueError, match=r"^t: raw -?\d+ is not|^door: raw 2 is not"):
+        compile_field(FieldForm.model_validate({"name": "t", **wrong}), "little")
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"as": "i16", "words": {"-1": "read failed", "-0x8000": "broken"}, "none": [32767]},
+        {"as": "u64", "none": [2**63 - 1]},
+        {"bits": [{"name": "t", "at": 0, "count": 4, "signed": True, "words": {"-8": "none"}}]},
+    ],
+)
+def test_the_least_and_the_most_of_a_kind_may_have_a_word(right: dict[str, object]) -> None:
+    compile_field(FieldForm.model_validate({"name": "t", **right}), "little")

@@ -2,13 +2,13 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
 from gateway.decode.foreign.lorawan.forms import BitsForm, FieldForm
 from gateway.decode.foreign.lorawan.formula import Formula, compile_formula
-from gateway.decode.foreign.lorawan.numbers import Kind, Order, Raw, parse_kind
+from gateway.decode.foreign.lorawan.numbers import Kind, Order, Raw, parse_kind, raws_of
 from gateway.decode.wire import reject
 from gateway.model import QuarantineReason
 
@@ -158,10 +158,13 @@ def compile_field(form: FieldForm, order: Order) -> Field:
     Raises:
         ValueError: names what is wrong.
     """
+    kind = parse_kind(form.kind, order)
+    number = _number(form)
+    _check_raws(form.name, (*number.words, *form.none), kind.raws)
     return Field(
         form.name,
-        parse_kind(form.kind, order),
-        _number(form),
+        kind,
+        number,
         form.flags,
         form.clock,
         frozenset(form.none),
@@ -182,7 +185,23 @@ def _number(form: FieldForm | BitsForm) -> _Number:
 
 
 def _compile_bits(form: BitsForm) -> _Bits:
-    return _Bits(form.name, form.at, form.count, form.signed, _number(form), form.raws, form.text)
+    number = _number(form)
+    _check_raws(form.name, number.words, raws_of(form.count, is_signed=form.signed))
+    return _Bits(form.name, form.at, form.count, form.signed, number, form.raws, form.text)
+
+
+def _check_raws(name: str, said: Iterable[int], raws: range) -> None:
+    """See that raws that mean something of their own can come.
+
+    Of an ``i16`` 0xffff cannot: it reads -1, which would be stored as if it were measured.
+
+    Raises:
+        ValueError: names the first that cannot.
+    """
+    for raw in said:
+        if raw not in raws:
+            span = f"from {raws[0]} to {raws[-1]}" if raws else "a whole number at all"
+            raise ValueError(f"{name}: raw {raw} is not {span}, so it never comes")
 
 
 class Entry(NamedTuple):
@@ -207,7 +226,7 @@ class Entry(NamedTuple):
         for field in self.fields:
             if any(raws.get(name) != raw for name, raw in field.when):
                 continue
-            size, read = field.kind
+            size, read, _ = field.kind
             if size < 0:
                 size, at = (frame[at] if at < len(frame) else len(frame)), at + 1
             end = at + size

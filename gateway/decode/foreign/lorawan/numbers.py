@@ -28,6 +28,7 @@ class Kind(NamedTuple):
 
     size: int  # bytes; -1: the first byte says how many follow it
     read: Callable[[bytes], Raw]
+    raws: range = range(0)  # the whole numbers that it reads; none: it reads no such
 
 
 def parse_kind(text: str, order: Order) -> Kind:
@@ -56,7 +57,14 @@ def _order(said: str | None, order: Order) -> Order:
 
 
 def _integer(size: int, is_signed: bool, order: Order) -> Kind:  # noqa: FBT001  # of a pattern
-    return Kind(size, lambda raw: int.from_bytes(raw, order, signed=is_signed))
+    raws = raws_of(8 * size, is_signed=is_signed)
+    return Kind(size, lambda raw: int.from_bytes(raw, order, signed=is_signed), raws)
+
+
+def raws_of(bits: int, *, is_signed: bool) -> range:
+    """Return the numbers that so many bits can be."""
+    least = -(1 << bits - 1) if is_signed else 0
+    return range(least, least + (1 << bits))
 
 
 def _text(raw: bytes) -> str:
