@@ -218,6 +218,14 @@ def test_a_stored_level_that_could_not_be_read_is_no_row() -> None:
     assert levels == [(1_698_765_492_000, 2.91)]
 
 
+@pytest.mark.parametrize("frame", ["0264", "010fa0", "01ffce070e10"])
+def test_an_entry_of_elsys_may_be_of_anybody(frame: str) -> None:
+    """Types are one byte and most bytes are one: whose the frame is must be said."""
+    assert outcome(uplink(frame, port=5)).refused == "unmapped"
+    assert outcome(uplink(frame, port=5), "Elsys ERS").refused in {None, "schema"}
+    assert values(outcome(uplink("0264", port=5, profile="ELSYS ERS2"))) == {"rh": 100}
+
+
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
