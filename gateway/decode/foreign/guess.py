@@ -6,8 +6,8 @@ The words are in ``gateway/policies/foreign/names.toml``.
 """
 
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
@@ -21,6 +21,9 @@ _SHORT = 4  # "gas" is no plural
 _PIECE = re.compile(r"[^A-Za-z0-9%]+")
 
 
+Row = Annotated[tuple[str, ...], Field(min_length=1)]  # words, one after another
+
+
 class Quantity(Part):
     """A kind of value."""
 
@@ -29,6 +32,7 @@ class Quantity(Part):
     unit: str | None = None  # where the name says none; default: the column's own
     units: tuple[str, ...] = ()  # only with one of these; "" = none is said
     without: tuple[str, ...] = ()  # not with one of these words
+    aside: tuple[Row, ...] = ()  # what names a thing, its words do not count
 
 
 class Names(Policy):
@@ -72,14 +76,15 @@ def guess(
         names: the words.
     """
     words = words_of(name)
-    known = {*words, *(word[:-1] for word in words if len(word) > _SHORT)}  # "temperatures"
+    known = _known(words)
     tail = _PIECE.split(name)[-1].lower()  # "kW" is one piece and two words
     unit = said or names.units.get(tail) or (names.units.get(words[-1], "") if words else "")
     for quantity in names.quantity:
         profile_name, _, column_name = quantity.column.partition(".")
         profile = profiles[profile_name]
         column = profile.columns[profile.column_index(column_name) or 0]
-        if not set(quantity.words) <= known or not known.isdisjoint(quantity.without):
+        counted = _known(_left(words, quantity.aside)) if quantity.aside else known
+        if not set(quantity.words) <= counted or not known.isdisjoint(quantity.without):
             continue
         if quantity.units and unit not in quantity.units:
             continue
@@ -91,6 +96,24 @@ def guess(
             rest = (one for one in words if one not in taken)
             return Guess(profile_name, column_name, wanted, bool(unit), tuple(rest))
     return None
+
+
+def _known(words: Sequence[str]) -> set[str]:
+    return {*words, *(word[:-1] for word in words if len(word) > _SHORT)}  # "temperatures"
+
+
+def _left(words: Sequence[str], aside: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return words but those that stand in a row of the given ones, in the plural as well."""
+    left = list(words)
+    for row in aside:
+        at = 0
+        while at + len(row) <= len(left):
+            here = left[at : at + len(row)]
+            if all(word in {one, f"{one}s"} for one, word in zip(row, here, strict=True)):
+                del left[at : at + len(row)]
+            else:
+                at += 1
+    return left
 
 
 def _fits(unit: str, column: Column) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.decode.foreign.family import parse_family
+from gateway.decode.foreign.guess import guess, load_names
 from gateway.decode.foreign.mapped import MappedFamily
 from gateway.decode.foreign.options import Options
 from gateway.decode.foreign.proposal import example_lines
@@ -142,3 +143,26 @@ def test_examples_are_written_that_hold() -> None:
 def test_nothing_is_proposed_where_no_name_says_anything() -> None:
     samples = [Sample("x/d1", b'{"a":1,"b":"c"}'), Sample("x/d1/s", b"online")]
     assert suggest("plant", [*samples, Sample("x", b"\xff"), Sample("y", b"")], PROFILES) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "column"),
+    [
+        ("Heat pump energy", "kWh", "plug1.ea_imp"),
+        ("heat_pump.power", "W", "plug1.p"),
+        ("heatPumpPower", "W", "plug1.p"),
+        ("Heat pumps power", "W", "plug1.p"),
+        ("Heat pump heat energy", "kWh", "thm1.heat"),
+        ("Heat heat pump power", "W", "thm1.power"),
+        ("heat.energy", "kWh", "thm1.heat"),
+        ("Heat power", "W", "thm1.power"),
+        ("Heat pump flow", "l/min", "thm1.flow"),
+        ("Heat pump flow temperature", "°C", "thm1.t_flow"),
+    ],
+)
+def test_what_a_heat_pump_takes_is_electricity_unless_it_says_heat(
+    name: str, unit: str, column: str
+) -> None:
+    found = guess(name, unit, PROFILES, load_names())
+    assert found is not None
+    assert f"{found.profile}.{found.column}" == column
