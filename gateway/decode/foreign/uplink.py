@@ -27,6 +27,7 @@ _MAX_MESSAGES = 1024  # compiled for a model each; there are not so many models
 _MAX_BASE64 = 4 * MAX_FRAME_BYTES
 _MAX_PORT = 255
 Document = dict[str, object]
+_values_decoder: msgspec.json.Decoder[Document | None] = msgspec.json.Decoder(Document | None)
 
 
 class View(NamedTuple):
@@ -70,8 +71,11 @@ class Uplinks:
         if _is_read(find(root, paths.into)):
             return [View(message, root, None)]
         text = MISSING if paths.text is None else find(root, paths.text)
-        if type(text) is str and text:
-            return [View(message, _with(root, paths.into, _parsed(text)), None)]
+        said = _parsed(text) if type(text) is str and text else None
+        if said is not None and _is_read(
+            said
+        ):  # {} and null: the network server has no codec, the frame says it
+            return [View(message, _with(root, paths.into, said), None)]
         codecs = self._options.codecs
         port, data = find(root, paths.port), find(root, paths.data)
         if codecs is None or type(data) is not str or not data:
@@ -148,9 +152,9 @@ def _names(root: Document, paths: _Paths) -> list[str]:
     return found
 
 
-def _parsed(text: str) -> Document:
+def _parsed(text: str) -> Document | None:
     try:
-        return msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=dict[str, object])
+        return _values_decoder.decode(text.encode("utf-8", "surrogatepass"))
     except (msgspec.DecodeError, RecursionError):
         return reject(QuarantineReason.ENCODING, "the text of decoded values is no JSON object")
 

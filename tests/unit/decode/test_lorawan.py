@@ -138,6 +138,13 @@ def test_chirpstack_3_says_decoded_values_in_a_text() -> None:
     assert outcome(uplink(ROOM, objectJSON="[1]")).refused == "encoding"
 
 
+@pytest.mark.parametrize("nothing", ["", "{}", " { } ", "null"])
+def test_chirpstack_3_without_a_codec_says_an_empty_text(nothing: str) -> None:
+    """The values of the frame must not be lost beside it."""
+    assert values(outcome(uplink("0367ceff", objectJSON=nothing), "AM307")) == {"temp": -5}
+    assert outcome(uplink("", objectJSON=nothing), "AM307").refused == "unmapped"
+
+
 def test_a_reading_that_the_sensor_had_stored_is_a_row_of_its_own_time() -> None:
     # 0x65411a78 = 1698765432 s: 223 tenths, 110 halves, 400 ppm
     got = outcome(uplink(f"{ROOM}20ce781a4165df006e9001"), "AM103")
