@@ -4,11 +4,22 @@ import pytest
 
 from gateway.decode.foreign.family import CODECS, SHIPPED
 from gateway.decode.foreign.lorawan.codecs import Codecs
-from gateway.decode.foreign.lorawan.forms import FieldForm, load_codec_files
+from gateway.decode.foreign.lorawan.forms import (
+    CodecExample,
+    CodecFile,
+    FieldForm,
+    load_codec_files,
+)
 from gateway.decode.foreign.lorawan.trial import run_codec_examples
 from gateway.errors import ConfigError
 from tests.unit.decode.support import PROFILES
 
+ACME = {
+    "codec": "acme",
+    "title": "Acme",
+    "source": "its data sheet",
+    "layout": [{"ports": [2], "entries": {"01": [{"as": "skip:1"}]}}],
+}
 FILES = load_codec_files(SHIPPED / CODECS)
 
 
@@ -53,3 +64,16 @@ def test_an_example_that_is_wrong_is_named() -> None:
     wrong = file.model_copy(update={"example": (example,)})
     problems = run_codec_examples(wrong, PROFILES)
     assert any("temperature is 22.6, not 22.7" in problem for problem in problems)
+
+
+def test_a_frame_of_an_example_is_hexadecimal() -> None:
+    with pytest.raises(ValueError, match="'zz' is not hexadecimal"):
+        CodecExample.model_validate({"port": 2, "frame": "zz"})
+
+
+def test_an_example_that_shows_nothing_is_named() -> None:
+    file = CodecFile.model_validate(
+        {**ACME, "example": [{"model": "acme", "port": 2, "frame": "0100"}]}
+    )
+    (problem,) = run_codec_examples(file, PROFILES)
+    assert problem == "acme: example 0 (acme): the frame says nothing, so the example shows nothing"

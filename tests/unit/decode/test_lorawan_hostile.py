@@ -170,6 +170,8 @@ def test_any_text_is_a_formula_or_named_wrong(text: str, value: float) -> None:
         "x0 = 1",
         "1 +",
         "+" * (MAX_CHARS + 1),
+        "x0 * " + "9" * 350,  # more than a double holds
+        "x0 * 1e999",
     ],
 )
 def test_a_formula_is_arithmetic_and_nothing_else(text: str) -> None:

@@ -36,6 +36,14 @@ def _as_place(text: str) -> str:
     return text
 
 
+def _as_frame(text: str) -> str:
+    try:
+        bytes.fromhex(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not hexadecimal, two digits a byte") from error
+    return text
+
+
 Tag = Annotated[str, AfterValidator(_as_tag)]
 ColumnPlace = Annotated[str, AfterValidator(_as_place)]
 Port = Annotated[int, Field(ge=1, le=255)]
@@ -143,7 +151,7 @@ class CodecExample(Section):
     title: str = ""
     model: str = ""  # "": not declared, known by its shape
     port: Port
-    frame: str  # hexadecimal
+    frame: Annotated[str, AfterValidator(_as_frame)]  # hexadecimal
     values: dict[str, object] = Field(default_factory=dict)  # by name, in the fields' units
     columns: dict[str, float] = Field(default_factory=dict)  # "profile.column", in its unit
     records: tuple[dict[str, object], ...] = ()  # readings of other times, "time" in Unix seconds

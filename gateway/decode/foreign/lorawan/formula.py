@@ -54,7 +54,7 @@ def compile_formula(text: str, names: Collection[str]) -> Formula:
 def _build(node: ast.expr, names: Collection[str]) -> Formula:
     match node:
         case ast.Constant(value=int() | float() as number) if type(number) is not bool:
-            return _constant(float(number))
+            return _constant(number)
         case ast.Name(id=name) if name in names:
             return operator.itemgetter(name)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -76,7 +76,13 @@ def _is_small(node: ast.expr) -> bool:
     )
 
 
-def _constant(number: float) -> Formula:
+def _constant(said: float) -> Formula:
+    try:
+        number = float(said)
+    except OverflowError:
+        number = math.inf  # 1e999 is that already
+    if math.isinf(number):
+        raise ValueError("a number of the formula is more than a double holds")
     return lambda _: number
 
 

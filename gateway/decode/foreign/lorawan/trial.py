@@ -54,7 +54,10 @@ def _run(codecs: Codecs, example: CodecExample, profiles: Profiles) -> Iterator[
         now = Said(None, {})
     yield from _differences(example.values, now.values)
     yield from _record_differences(example, stored)
-    got = columns_of(table, now.values or stored[-1].values, profiles)
+    values = now.values or (stored[-1].values if stored else {})
+    if not values:
+        yield "the frame says nothing, so the example shows nothing"
+    got = columns_of(table, values, profiles)
     for name, value in example.columns.items():
         if not isclose(got.get(name, nan), value, rel_tol=_RELATIVE, abs_tol=1e-9):
             yield f"{name} is {got.get(name)}, not {value}"
