@@ -194,7 +194,8 @@ def _time_form(path: Path, value: object, names: Names) -> str:
 
 
 def _is_recent_s(value: object, per_s: int) -> bool:
-    return isinstance(value, int | float) and _MIN_UNIX_S <= value / per_s <= _MAX_UNIX_S
+    # nothing is divided: a payload may have an integer that no float holds
+    return isinstance(value, int | float) and _MIN_UNIX_S * per_s <= value <= _MAX_UNIX_S * per_s
 
 
 def _topic_line(samples: Sequence[Sample], last: str = "") -> str:

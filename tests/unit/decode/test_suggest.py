@@ -145,6 +145,15 @@ def test_nothing_is_proposed_where_no_name_says_anything() -> None:
     assert suggest("plant", [*samples, Sample("x", b"\xff"), Sample("y", b"")], PROFILES) == ""
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_number_of_any_length_is_a_time_or_none(sign: int) -> None:
+    said = f'{{"ts":{"-" * (sign < 0)}{"9" * 400},"temperature":21.5}}'
+    sample = Sample("x/d1", said.encode())
+    text = suggest("plant", [sample], PROFILES)
+    assert "time = " not in text
+    assert 'path = "temperature"' in text
+
+
 @pytest.mark.parametrize(
     ("name", "unit", "column"),
     [
