@@ -12,14 +12,16 @@ def records(
     """Yield the line and the cells of each row behind the skipped lines.
 
     Raises:
-        FileRefusedError: names line and reason: a cell without end, say.
+        FileRefusedError: names the line on which the row begins: a quote is never closed, say.
     """
-    reader = csv.reader(lines[skip:], delimiter=delimiter)
+    # not strict, a quote that nobody closes would swallow all lines behind it, without a word
+    reader = csv.reader(lines[skip:], delimiter=delimiter, strict=True)
     while True:
+        begin = skip + reader.line_num + 1
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise FileRefusedError(skip + reader.line_num, str(error)) from error
+            raise FileRefusedError(begin, f"from here on: {error}") from error
         yield skip + reader.line_num, cells

@@ -169,8 +169,7 @@ def _names(lines: Sequence[str], layout: Layout) -> Mapping[str, int]:
     """Return the place of each name of the header; without header names are numbers from 1."""
     if len(lines) <= layout.skip:
         raise FileRefusedError(1, "the file is empty")
-    header = lines[layout.skip : layout.skip + 1]
-    _, first = next(records(header, layout.delimiter), (0, list[str]()))
+    _, first = next(records(lines, layout.delimiter, layout.skip), (0, list[str]()))
     if not layout.header:
         return {str(place + 1): place for place in range(len(first))}
     return {name.strip().lstrip("\ufeff"): place for place, name in enumerate(first)}

@@ -108,6 +108,7 @@ def test_qualities_of_a_variable_day_are_those_of_its_400_records() -> None:
         ("100,NEM99,x\n900", 1, "NEM99"),
         (nem12(stream(), f"300,20261121,{DAY.replace('1.5', '9' * 80, 1)},A,,,,"), 3, "2**53"),
         (nem12(stream(), f'300,20261121,"{"1" * 200_000}",A,,,,'), 3, "field limit"),
+        (nem12(stream(), f'300,20261121,"{DAY},A', f"300,20261122,{DAY},A"), 3, "end of data"),
         ("hello\n", 1, "not of NEM12"),
     ],
 )

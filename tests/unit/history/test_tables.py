@@ -73,6 +73,18 @@ def test_a_bad_line_is_refused_by_itself() -> None:
     assert "not a number" in found.refused[0].reason
 
 
+def test_a_quote_that_is_never_closed_swallows_no_lines() -> None:
+    head = "reading,start time,end time\n"
+    rows = [f"{n},x,2022-08-18 00:{n}:00\n" for n in (15, 30, 45)]
+    for text, line in (
+        (head + rows[0] + rows[1].replace("x", '"x') + rows[2], 3),
+        (head.replace("start", '"start') + "".join(rows), 1),
+    ):
+        with pytest.raises(FileRefusedError, match="unexpected end of data") as caught:
+            read_table(text, layout(OED), PROFILES)
+        assert caught.value.complaint.line == line
+
+
 def test_hours_that_clocks_repeat_or_skip() -> None:
     """2012-11-04 01:00 comes twice in Los Angeles (08:00 and 09:00 UTC); 2013-03-10 02:00 never."""
     text = "t,n\n2012-11-04 00:00,1\n2012-11-04 01:00,2\n2012-11-04 01:00,3\n"
