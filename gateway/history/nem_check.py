@@ -32,16 +32,18 @@ def checked(
     """Return rows, questionable where they do not add up, and a word on each pair of reads.
 
     Args:
-        rows: of one stream; their last column is the flag.
+        rows: of one stream; their last column is the flag. Of several of a time the first counts,
+            as it is the one that is kept: files do repeat days.
         column: of the energy.
         reads: in any order.
         length_ms: of the intervals.
     """
     doubted: set[int] = set()
     said: list[Complaint] = []
+    firsts = list({row.time_ms: row for row in reversed(rows)}.values())
     in_order = sorted(set(reads), key=lambda read: read.time_ms)
     for before, after in pairwise(in_order):
-        inside, edges = _between(rows, (before.time_ms, after.time_ms), length_ms)
+        inside, edges = _between(firsts, (before.time_ms, after.time_ms), length_ms)
         whole = (after.time_ms - before.time_ms) // length_ms - len(edges)
         values = [row.values[column] for row in (*inside, *edges)]
         if len(inside) < max(whole, 1) or any(value is None for value in values):

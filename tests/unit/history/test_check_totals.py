@@ -95,3 +95,28 @@ def test_where_a_day_is_missing_nothing_is_compared_and_estimates_keep_their_fla
         read_at("20261122000000", "900.0"),
     )
     assert set(flags(found)) == {Flag.ESTIMATED}
+
+
+def test_a_day_that_the_file_repeats_counts_once() -> None:
+    """Whatever its first record says is what is kept (``audit``), so that is what is summed."""
+    found = read(
+        day("20261121"),
+        read_at("20261121000000", "100.0"),
+        day("20261121"),
+        day("20261121", "9", "E52"),
+        read_at("20261122000000", "172.0"),
+    )
+    (said,) = found.checks
+    assert said.reason.endswith("counted 72000 Wh, intervals have 72000 Wh: they agree")
+    assert flags(found) == [Flag.ACTUAL] * 96 + [Flag.ESTIMATED] * 48
+
+
+def test_a_repeated_day_does_not_stand_for_a_missing_one() -> None:
+    found = read(
+        day("20261121"),
+        read_at("20261121000000", "100.0"),
+        day("20261121"),
+        read_at("20261123000000", "172.0"),
+    )
+    assert not found.checks
+    assert set(flags(found)) == {Flag.ACTUAL}
