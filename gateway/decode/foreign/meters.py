@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Never
 
 from gateway.decode.foreign import dlms, p1, sml
-from gateway.decode.foreign.naming import slug
+from gateway.decode.foreign.naming import MAX_ID_CHARS, part_slug, slug
 from gateway.decode.foreign.options import Options
 from gateway.decode.foreign.rows_out import Found, Row, add_all, header_of, topic_of
 from gateway.decode.foreign.telegrams import SubMeter, Telegram, converter, is_empty, row_of
@@ -76,11 +76,13 @@ class MeterTelegrams:
             local = self._local.of(directory, topic_of(record))
             time_ms = _time(telegram, record, local)
             found.append(Found((device, ""), self._profile, time_ms, (row,)))
-        several = Counter(_word(sub) for sub in telegram.sub_meters)
+        # of all that are announced: who has a reading just now changes from telegram to telegram
+        several = Counter(_word(medium) for medium in telegram.media)
         for sub in telegram.sub_meters:
             read = self._register(sub)
             if read is not None:
-                part = _part(sub, is_alone=several[_word(sub)] == 1)
+                is_alone = several[_word(sub.medium)] == 1
+                part = _part(sub, MAX_ID_CHARS - len(f"{device}-"), is_alone=is_alone)
                 found.append(Found((device, part), read[0], sub.time_ms, (read[1],)))
         if not found:
             _refuse(telegram)
@@ -121,17 +123,20 @@ class MeterTelegrams:
         return profile, row
 
 
-def _word(sub: SubMeter) -> str:
-    return _MEDIA.get(sub.medium, (str(sub.medium),))[0]
+def _word(medium: int) -> str:
+    return _MEDIA.get(medium, (str(medium),))[0]
 
 
-def _part(sub: SubMeter, *, is_alone: bool) -> str:
+def _part(sub: SubMeter, room: int, *, is_alone: bool) -> str:
     """Return the name of a meter behind another; two of a medium are told apart by who they are."""
-    return _word(sub) if is_alone else f"{_word(sub)}-{sub.serial or sub.channel}".lower()
+    word = _word(sub.medium)
+    if is_alone:
+        return word
+    return f"{word}-{part_slug(sub.serial or str(sub.channel), room - len(word) - 1)}"
 
 
 def _refuse(telegram: Telegram) -> Never:
-    media = sorted({_word(sub) for sub in telegram.sub_meters})
+    media = sorted({_word(sub.medium) for sub in telegram.sub_meters})
     what = (
         f"only meters of {', '.join(media)}, for which there is no profile" if media else "nothing"
     )

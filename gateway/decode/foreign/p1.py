@@ -27,6 +27,7 @@ MAX_BYTES = 32 << 10  # DSMR allows 2 KiB of text messages and a power failure l
 _STANDARD_MS = 3_600_000  # Central European Time, of every country with a P1 port
 _SUMMER_MS = 2 * _STANDARD_MS
 _MBUS_CHANNELS = range(1, 5)
+_KIND_DIGITS = 16  # three of a device type; int() refuses thousands
 _ADDRESS_BYTES = 8
 
 _ITEM = re.compile(
@@ -62,12 +63,14 @@ def read_p1(payload: bytes) -> Telegram:
     if not registers and not any(code.startswith("0-") for code in items):
         reject(QuarantineReason.SCHEMA, "the telegram holds no register")
     time_ms = time_of(items["0-0:1.0.0"][0]) if "0-0:1.0.0" in items else 0
+    media = _media(items)
     return Telegram(
         _serial(items),
         time_ms,
         registers,
-        tuple(_sub_meters(items)),
+        tuple(_sub_meters(items, media)),
         0 if is_checked else STATUS_UNCHECKED,
+        media=tuple(media.values()),
     )
 
 
@@ -127,17 +130,26 @@ def _measured(text: str) -> Register | None:
     return None if match is None else Register(Decimal(match[1]), match[2])
 
 
-def _sub_meters(items: Items) -> Iterator[SubMeter]:
-    for channel in _MBUS_CHANNELS:
+def _media(items: Items) -> Mapping[int, int]:
+    """Return what each channel says that its meter measures, whether or not it has a reading."""
+    kinds = ((channel, items.get(f"0-{channel}:24.1.0", [""])[0]) for channel in _MBUS_CHANNELS)
+    return {
+        channel: int(kind) % 1000
+        for channel, kind in kinds
+        if kind.isascii() and kind.isdecimal() and len(kind) <= _KIND_DIGITS
+    }
+
+
+def _sub_meters(items: Items, media: Mapping[int, int]) -> Iterator[SubMeter]:
+    for channel, medium in media.items():
         stem = f"0-{channel}"
-        kind = items.get(f"{stem}:24.1.0", [""])[0]
         found = _sub_reading(items, stem)
-        if found is None or not kind.isascii() or not kind.isdecimal():
+        if found is None:
             continue
         serial = next(
             (items[f"{stem}:96.1.{n}"][0] for n in (0, 1) if f"{stem}:96.1.{n}" in items), ""
         )
-        yield SubMeter(channel, int(kind) % 1000, _text(serial), *found)
+        yield SubMeter(channel, medium, _text(serial), *found)
 
 
 def _sub_reading(items: Items, stem: str) -> tuple[int, Register] | None:

@@ -60,6 +60,7 @@ class Telegram(NamedTuple):
     sub_meters: Sequence[SubMeter] = ()
     status: int = 0  # AMR status byte: what the row deserves that comes of it
     wall: datetime | None = None  # what its clock shows, in a zone that it does not say
+    media: Sequence[int] = ()  # of all meters behind it, with a reading now or without
 
 
 def row_of(telegram: Telegram, profile: Profile) -> list[float | None]:

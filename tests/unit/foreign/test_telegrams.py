@@ -24,6 +24,7 @@ from gateway.decode.foreign.p1 import read_p1, time_of
 from gateway.decode.foreign.sml import read_sml
 from gateway.decode.foreign.telegrams import Telegram
 from gateway.errors import RejectedError
+from gateway.topics import is_device_id
 from tests.firmware.twice.build_sml import sml, sml_entry, sml_int
 from tests.shared import SHARED, needs_shared
 from tests.unit.foreign.rig import FEW, RECEIVED_MS, Rig
@@ -90,6 +91,38 @@ def test_two_meters_of_one_medium_are_told_apart_by_their_mbus_address() -> None
     )
     found = {one.device for one in Rig().send("p1/house", p1(P1_BODY[:-1] + lines))}
     assert {"p1-house-heat-kam01481862", "p1-house-heat-3", "p1-house-water"} <= found
+
+
+def two_gas(serial: str, second: str) -> bytes:
+    lines = (
+        f"0-2:24.1.0(003)\r\n0-2:96.1.0({serial})\r\n0-2:24.2.1(261122000000W)(1.0*m3)\r\n"
+        f"0-3:24.1.0(003)\r\n0-3:96.1.0(zz)\r\n0-3:24.2.1({second})(2.0*m3)\r\n!"
+    )
+    return p1(P1_BODY[:-1] + lines)
+
+
+def test_the_name_of_a_meter_does_not_depend_on_who_else_has_a_reading_now() -> None:
+    now = {one.device for one in Rig().send("p1/home", two_gas("G0011", "261122000000W"))}
+    later = {one.device for one in Rig().send("p1/home", two_gas("G0011", "632525252525W"))}
+    assert {"p1-home-gas-g0011", "p1-home-gas-zz"} <= now
+    assert later == now - {"p1-home-gas-zz"}
+
+
+@pytest.mark.parametrize(
+    ("topic", "serial", "device"),
+    [
+        ("p1/home", "A.B/C", "p1-home-gas-a-b-c"),
+        ("p1/home", "x" * 60, f"p1-home-gas-{'x' * 40}-"),
+        ("p1/" + "house" * 7, "y" * 30, f"p1-{'house' * 7}-gas-{'y' * 14}-"),
+        ("p1/" + "house" * 20, "y" * 30, f"p1-{'house' * 7}ho-"),
+    ],
+)
+def test_no_address_of_a_meter_costs_the_telegram(topic: str, serial: str, device: str) -> None:
+    """It becomes part of a device id, which has few letters and 64 characters."""
+    found = [one.device for one in Rig().send(topic, two_gas(serial, "261122000000W"))]
+    assert len(set(found)) == 4
+    assert all(is_device_id(one) for one in found)
+    assert any(one.startswith(device) and "-gas-" in one for one in found)
 
 
 def test_a_p1_telegram_is_read_on_a_native_lane() -> None:
