@@ -245,10 +245,12 @@ class Sparkplug:
         if uses is None or not node.is_born:
             self._ask(topic, record)
         if uses is None:
+            self._count(payload.seq, record, topic)
             asked = "none came before it" if _is_past(record) else "a birth was asked"
             reject(QuarantineReason.UNMAPPED, f"{UNBORN}; {asked}")
         found = rows_of(uses, payload.time_ms, topic.named)
         if not found:
+            self._count(payload.seq, record, topic)
             names = ", ".join(use.known.name for use in uses)
             reject(QuarantineReason.UNMAPPED, f"no column for metrics {names}"[:300])
         add_all(found, record, directory, self._options, out)
@@ -266,6 +268,13 @@ class Sparkplug:
         if missing:
             self._ask(topic, record)
         return missing
+
+    def _count(self, seq: int, record: Record, topic: Topic) -> None:
+        """Move ``seq`` for a message that is refused: it has come, it is not missing."""
+        if not _is_again(record):
+            topic.node.count(seq)
+            if topic.node in self._nodes:
+                self._nodes.touched.add(topic.node.key)
 
     def _ask(self, topic: Topic, record: Record) -> None:
         """Wish for a birth of the node, once a minute at the most."""

@@ -173,6 +173,14 @@ class Node:
             self.seq = seq
         return missing
 
+    def count(self, seq: int) -> None:
+        """Take in that one message has come of which no more can be told: it is refused.
+
+        What is missing before it stays missing, to be told with the next one.
+        """
+        if seq >= 0 and seq != self.seq:
+            self.seq = seq if self.seq < 0 else (self.seq + 1) & SEQ_BITS
+
 
 def known_of(device: str, metric: Metric, places: Places) -> Known:
     """Return what a metric says of itself."""

@@ -91,6 +91,27 @@ def test_a_leap_of_the_sequence_is_an_event_and_asks_for_a_birth(rig: Rig) -> No
     assert [topic for topic, _ in wishes(rig)] == [f"{BASE}/NCMD/edge1"]
 
 
+@pytest.mark.parametrize("unknown", [M(1.0, FLOAT, "odd"), M(1.0, FLOAT, alias=999)])
+def test_a_message_that_is_refused_has_come_and_is_not_missing(rig: Rig, unknown: M) -> None:
+    topic = f"{BASE}/NDATA/edge1"
+    for seq in range(1, 600, 2):
+        rig.send(topic, meter_data(seq % 256))
+        assert not rig.events
+        assert rig.why(topic, payload([unknown], seq=(seq + 1) % 256)) == "unmapped"
+    assert len(wishes(rig)) == (not unknown.name)
+
+
+def test_what_is_missing_before_a_refused_message_is_told_with_the_next(rig: Rig) -> None:
+    """Of 1 (5) 6 three are missing: 2, 3 and 4."""
+    topic = f"{BASE}/NDATA/edge1"
+    rig.send(topic, meter_data(1))
+    assert rig.why(topic, payload([M(1.0, FLOAT, "odd")], seq=5)) == "unmapped"
+    rig.send(topic, meter_data(6))
+    (event,) = rig.events
+    assert json.loads(event.detail)["missing"] == 3
+    assert wishes(rig)
+
+
 def test_the_sequence_begins_anew_after_255(rig: Rig) -> None:
     for seq in [*range(1, 256), 0, 1]:
         rig.send(f"{BASE}/NDATA/edge1", meter_data(seq))
