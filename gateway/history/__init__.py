@@ -11,6 +11,14 @@ from typing import NamedTuple
 
 ESTIMATED_STATUS, NO_DATA_STATUS = 1, 4  # AMR status: suspect; not valid
 MAX_FILE_BYTES = 256 << 20  # a year of minutes has 30 MB; read into memory as a whole
+# 9999-12-31: calendars end a day later, so that each zone has a wall clock for what is before it
+_LAST_MS = 253_402_214_400_000
+NO_TIME = "a time before 1970 or beyond the year 9999"
+
+
+def is_time(time_ms: int) -> bool:
+    """Return whether a time can be stored, and shown in every zone."""
+    return 0 <= time_ms <= _LAST_MS
 
 
 class Flag(IntEnum):

@@ -12,13 +12,13 @@ expand and nothing to fetch.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Never
 from xml.parsers import expat
 
 from gateway.decode.foreign.naming import slug
 from gateway.decode.wire import MAX_INT
-from gateway.history import FileRefusedError, Flag, Found, Row, Series
+from gateway.history import NO_TIME, FileRefusedError, Flag, Found, Row, Series, is_time
 from gateway.profiles import Profiles
 
 _PROFILE = "ei1"
@@ -224,13 +224,16 @@ def _row(reading: _Reading, column: str, scale: Decimal, profiles: Profiles) -> 
     flag = _QUALITIES.get(reading.quality, Flag.NOTHING) if reading.quality else Flag.NOTHING
     try:
         scaled = round(Decimal(reading.value) * scale)
-    except (InvalidOperation, ValueError, OverflowError):
+    except (ArithmeticError, ValueError):  # no number, too large a one, NaN
         raise FileRefusedError(reading.line, f"value {reading.value[:32]!r}") from None
     if abs(scaled) > MAX_INT or length_s < 1:
         raise FileRefusedError(reading.line, f"value {reading.value[:32]!r} in {length_s} s")
+    end_ms = (start_s + length_s) * 1000
+    if not (is_time(start_s * 1000) and is_time(end_ms)):
+        raise FileRefusedError(reading.line, f"start {start_s} and {length_s} s: {NO_TIME}")
     found = {column: scaled, "length": length_s, "flag": int(flag)}
     values = [found.get(one.name) for one in profile.columns]
-    return Row(reading.line, (start_s + length_s) * 1000, values, flag.status)
+    return Row(reading.line, end_ms, values, flag.status)
 
 
 def _usage_point(block: _Entry) -> str:

@@ -201,7 +201,11 @@ class _Nem:
         if self._version != "NEM13" or index is None or convert is None:
             raise FileRefusedError(line, f"a register of direction {direction!r} in {unit!r}")
         before, after, quantity = (number(line, cell(record, n)) for n in (8, 13, 18))
-        if after - before != quantity:
+        try:
+            counted = after - before
+        except ArithmeticError:
+            raise FileRefusedError(line, f"{before} to {after}: no register has these") from None
+        if counted != quantity:
             detail = f"{before} to {after} is not {quantity}: a multiplier, or a wrong read"
             self._refused.append(Complaint(line, detail))
             return

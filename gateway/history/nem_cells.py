@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from gateway.errors import RejectedError
-from gateway.history import FileRefusedError
+from gateway.history import NO_TIME, FileRefusedError, is_time
 
 _MARKET = timedelta(hours=10)
 
@@ -58,9 +58,12 @@ def moment(line: int, text: str, form: str) -> datetime:
         FileRefusedError: it is none.
     """
     try:
-        return datetime.strptime(text, form).replace(tzinfo=UTC) - _MARKET
-    except ValueError:
+        at = datetime.strptime(text, form).replace(tzinfo=UTC) - _MARKET
+    except (ValueError, OverflowError):  # the first hours of year 1 are of no year in UTC
         raise FileRefusedError(line, f"{text[:32]!r} is no date") from None
+    if not is_time(ms_of(at)):
+        raise FileRefusedError(line, f"{text[:32]!r} is {NO_TIME}")
+    return at
 
 
 def ms_of(at: datetime) -> int:

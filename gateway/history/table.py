@@ -16,10 +16,12 @@ from gateway.config import duration_ms
 from gateway.decode.foreign.naming import slug
 from gateway.decode.instants import Instant, compile_time
 from gateway.decode.linear import Converter, compile_linear
+from gateway.decode.wire import reject
 from gateway.errors import ConfigError, RejectedError
-from gateway.history import Complaint, FileRefusedError, Found, Row, Series
+from gateway.history import NO_TIME, Complaint, FileRefusedError, Found, Row, Series, is_time
 from gateway.history.cells import records
 from gateway.history.layout import Layout, ValueColumn
+from gateway.model import QuarantineReason
 from gateway.profiles import Profile, Profiles
 from gateway.units import factor_between
 
@@ -105,13 +107,23 @@ class _Reader:
         device = plan.layout.device or slug(cells[plan.device_place or 0])
         wall = cells[plan.time_place]
         before_ms = self._before_ms.get(device, 0)
-        time_ms = plan.instant(wall, _LONG_AGO_MS, before_ms)
+        time_ms = self._time(wall, before_ms)
         self._note_fold(line.number, wall, time_ms)
         if plan.profile.shape == "events" and before_ms - before_ms % _MS_PER_S == time_ms:
             time_ms = before_ms + 1
         values = [None if cell is None else _value(cell, cells, plan) for cell in plan.cells]
         self._before_ms[device] = time_ms
         return device, Row(line.number, time_ms + plan.shift_ms, values)
+
+    def _time(self, wall: str, before_ms: int) -> int:
+        plan = self._plan
+        try:
+            time_ms = plan.instant(wall, _LONG_AGO_MS, before_ms)
+        except OverflowError:
+            reject(QuarantineReason.TIME, f"{wall[:64]!r} is {NO_TIME}")
+        if not (is_time(time_ms) and is_time(time_ms + plan.shift_ms)):
+            reject(QuarantineReason.TIME, f"{wall[:64]!r} is {NO_TIME}")
+        return time_ms
 
     def _note_fold(self, number: int, wall: str, time_ms: int) -> None:
         """Note a wall clock that comes twice: when clocks go back."""

@@ -109,6 +109,9 @@ def test_qualities_of_a_variable_day_are_those_of_its_400_records() -> None:
         (nem12(stream(), f"300,20261121,{DAY.replace('1.5', '9' * 80, 1)},A,,,,"), 3, "2**53"),
         (nem12(stream(), f'300,20261121,"{"1" * 200_000}",A,,,,'), 3, "field limit"),
         (nem12(stream(), f'300,20261121,"{DAY},A', f"300,20261122,{DAY},A"), 3, "end of data"),
+        (nem12(stream(), f"300,00010101,{DAY},A,,,,"), 3, "no date"),
+        (nem12(stream(), f"300,19690101,{DAY},A,,,,"), 3, "before 1970"),
+        (nem12(stream(), f"300,20261121,{DAY.replace('1.5', '9e999999', 1)},A"), 3, "2**53"),
         ("hello\n", 1, "not of NEM12"),
     ],
 )
@@ -124,6 +127,13 @@ def nem13(before: str, after: str, quantity: str, direction: str = "E") -> str:
         f"250,NMI1,11,1,11,11,METER1,{direction},{before},20261021093055,A,,,"
         f"{after},20261120100333,A,,,{quantity},kWh,,20261121,20261121\n900"
     )
+
+
+def test_reads_beyond_all_registers_are_refused_by_line() -> None:
+    at, reason = refusal(nem13("-9e999999", "9e999999", "1"))
+    assert (at, "no register" in reason) == (2, True)
+    found = read_nem(nem13("9e999999", "-1", "1"), PROFILES)
+    assert [one.line for one in found.refused] == [2]
 
 
 def test_reads_of_a_register_become_readings() -> None:
@@ -330,6 +340,20 @@ def test_unit_power_direction_and_quality_of_green_button() -> None:
         (espi(f"{PERIOD}<value>x</value>"), 2, "'x'"),
         (espi("<value>1</value>"), 2, "whole number"),
         (espi(f"{PERIOD}<value>1</value>", "<uom>38</uom>"), 1, "no energy"),
+        (espi(f"{PERIOD}<value>9e999999</value>"), 2, "'9e999999'"),
+        (espi(f"{PERIOD}<value>-9e999998</value>"), 2, "'-9e999998'"),
+        (espi(f"{PERIOD}<value>nan</value>"), 2, "'nan'"),
+        (
+            espi(f"{PERIOD.replace('1795300200', '9' * 16)}<value>1</value>"),
+            2,
+            "before 1970",
+        ),
+        (espi(f"{PERIOD.replace('900', '9' * 16)}<value>1</value>"), 2, "before 1970"),
+        (
+            espi(f"{PERIOD.replace('1795300200', '-999999')}<value>1</value>"),
+            2,
+            "before 1970",
+        ),
         (b"<feed>", 1, "not XML"),
         (b'<feed xmlns="http://www.w3.org/2005/Atom"/>', 1, "no interval reading"),
         (

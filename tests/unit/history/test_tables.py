@@ -20,10 +20,11 @@ from tests.shared import SHARED, needs_shared
 
 PROFILES = load_profiles()
 DATA = Path() if SHARED is None else SHARED / "data"
+OED_TIME = {"column": "end time", "format": "%Y-%m-%d %H:%M:%S", "zone": "UTC"}
 OED = {
     "profile": "ei1",
     "device": "oed",
-    "time": {"column": "end time", "format": "%Y-%m-%d %H:%M:%S", "zone": "UTC"},
+    "time": OED_TIME,
     "columns": {"e_imp": {"column": "reading", "unit": "kWh"}, "length": {"value": 900}},
 }
 RADAR = {
@@ -83,6 +84,27 @@ def test_a_quote_that_is_never_closed_swallows_no_lines() -> None:
         with pytest.raises(FileRefusedError, match="unexpected end of data") as caught:
             read_table(text, layout(OED), PROFILES)
         assert caught.value.complaint.line == line
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Los_Angeles", "UTC", None])
+@pytest.mark.parametrize(
+    "time", ["253402300799", "9000000000000", "-62135596800", "-9000000000000", "1e15"]
+)
+def test_a_time_that_no_calendar_has_is_refused_by_its_line(time: str, zone: str | None) -> None:
+    form = layout(OED, time={"column": "end time", "format": "unix_s", "zone": zone})
+    text = f"reading,start time,end time\n1,x,{time}\n2,x,1795300200\n"
+    found = read_table(text, form, PROFILES)
+    assert [row.line for row in found.series[0].rows] == [3]
+    assert [one.line for one in found.refused] == [2]
+    assert "year" in found.refused[0].reason
+
+
+@pytest.mark.parametrize("time", ["9999-12-31 23:59:59", "0001-01-01 00:00:00"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Los_Angeles"])
+def test_a_wall_clock_at_the_end_of_the_calendar_is_refused_too(time: str, zone: str) -> None:
+    form = layout(OED, time={**OED_TIME, "zone": zone})
+    found = read_table(f"reading,start time,end time\n1,x,{time}\n", form, PROFILES)
+    assert [one.line for one in found.refused] == [2]
 
 
 def test_hours_that_clocks_repeat_or_skip() -> None:
