@@ -47,10 +47,12 @@ class People:
         else:
             self._is_broken = False
         if found is not self._seen:
-            self._seen = found
+            # seen only once they are built: a failure must not leave those of before in force
+            self._seen, self._proofs = None, ()
             self._proofs = tuple(
                 (proof_of_account(one).encode(), _visitor(one)) for one in found.values()
             )
+            self._seen = found
         return found
 
     def find(self, proof: bytes) -> Visitor | None:

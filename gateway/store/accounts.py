@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated
 
 import msgspec
 from typing_extensions import override
@@ -27,6 +28,7 @@ LEAST_LETTERS, MOST_LETTERS = 12, 128
 # OWASP's password storage cheat sheet: N 2^15, r 8, p 3 is 32 MB and some 0.3 s of one core. One
 # is worked out at a time, so a Pi has the memory.
 _LOG_N, _R, _P = 15, 8, 3
+_LEAST_LOG_N, _MOST_P = 10, 16  # what a file may ask for: never more memory, some seconds at most
 _SALT_BYTES, _HASH_BYTES = 16, 32
 _MEMORY_BYTES = 64 << 20
 # without 0, 1, l, o: a password is read from a screen and typed elsewhere
@@ -44,15 +46,16 @@ class Role(StrEnum):
 
 
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One person."""
+    """One person; what is read from a file is held to these bounds."""
 
-    name: str
+    name: Annotated[str, msgspec.Meta(min_length=1)]
     role: Role
-    salt: str  # hex
-    hash: str  # hex
-    log_n: int
-    r: int
-    p: int
+    salt: Annotated[str, msgspec.Meta(pattern=rf"\A[0-9a-f]{{{2 * _SALT_BYTES}}}\Z")]
+    # an empty one would make the cookie an HMAC under a key that everybody knows
+    hash: Annotated[str, msgspec.Meta(pattern=rf"\A[0-9a-f]{{{2 * _HASH_BYTES}}}\Z")]
+    log_n: Annotated[int, msgspec.Meta(ge=_LEAST_LOG_N, le=_LOG_N)]
+    r: Annotated[int, msgspec.Meta(ge=1, le=_R)]
+    p: Annotated[int, msgspec.Meta(ge=1, le=_MOST_P)]
     since_ms: int  # when this password was set
 
     @override
@@ -163,9 +166,12 @@ def _read(file: Path) -> dict[str, Account]:
         raise ConfigError(f"{file} is readable by others: chmod 600 it")
     try:
         found = msgspec.json.decode(file.read_bytes(), type=_File)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, msgspec.DecodeError) as error:
         raise ConfigError(f"{file}: {error}") from error
-    return {one.name: one for one in found.accounts}
+    known = {one.name: one for one in found.accounts}
+    if len(known) < len(found.accounts):
+        raise ConfigError(f"{file}: two accounts have one name")
+    return known
 
 
 def _hashed(account: Account, password: str) -> bytes:

@@ -221,6 +221,24 @@ async def test_accounts_that_cannot_be_read_open_nothing(
         assert (await near.post(f"{V1}/maintenance", json=WORK)).status_code == 403
 
 
+@pytest.mark.parametrize("hash_of_anna", ["", "no hex"])
+async def test_a_damaged_record_opens_nothing_not_even_to_who_was_in(
+    site: httpx.AsyncClient, folder: Path, hash_of_anna: str
+) -> None:
+    """Minh is removed and Anna's record is damaged: neither is anybody, nor who knows no key."""
+    await as_somebody(site, "Minh", WORD)
+    Accounts(folder).remove("Minh")
+    file = folder / FILE_NAME
+    known = json.loads(file.read_bytes())
+    known["accounts"][0]["hash"] = hash_of_anna
+    file.write_text(json.dumps(known))
+    for _ in range(2):
+        assert (await site.get(f"{V1}/accounting")).status_code == 401
+    site.cookies.clear()
+    headers = {"cookie": f"{COOKIE}={proof_of('')}"}
+    assert (await site.get(f"{V1}/accounting", headers=headers)).status_code == 401
+
+
 async def test_on_loopback_the_first_account_is_the_end_of_operators_without_a_name(
     folder: Path,
 ) -> None:

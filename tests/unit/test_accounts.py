@@ -1,5 +1,6 @@
 """Accounts of people: what is kept of a password, and from when on a change holds."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,44 @@ def test_who_may_read_the_file_beside_its_owner_is_not_trusted(tmp_path: Path) -
 def test_a_file_that_is_none_of_ours_is_said_to_be(tmp_path: Path) -> None:
     file = tmp_path / FILE_NAME
     file.write_text('{"version":1,"accounts":[{"name":"x"}]}')
+    file.chmod(0o600)
+    with pytest.raises(ConfigError, match=r"accounts\.json"):
+        Accounts(tmp_path).all()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"hash": ""},
+        {"hash": "x" * 64},
+        {"hash": "ab" * 31},
+        {"hash": "ab" * 32 + "\n"},
+        {"salt": ""},
+        {"salt": "zz" * 16},
+        {"log_n": 0},
+        {"log_n": 40},
+        {"r": 0},
+        {"r": 1 << 20},
+        {"p": -1},
+        {"p": 1 << 20},
+        {"name": ""},
+    ],
+    ids=str,
+)
+def test_a_damaged_record_is_said_to_be_one(tmp_path: Path, damage: dict[str, object]) -> None:
+    Accounts(tmp_path).put(new_account("Anna", Role.OPERATOR, WORD, NOW_MS))
+    file = tmp_path / FILE_NAME
+    known = json.loads(file.read_bytes())
+    known["accounts"][0] |= damage
+    file.write_text(json.dumps(known))
+    with pytest.raises(ConfigError, match=r"accounts\.json"):
+        Accounts(tmp_path).all()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 100_000], ids=["", "bytes", "deep"])
+def test_a_file_of_nonsense_is_said_to_be_one(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / FILE_NAME
+    file.write_bytes(content)
     file.chmod(0o600)
     with pytest.raises(ConfigError, match=r"accounts\.json"):
         Accounts(tmp_path).all()
