@@ -4,6 +4,7 @@ A start waits for it, so what only some configurations need is loaded only for t
 """
 
 import contextlib
+import logging
 import ssl
 from collections.abc import Callable, Iterator
 from typing import Protocol, cast
@@ -24,6 +25,8 @@ from gateway.roles.files import load_all_profiles, load_registry, own_folder
 from gateway.security.tls import client_context, load_pair, server_context
 from gateway.sources.broker_hello import login_of, tls_of
 from gateway.store.accounts import Accounts
+
+logger = logging.getLogger(__name__)
 
 
 class _Sinks(Protocol):
@@ -83,22 +86,32 @@ def _check_what_is_chosen(settings: Settings, profiles: Profiles) -> None:
 def has_anybody(settings: Settings) -> bool:
     """Return whether anybody can look at the board, where one is asked who he is."""
     http = settings.http or HttpSection()
-    return bool(
-        not http.asks_sign_in
-        or http.token
-        or http.operator
-        or Accounts(settings.gateway.data_dir).all()
-    )
+    return bool(not http.asks_sign_in or http.token or http.operator or _people(settings) != 0)
 
 
 def _who_signs_in(settings: Settings) -> str:
     http = settings.http or HttpSection()
-    operators = len(http.operator) + len(Accounts(settings.gateway.data_dir).all())
+    people = _people(settings)
+    if people is None:
+        return "account file cannot be read: no account opens anything"
+    operators = len(http.operator) + people
     if not operators and not http.asks_sign_in:
         return "nobody is asked: whoever reaches the loopback address is an operator"
     if not has_anybody(settings):
         return "nobody can yet: infragate operator add NAME"
     return f"accounts and operators: {operators}"
+
+
+def _people(settings: Settings) -> int | None:
+    """Return how many have an account, None where the file cannot be read.
+
+    Then the web process lets nobody in; devices are heard all the same, so a start goes on.
+    """
+    try:
+        return len(Accounts(settings.gateway.data_dir).all())
+    except (ConfigError, OSError) as error:
+        logger.warning("account file cannot be read, no account opens anything: %s", error)
+        return None
 
 
 @contextlib.contextmanager

@@ -115,3 +115,19 @@ def test_an_account_is_made_once_and_removed_once(config: str) -> None:
     assert cli("operator", "remove", "Anna", "-c", config).returncode == 0
     assert cli("operator", "remove", "Anna", "-c", config).returncode == 1
     assert "Nobody has an account" in cli("operator", "list", "-c", config).stdout
+
+
+@pytest.mark.parametrize(("content", "mode"), [(None, 0o644), ("no JSON", 0o600)])
+def test_an_account_file_that_cannot_be_read_keeps_no_device_from_being_heard(
+    config: str, content: str | None, mode: int
+) -> None:
+    """``run`` starts by what ``check`` says: the web process lets nobody in, the rest goes on."""
+    assert cli("operator", "add", "Anna", "--generate", "-c", config).returncode == 0
+    file = Path(config).parent / "var" / FILE_NAME
+    if content is not None:
+        file.write_text(content)
+    file.chmod(mode)
+    done = cli("check", "-c", config, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "account file cannot be read" in json.loads(done.stdout)["sign_in"]
+    assert FILE_NAME in done.stderr
