@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.api import signin
 from gateway.api.documents import problem
 from gateway.api.keys import Keys
-from gateway.views.visitor import SIGN_IN, SIGN_OUT, VISITOR, Visitor
+from gateway.views.visitor import ASK_AGAIN, SIGN_IN, SIGN_OUT, VISITOR, Visitor
 
 OPEN_PATHS = frozenset({"/healthz"})  # a supervisor's probe has no token
 
@@ -83,6 +83,7 @@ class Guard:
             key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
         }
         visitor = self._find(headers)
+        known = {VISITOR: visitor, ASK_AGAIN: lambda: self._find(headers)}
         if not _is_same_origin(headers):
             await _refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
         elif scope["type"] == "http" and scope["path"] == SIGN_IN:
@@ -97,10 +98,10 @@ class Guard:
         elif scope["type"] == "http":
             # HEAD is GET without the body, which the server leaves out (RFC 9110, 9.3.2)
             method = "GET" if scope["method"] == "HEAD" else scope["method"]
-            inner = {**scope, "method": method, VISITOR: visitor}
+            inner = {**scope, "method": method, **known}
             await self._app(inner, receive, _careful(scope, send))
         else:
-            await self._app({**scope, VISITOR: visitor}, receive, send)
+            await self._app({**scope, **known}, receive, send)
 
     def _find(self, headers: Mapping[str, str]) -> Visitor | None:
         found = self._keys.find(offered_token(headers.get("authorization", "")))

@@ -12,6 +12,7 @@ import msgspec
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Scope
 
 from gateway.api.accounting import to_accounting
 from gateway.api.answers import Seeing
@@ -20,6 +21,7 @@ from gateway.api.documents import ProblemError
 from gateway.ports import LatestRow
 from gateway.views.alarms import to_call
 from gateway.views.sight import Sight
+from gateway.views.visitor import is_still
 
 router = APIRouter(tags=["stream"])
 
@@ -81,14 +83,15 @@ def to_event(name: str, content: object) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(content))
 
 
-async def _events(sight: Sight, streams: Streams) -> AsyncIterator[bytes]:
+async def _events(sight: Sight, streams: Streams, scope: Scope) -> AsyncIterator[bytes]:
     streams.count += 1
     closing = asyncio.ensure_future(streams.closing.wait())
     try:
         yield b"retry: 2000\n\n"
         changes = await run_sync(Changes, sight)
         alarms = await run_sync(AlarmChanges, sight)
-        while not streams.closing.is_set():
+        # to the end also where who listens was removed, or has another password
+        while not streams.closing.is_set() and is_still(scope):
             fleet = await run_sync(sight.fleet)
             yield to_event("accounting", to_accounting(fleet.totals))
             if latest := await run_sync(changes.take):
@@ -115,5 +118,5 @@ async def read_stream(sight: Seeing, request: Request) -> Response:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(
-        _events(sight, streams), media_type="text/event-stream", headers=headers
+        _events(sight, streams, request.scope), media_type="text/event-stream", headers=headers
     )

@@ -17,7 +17,7 @@ from gateway.board.words import LANGUAGES, words_of
 from gateway.config.http import HttpSection
 from gateway.policies import Policies
 from gateway.views.sight import Sight
-from gateway.views.visitor import ANYBODY, SIGN_IN, Visitor, visitor_of
+from gateway.views.visitor import ANYBODY, SIGN_IN, Visitor, is_still, visitor_of
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +92,8 @@ class Frame:
         self.words = words_of(place.lang)
         self._query = dict(query or {})
         self._beat = 0
+        self._client = ui.context.client
+        self._is_left = False
         self._follow: Callable[[], Awaitable[None]] | None = None
         ui.query("html").props(f'lang="{place.lang}"')
         if place.is_wall:
@@ -146,6 +148,9 @@ class Frame:
             await self._refreshed(self._follow)
 
     async def _refreshed(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        if not is_still(self._client.request.scope):
+            self._leave()
+            return
         try:
             with self.main:
                 await refresh()
@@ -157,6 +162,19 @@ class Frame:
             self._stale.visible = False
             self._beat += 1
             self._clock.props(f"data-beat={self._beat}")
+
+    def _leave(self) -> None:
+        """Show nothing more to who is not the one it was opened for.
+
+        The browser asks for the page again, as who he is by now; what does not is cut off at the
+        next beat.
+        """
+        if self._is_left:
+            self._client.delete()
+            return
+        self._is_left = True
+        with self.main:
+            ui.navigate.reload()
 
     def keep(self, **more: str) -> None:
         """Keep something in the address, so that a reload and the other language show the same."""

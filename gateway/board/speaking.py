@@ -9,7 +9,7 @@ from gateway.board.frame import Frame
 from gateway.board.looks.alarms import LOOKS
 from gateway.errors import GatewayError
 from gateway.store.alarmwords import MOST_NOTE, Word, say
-from gateway.views.visitor import visitor_of
+from gateway.views.visitor import Visitor, visitor_now
 
 _EFFECT_S, _LOOK_EVERY_S = 3.0, 0.1
 
@@ -19,7 +19,12 @@ class Speaking:
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
-        self.visitor = visitor_of(ui.context.client.request.scope)
+        self._scope = ui.context.client.request.scope
+
+    @property
+    def visitor(self) -> Visitor:
+        """Who has the page open, and what he may by now: it is asked anew at every act."""
+        return visitor_now(self._scope) or Visitor("", is_operator=False)
 
     async def say(self, word: Word, done: str) -> bool:
         """Keep a word, wait a moment for its effect, and show that; return whether it is kept.

@@ -5,13 +5,19 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import Response
 
-from gateway.api.signin import COOKIE, FORM_BYTES, MOST_WAITING, proof_of
+from gateway.api.guard import Guard
+from gateway.api.keys import Keys, People
+from gateway.api.signin import COOKIE, FORM_BYTES, MOST_WAITING, proof_of, proof_of_account
+from gateway.board.speaking import Speaking
 from gateway.store.accounts import FILE_NAME, Accounts, Role, new_account
+from gateway.views.visitor import Visitor
 from tests.support.browser import browser, needs_chromium
 from tests.support.stores import NOW_MS
 from tests.support.web import V1, app_of, client_of, filled
@@ -237,6 +243,44 @@ async def test_a_damaged_record_opens_nothing_not_even_to_who_was_in(
     site.cookies.clear()
     headers = {"cookie": f"{COOKIE}={proof_of('')}"}
     assert (await site.get(f"{V1}/accounting", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize("what", ["removed", "another password"])
+async def test_a_stream_ends_once_who_listens_is_nobody_any_more(
+    site: httpx.AsyncClient, folder: Path, what: str
+) -> None:
+    await as_somebody(site, "Anna", WORD)
+    listening = asyncio.create_task(site.get(f"{V1}/stream"))
+    await asyncio.wait([listening], timeout=0.5)
+    assert not listening.done()
+    if what == "removed":
+        Accounts(folder).remove("Anna")
+    else:
+        Accounts(folder).put(new_account("Anna", Role.OPERATOR, f"{WORD} 2", NOW_MS))
+    answer = await asyncio.wait_for(listening, 10)
+    assert "event: accounting" in answer.text
+
+
+async def test_an_open_page_speaks_for_nobody_once_he_is_removed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scopes: list[Any] = []
+
+    async def page(scope: Any, receive: Any, send: Any) -> None:
+        scopes.append(scope)
+        await Response()(scope, receive, send)
+
+    anna = Accounts(folder).all()["Anna"]
+    keys = Keys(people=People(Accounts(folder)), is_open=False)
+    async with client_of(Guard(page, keys)) as near:  # type: ignore[arg-type]
+        await near.get("/", headers={"cookie": f"{COOKIE}={proof_of_account(anna)}"})
+    client = SimpleNamespace(request=SimpleNamespace(scope=scopes[0]))
+    context = SimpleNamespace(context=SimpleNamespace(client=client))
+    monkeypatch.setattr("gateway.board.speaking.ui", context)
+    speaking = Speaking(None)  # type: ignore[arg-type]
+    assert speaking.visitor == Visitor("Anna", is_operator=True)
+    Accounts(folder).remove("Anna")
+    assert speaking.visitor == Visitor("", is_operator=False)
 
 
 async def test_on_loopback_the_first_account_is_the_end_of_operators_without_a_name(

@@ -12,11 +12,11 @@ from gateway.board.numbers import age_text, grouped, size_text
 from gateway.board.parts.figures import Figures
 from gateway.board.parts.headings import heading
 from gateway.board.parts.payload import dump, readable_text
+from gateway.board.speaking import Speaking
 from gateway.errors import GatewayError
 from gateway.model import Quarantined, QuarantineReason
 from gateway.quarantine import Entry
 from gateway.views.text import readable
-from gateway.views.visitor import visitor_of
 
 PAGE_ROWS = 25
 WALK = 1000  # entries read at once on the way to the last page
@@ -42,7 +42,7 @@ class QuarantinePage:
         self._shown: PageOf | None = None
         self._buttons: list[ui.element] = []
         # who may only look puts nothing back, as he acknowledges nothing
-        self._may_act = visitor_of(ui.context.client.request.scope).is_operator
+        self._speaking = Speaking(frame)
         self._figures = Figures(words, {"quarantine_waiting": "", "quarantine_bytes": ""})
         with ui.element("section").classes("card quarantine"):
             self._draw_filters()
@@ -90,7 +90,7 @@ class QuarantinePage:
             self._select = ui.select(reasons, value=self._reason, on_change=self._choose)
             self._select.props(f'outlined dense aria-label="{words["reason"]}"')
             again = ui.button(words["requeue_reason"], color=None, on_click=self._confirm_reason)
-            again.props("flat dense no-caps").set_visibility(self._may_act)
+            again.props("flat dense no-caps").set_visibility(self._speaking.visitor.is_operator)
 
     def _draw_pager(self) -> None:
         words = self._frame.words
@@ -142,7 +142,7 @@ class QuarantinePage:
                 )
                 for one in (look, again):
                     one.props("flat dense no-caps")
-                again.set_visibility(self._may_act)
+                again.set_visibility(self._speaking.visitor.is_operator)
                 link = ui.link(words["download"], f"/api/v1/quarantine/{entry.record}/payload")
                 link.props("download")
 
@@ -194,7 +194,7 @@ class QuarantinePage:
 
     async def _ask(self, request: dict[str, object]) -> None:
         words, folder = self._frame.words, self._frame.hold.sight.data_dir
-        if not self._may_act:  # a hand-made event of a page
+        if not self._speaking.visitor.is_operator:  # a hand-made event of a page
             return
         done, wanted = 0, request
         try:
