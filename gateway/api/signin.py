@@ -23,6 +23,7 @@ from gateway.views.visitor import ANYBODY, SIGN_IN, SIGN_OUT, Visitor
 COOKIE = "infragate"
 MONTH_S = 30 * 86_400  # a wall is not asked every day
 FORM_BYTES = 4096
+FORM_S = 10.0  # who sends a form letter by letter would hold a connection, one of 512, for ever
 WRONG_S = 1.0  # a guess takes this long
 # Passwords are tried one at a time, each 0.3 s of a core and 32 MB: whoever guesses in parallel
 # waits in this queue, and gets no more than three guesses a second out of it.
@@ -126,7 +127,12 @@ class Form:
             notice = _NOBODY if self._has_nobody() else ""
             await _form(back, notice, HTTPStatus.OK, name)(scope, receive, send)
             return
-        wanted, secret = await _fields(receive)
+        try:
+            wanted, secret = await asyncio.wait_for(_fields(receive), FORM_S)
+        except TimeoutError:
+            late = Response(None, HTTPStatus.REQUEST_TIMEOUT, {"Connection": "close"})
+            await late(scope, receive, send)
+            return
         if wanted and self._waiting >= MOST_WAITING:
             answer = _form(back, _BUSY, HTTPStatus.TOO_MANY_REQUESTS)
         elif proof := await self._prove(wanted, secret):

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from gateway.api.door import Door
 from gateway.api.keys import Keys
+from gateway.api.signin import Form
 from gateway.late import LateApp
 
 NOW_MS = 1_795_000_000_000
@@ -147,3 +148,22 @@ async def test_an_api_that_cannot_be_loaded_is_not_hidden(tmp_path: Path) -> Non
         with pytest.raises(ValueError, match="no such thing"):
             await waiting
         assert loading.failed == 1
+
+
+async def test_a_form_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letter by letter it would hold a connection before anybody has signed in."""
+    monkeypatch.setattr("gateway.api.signin.FORM_S", 0.1, raising=False)
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"", "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    form = Form(lambda _: None, dict, lambda: False)
+    scope = {"type": "http", "method": "POST", "path": "/sign-in", "query_string": b""}
+    await asyncio.wait_for(form.answer(scope, receive, send, ""), 3)
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
