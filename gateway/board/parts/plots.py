@@ -137,3 +137,8 @@ def bars(series: Sequence[Series], unit: str, names: Sequence[str]) -> dict[str,
             for k, one in enumerate(series)
         ],
     )
+
+
+def tip_text(title: str) -> str:
+    """Return a title for a tooltip, which is HTML: what a registry calls a thing is text."""
+    return title.replace("&", "&amp;").replace("<", "&lt;")

@@ -206,8 +206,7 @@ def _said(words: Mapping[str, str], site: Site, mark: Mark) -> tuple[str, str]:
         facts.append(words["map_lost"].format(lost=mark.lost, count=mark.devices))
     if mark.level:
         facts.append(f"{words['level_of_service']} {mark.level}")
-    # the tooltip is HTML: what a registry calls a thing is text
-    return site.title.replace("&", "&amp;").replace("<", "&lt;"), " · ".join(facts)
+    return plots.tip_text(site.title), " · ".join(facts)
 
 
 def _box(

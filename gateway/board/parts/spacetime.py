@@ -11,7 +11,7 @@ from gateway.board.chart import INK
 from gateway.board.looks.roads import LEVELS, Corridor, SpaceTime
 from gateway.board.parts.cells import number_text, share_text
 from gateway.board.parts.headings import heading
-from gateway.board.parts.plots import LEVEL_COLOURS, axis, frame, put
+from gateway.board.parts.plots import LEVEL_COLOURS, axis, frame, put, tip_text
 
 _ROW_PX, _EDGES_PX = 26, 96
 
@@ -50,7 +50,7 @@ class SpaceTimeCard:
         word = self._words["level_of_service"]
         names = [_named(stop.title, stop.km) for stop in corridor.stops]
         cells = [
-            [column, row, level, f"{names[row]} · {number_text(kmh, 'km/h', 0)}"]
+            [column, row, level, f"{tip_text(names[row])} · {number_text(kmh, 'km/h', 0)}"]
             for column, row, level, kmh in seen.cells
         ]
         tip = f"p => {self._when % 'p.name'} + '<br>' + p.data[3]"
