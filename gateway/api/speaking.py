@@ -33,7 +33,7 @@ def operator_of(request: Request) -> Visitor:
     """Return who asks, if he may do more than look."""
     visitor = visitor_of(request.scope)
     if not visitor.is_operator:
-        detail = "this takes an operator: send the token of a [[http.operator]]"
+        detail = "this takes an operator: sign in with an account, or send an operator's token"
         raise ProblemError(HTTPStatus.FORBIDDEN, detail)
     return visitor
 

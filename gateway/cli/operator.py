@@ -72,9 +72,14 @@ def _set(options: argparse.Namespace, settings: Settings, role: Role) -> int:
 
 
 def _new_password(options: argparse.Namespace) -> tuple[str, bool]:
-    """Return what somebody typed twice, or a password that was made, and whether it was."""
-    if options.generate or not sys.stdin.isatty():
+    """Return what somebody typed twice or piped in, or what was made, and whether it was."""
+    if options.generate:
         return make_password(), True
+    if not sys.stdin.isatty():
+        piped = sys.stdin.readline().rstrip("\r\n")
+        if not piped:
+            raise ConfigError("no terminal and no password on stdin: pipe one in, or --generate")
+        return piped, False
     typed = getpass.getpass(f"Password of {options.name}: ")
     if getpass.getpass("Once more: ") != typed:
         raise ConfigError("the two are not the same: nothing was changed")

@@ -67,8 +67,8 @@ def test_what_init_writes_is_good_and_never_overwritten(config: str) -> None:
 
 
 def test_a_first_account_is_one_command(config: str) -> None:
-    """Without a terminal a password is made, and shown this once."""
-    done = cli("operator", "add", "Anna", "-c", config)
+    """A password is made, and shown this once."""
+    done = cli("operator", "add", "Anna", "--generate", "-c", config)
     assert done.returncode == 0, done.stderr
     assert "http://127.0.0.1:8080/sign-in" in done.stdout
     password = next(line.split()[1] for line in done.stdout.splitlines() if "password " in line)
@@ -110,7 +110,7 @@ def test_what_is_wrong_is_said(
 
 
 def test_an_account_is_made_once_and_removed_once(config: str) -> None:
-    assert cli("operator", "add", "Anna", "-c", config).returncode == 0
+    assert cli("operator", "add", "Anna", "--generate", "-c", config).returncode == 0
     assert "has an account" in cli("operator", "add", "Anna", "-c", config).stderr
     assert cli("operator", "remove", "Anna", "-c", config).returncode == 0
     assert cli("operator", "remove", "Anna", "-c", config).returncode == 1
@@ -131,3 +131,17 @@ def test_an_account_file_that_cannot_be_read_keeps_no_device_from_being_heard(
     assert done.returncode == 0, done.stderr
     assert "account file cannot be read" in json.loads(done.stdout)["sign_in"]
     assert FILE_NAME in done.stderr
+
+
+@pytest.mark.parametrize(("piped", "code"), [(f"{WORD}\n", 0), ("", 2)])
+def test_a_password_is_read_from_a_pipe_never_made_instead(
+    config: str, piped: str, code: int
+) -> None:
+    command = [sys.executable, "-m", "gateway", "operator", "add", "Anna", "-c", config]
+    done = subprocess.run(
+        command, input=piped, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert "shown once" not in done.stdout
+    known = Accounts(Path(config).parent / "var").all()
+    assert is_right(known.get("Anna"), WORD) is (code == 0)
