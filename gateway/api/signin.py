@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from gateway.api.turns import BusyError, Turns
 from gateway.store.accounts import Account, is_right
 from gateway.views.visitor import ANYBODY, SIGN_IN, SIGN_OUT, Visitor
 
@@ -25,9 +26,6 @@ MONTH_S = 30 * 86_400  # a wall is not asked every day
 FORM_BYTES = 4096
 FORM_S = 10.0  # who sends a form letter by letter would hold a connection, one of 512, for ever
 WRONG_S = 1.0  # a guess takes this long
-# Passwords are tried one at a time, each 0.3 s of a core and 32 MB: whoever guesses in parallel
-# waits in this queue, and gets no more than three guesses a second out of it.
-MOST_WAITING = 8
 _PURPOSE = b"infragate board 1"
 
 # With no referrer a browser says ``Origin: null`` of a form, which the guard refuses.
@@ -118,7 +116,7 @@ class Form:
         has_nobody: Callable[[], bool],
     ) -> None:
         self._find, self._accounts, self._has_nobody = find, accounts, has_nobody
-        self._turn, self._waiting = asyncio.Lock(), 0
+        self._turns = Turns()
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, name: str) -> None:
         """Show the form to somebody who is ``name`` already, or look at what was filled in."""
@@ -133,16 +131,21 @@ class Form:
             late = Response(None, HTTPStatus.REQUEST_TIMEOUT, {"Connection": "close"})
             await late(scope, receive, send)
             return
-        if wanted and self._waiting >= MOST_WAITING:
+        peer = str((scope.get("client") or ("",))[0])
+        answer: Response
+        try:
+            proof = await self._prove(wanted, secret, peer)
+        except BusyError:
             answer = _form(back, _BUSY, HTTPStatus.TOO_MANY_REQUESTS)
-        elif proof := await self._prove(wanted, secret):
-            answer = _let_in(back, proof, is_tls=scope.get("scheme") == "https")
         else:
-            await asyncio.sleep(WRONG_S)
-            answer = _form(back, _WRONG, HTTPStatus.UNAUTHORIZED)
+            if proof:
+                answer = _let_in(back, proof, is_tls=scope.get("scheme") == "https")
+            else:
+                await asyncio.sleep(WRONG_S)
+                answer = _form(back, _WRONG, HTTPStatus.UNAUTHORIZED)
         await answer(scope, receive, send)
 
-    async def _prove(self, name: str, secret: str) -> str:
+    async def _prove(self, name: str, secret: str, peer: str) -> str:
         """Return what the cookie of somebody shall say, "" for nobody."""
         if not secret:
             return ""
@@ -151,13 +154,9 @@ class Form:
         if not name:
             return ""
         account = self._accounts().get(name)
-        self._waiting += 1
-        try:
-            async with self._turn:
-                # for a name that nobody has as well: the time tells nothing
-                is_known = await asyncio.to_thread(is_right, account, secret)
-        finally:
-            self._waiting -= 1
+        async with self._turns.of(peer):
+            # for a name that nobody has as well: the time tells nothing
+            is_known = await asyncio.to_thread(is_right, account, secret)
         return proof_of_account(account) if account is not None and is_known else ""
 
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gateway import cli, quarantine
-from gateway.api import params, server, stream
+from gateway.api import params, server, signin, stream
 from gateway.api.app import create_app
 from gateway.api.glossary import METRICS
 from gateway.config import ListenerSource, RegistrySection, Settings, load_settings
@@ -237,10 +237,12 @@ BOUNDS = {
     ),
     "64 KiB of JSON, 16 KiB of CBOR": (text._MAX_EXACT_BYTES, cbor._FREE_BYTES),
     "| 1 GiB |": (quarantine.DEFAULT_MAX_BYTES,),
-    "512 connections, 10 s and 32 KiB for a head, 100,000 rows, 64 streams": (
+    "512 connections, 10 s and 32 KiB for a head, 10 s for the sign-in form, 100,000 rows, "
+    "64 streams": (
         server.MAX_CONNECTIONS,
         server.HEAD_TIMEOUT_S,
         server.MAX_HEAD_BYTES,
+        signin.FORM_S,
         params.MAX_LIMIT,
         stream.MAX_STREAMS,
     ),
