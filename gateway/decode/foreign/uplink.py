@@ -72,9 +72,8 @@ class Uplinks:
             return [View(message, root, None)]
         text = MISSING if paths.text is None else find(root, paths.text)
         said = _parsed(text) if type(text) is str and text else None
-        if said is not None and _is_read(
-            said
-        ):  # {} and null: the network server has no codec, the frame says it
+        # {} and null: the network server has no codec, the frame says it
+        if said is not None and _is_read(said):
             return [View(message, _with(root, paths.into, said), None)]
         codecs = self._options.codecs
         port, data = find(root, paths.port), find(root, paths.data)
