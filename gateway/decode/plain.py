@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 
 from gateway.decode.collect import as_integers
-from gateway.decode.rows import RowsReader
-from gateway.decode.wire import MAX_PAYLOAD_BYTES, MAX_ROWS
+from gateway.decode.rows import MANY_BYTES, RowsReader
+from gateway.decode.wire import MAX_ROWS
 from gateway.model import IntArray, Record
 from gateway.ports import Collecting, RowsHeads
 
@@ -62,7 +62,7 @@ class PlainRows:
     def _add_all(self, reader: RowsReader, run: Run, out: Collecting) -> bool:
         """Add a run; or nothing, and return False, where one of its messages is odd."""
         number, received_ms, source, _, _, payloads = zip(*run.records, strict=True)
-        if max(map(len, payloads)) > MAX_PAYLOAD_BYTES:
+        if max(map(len, payloads)) > MANY_BYTES:  # its rows are counted before they are read
             return False
         try:
             messages = list(map(reader.decode, payloads))

@@ -18,7 +18,7 @@ from gateway.profiles import Profiles
 
 # Beyond this, rows are counted before they are read: 55,000 of them take 12 ms. Smaller messages
 # do not pay for it, as they cannot hold that many.
-_MANY_BYTES = 64 << 10
+MANY_BYTES = 64 << 10
 # RowsHeader(…) itself takes twice as long, and this is once for every message there is.
 _header: Callable[[tuple[object, ...]], RowsHeader] = partial(tuple.__new__, RowsHeader)
 
@@ -70,7 +70,7 @@ class RowsFormat:
             reader = self._by_beginning.get(payload.partition(b",")[0]) or self._find(
                 self._decode_head(payload).p
             )
-            if len(payload) > _MANY_BYTES and payload.count(b"[") > MAX_ROWS + 1:
+            if len(payload) > MANY_BYTES and payload.count(b"[") > MAX_ROWS + 1:
                 reject(QuarantineReason.TOO_LARGE, f"more than {MAX_ROWS} rows in a message")
             message = reader.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
