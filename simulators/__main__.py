@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"simulators: {getattr(options, 'mqtt', options.command)}: {error}", file=sys.stderr)
         return 1
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # infinity is no number of milliseconds
         parser.error(str(error))
     except KeyboardInterrupt:
         return 130  # as a shell says of a program that Ctrl-C has ended

@@ -1,0 +1,22 @@
+"""Options that nobody can mean: refused in words, never a traceback."""
+
+import pytest
+
+from simulators.__main__ import main
+
+SERVER = ("--mqtt", "mqtt://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("fleet", *SERVER, "--interval-s", "inf", "--seconds", "0.1"),
+    ],
+)
+def test_an_impossible_option_is_misuse(
+    options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(list(options))
+    assert end.value.code == 2
+    assert "error:" in capsys.readouterr().err
