@@ -11,6 +11,7 @@ SERVER = ("--mqtt", "mqtt://127.0.0.1:9")
     "options",
     [
         ("fleet", *SERVER, "--interval-s", "inf", "--seconds", "0.1"),
+        ("fleet", *SERVER, "--meters", "-3", "--detectors", "5", "--seconds", "0.1"),
     ],
 )
 def test_an_impossible_option_is_misuse(
