@@ -38,6 +38,9 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.seconds <= 0 or options.kills < 0 or options.devices < 2 or options.rate <= 0:  # noqa: PLR2004  # one of each kind
         raise ValueError("--seconds and --rate are positive, --devices at least 2")
+    # otherwise nobody sends anything, and nothing can be found to be lost
+    if not options.seconds * options.rate >= options.devices:
+        raise ValueError("--seconds times --rate: a reading for each device at least")
     task = Task(options.seconds, options.kills, options.seed, options.devices, options.rate)
     task = replace(task, start_s=options.start_s)
     gateway = shlex.split(options.gateway) if options.gateway else [sys.executable, "-m", "gateway"]

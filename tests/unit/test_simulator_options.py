@@ -12,6 +12,7 @@ SERVER = ("--mqtt", "mqtt://127.0.0.1:9")
     [
         ("fleet", *SERVER, "--interval-s", "inf", "--seconds", "0.1"),
         ("fleet", *SERVER, "--meters", "-3", "--detectors", "5", "--seconds", "0.1"),
+        ("chaos", "--seconds", "5", "--devices", "10", "--rate", "1", "--out", "/dev/null/no"),
     ],
 )
 def test_an_impossible_option_is_misuse(
