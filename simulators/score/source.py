@@ -109,9 +109,12 @@ class Api:
             OSError: nobody there, or not what was asked for.
         """
         known = {name: value for name, value in query.items() if value is not None}
-        self._connection.request("GET", f"/api/v1/{quote(path)}?{urlencode(known)}")
-        answer = self._connection.getresponse()
-        body = answer.read()
+        try:
+            self._connection.request("GET", f"/api/v1/{quote(path)}?{urlencode(known)}")
+            answer = self._connection.getresponse()
+            body = answer.read()
+        except http.client.HTTPException as error:
+            raise OSError(f"{path}: {error!r}") from error
         if answer.status != http.HTTPStatus.OK:
             raise OSError(f"{path}: {answer.status} {body[:200].decode(errors='replace')}")
         content: dict[str, object] = json.loads(body)

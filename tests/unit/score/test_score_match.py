@@ -1,11 +1,14 @@
 """Scoring: what counts as right, wrong, missed and late."""
 
+import socket
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.score.match import Claim, Fact, match, percentile_95, score
-from simulators.score.source import claims_of
+from simulators.score.source import Api, claims_of
 
 HOUR_MS = 3_600_000
 SLACK_MS = 600_000
@@ -118,3 +121,21 @@ def test_what_the_api_says_becomes_claims() -> None:
     power = ("transformer_outage", "feeder_outage", "phase_loss", "service_outage")
     assert claims[0].kinds == power
     assert claims[1] == Claim(("theft",), "tba-7", 1_780_272_001_500, {"share": 0.3})
+
+
+def test_who_does_not_speak_http_is_no_gateway() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(4096)
+                peer.sendall(b"\x20\x02\0\0\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        api = Api(f"http://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(OSError, match="BadStatusLine"):
+            api.get("events")
+        api.close()
+        thread.join()
