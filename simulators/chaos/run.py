@@ -9,6 +9,7 @@ Theory of operation
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from simulators.chaos.api import Api, ApiError
@@ -66,6 +67,8 @@ class Chaos:
         calm_s = time.monotonic()
         is_settled = await self._settle(api)
         ticker.cancel()
+        with suppress(asyncio.CancelledError):  # a load that ended by itself raises why
+            await ticker
         verdict = await self._judge(api, is_settled=is_settled)
         recovered_s = time.monotonic() - calm_s
         code = await plant.stop()

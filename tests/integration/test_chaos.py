@@ -1,5 +1,6 @@
 """The chaos command finds nothing wrong with the gateway, and everything with broken ones."""
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from simulators.chaos.field import Field, Task
+from simulators.chaos.run import Chaos
 from tests.faults import IS_SOAK, quick_or_soak
 from tests.support.running import wait_until
 
@@ -78,6 +81,14 @@ def test_a_gateway_that_does_not_start_is_said_in_one_line(tmp_path: Path) -> No
     assert done.returncode == 1
     assert "did not start" in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
+
+
+def test_a_load_that_dies_is_no_good_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Field, "_read", lambda _, due: due / 0)
+    task = Task(seconds=2, kills=0, rate=20)
+    run = Chaos(task, tmp_path, [sys.executable, "-m", "gateway"], lambda _: None).run()
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(run)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
