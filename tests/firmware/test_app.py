@@ -124,6 +124,14 @@ def test_what_is_desired_is_applied_key_by_key(board: Any) -> None:
     assert told(node, DESIRED, ["nothing"])["ok"] == 0
 
 
+@pytest.mark.parametrize("profile", ["em9", "em1 1", "", 7, "rrgggg"])
+def test_a_profile_that_no_node_knows_is_refused(board: Any, profile: object) -> None:
+    """It would end every later start before the network: only a cable brings that node back."""
+    answer = told(node_on(board), DESIRED, {"profile": profile, "heartbeat_s": 60})
+    assert answer["refused"] == {"profile": "no profile"}
+    assert node_on(board).uplink.heartbeat_ms == 60_000
+
+
 async def test_commands(board: Any) -> None:
     node = node_on(board)
     assert told(node, COMMAND, {"do": "ping"})["rows"] == 0
