@@ -17,6 +17,7 @@ if False:  # for the type checker
 
 # keys that take effect by a soft reset
 RESTART = ("profile", "driver", "input", "options", "driver_secret")
+KEPT_BYTES = 2048  # what a board keeps under a key (hal/base.py): of more it reads nothing again
 RECONNECT = ("host", "port", "user", "password", "psk", "keepalive_s", "window", "retry_max_s")
 
 
@@ -61,7 +62,10 @@ def _desired(node: "Node", document: "Document") -> "Document":
     rooms.leave("core.config")
     new, refused = schema.apply(node.config, document)
     if changed := [key for key in new if new[key] != node.config[key]]:
-        node.hal.kv_put("config", json.dumps(new).encode())
+        text = json.dumps(new).encode()
+        if len(text) > KEPT_BYTES:
+            raise ValueError("configuration: longer than a board keeps")
+        node.hal.kv_put("config", text)
         node.config.update(new)
         node.configure()
     if [key for key in changed if key in RESTART]:

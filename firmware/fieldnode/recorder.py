@@ -47,6 +47,7 @@ class Recorder:
         self._health = health
         number, how, self._joins = schema_of(str(config["profile"]))
         self._writer = BlockWriter(number, len(how), BLOCK_BYTES)
+        self._columns = len(how)
         self._aggregate = Aggregate(how)
         self._hour = -1  # of the clock, or of uptime where there is no clock
         self._opened_ms = self._quality = 0
@@ -57,7 +58,8 @@ class Recorder:
 
     def configure(self, config: "dict[str, object]") -> None:
         """Take over another configuration; the profile stays."""
-        deadbands: "list[int]" = config["deadbands"]  # type: ignore[assignment]
+        # A profile may be changed for one with fewer columns than there are deadbands.
+        deadbands: "list[int]" = config["deadbands"][: self._columns]  # type: ignore[index]
         report_ms = config["report_s"] * 1000  # type: ignore[operator]
         self._report = Report(tuple(deadbands), report_ms, config["sample_ms"])  # type: ignore[arg-type]
         self._commit_ms = config["commit_s"] * 1000  # type: ignore[operator]

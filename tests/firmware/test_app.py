@@ -132,6 +132,28 @@ def test_a_profile_that_no_node_knows_is_refused(board: Any, profile: object) ->
     assert node_on(board).uplink.heartbeat_ms == 60_000
 
 
+async def test_more_deadbands_than_columns_are_refused_and_stop_no_sensor(board: Any) -> None:
+    node = node_on(board)
+    assert told(node, DESIRED, {"deadbands": [1] * 6})["refused"] == {}
+    answer = told(node, DESIRED, {"deadbands": [1] * 7, "heartbeat_s": 60})
+    assert answer["refused"] == {"deadbands": "more than the profile has columns"}
+    assert answer["config"]["deadbands"] == [1] * 6
+    node.config["deadbands"] = [1] * 19  # of a profile that it had before
+    node.configure()
+    for at_ms in (10_000, 20_000):
+        node.recorder.sample(at_ms, (at_ms, 0, 1, 2300, 1, 1000), 0)
+    assert node.recorder.next == 2
+
+
+def test_a_configuration_that_no_board_could_read_again_is_refused(board: Any) -> None:
+    """A board keeps 2,048 bytes under a key (hal/base.py)."""
+    node = node_on(board)
+    before = board.kv_get("config")
+    answer = told(node, DESIRED, {"options": {"note": "x" * 1800}, "heartbeat_s": 60})
+    assert (answer["ok"], answer["error"]) == (0, "configuration: longer than a board keeps")
+    assert (board.kv_get("config"), node.config["heartbeat_s"]) == (before, 900)
+
+
 async def test_commands(board: Any) -> None:
     node = node_on(board)
     assert told(node, COMMAND, {"do": "ping"})["rows"] == 0

@@ -116,6 +116,10 @@ def apply(
             refused[key] = reason
         else:
             new[key] = desired[key]
+    columns = len(schema_of(new["profile"])[1])  # type: ignore[arg-type]
+    if "deadbands" in desired and len(new["deadbands"]) > columns:  # type: ignore[arg-type]
+        refused["deadbands"] = "more than the profile has columns"
+        new["deadbands"] = current["deadbands"]
     return new, refused
 
 
