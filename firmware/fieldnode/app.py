@@ -94,9 +94,15 @@ class Node:
     def _clock(self) -> Clock:
         hal = self.hal
         ticks_ms = hal.ticks_ms()
-        clock = Clock(ticks_ms, max(hal.build_ms, self.ring.floor_ms))
-        if not clock.set(ticks_ms, hal.unix_ms(), False):
-            hal.set_unix_ms(clock.floor_ms)  # or TLS would find every certificate too young
+        floor_ms = max(hal.build_ms, self.ring.floor_ms)
+        is_floor = hal.kv_get("app.floor")  # what the calendar has counted from, before a reset
+        if is_floor:
+            floor_ms = max(floor_ms, hal.unix_ms())
+        clock = Clock(ticks_ms, floor_ms)
+        if is_floor or not clock.set(ticks_ms, hal.unix_ms(), False):
+            hal.set_unix_ms(floor_ms)  # or TLS would find every certificate too young
+            if hal.unix_ms() >= floor_ms - TICK_MS:  # else an operating system keeps it
+                hal.kv_put("app.floor", b"1")
         return clock
 
     def _count_crashes(self, reason: int) -> int:

@@ -36,4 +36,5 @@ async def sync(hal: "Hal", clock: "Clock", servers: "list[str]") -> "int | None"
     unix_ms += (now_ms - then_ms) % TICKS_PERIOD_MS
     is_step = clock.set(now_ms, unix_ms, True)
     hal.set_unix_ms(clock.tls_ms(now_ms))
+    hal.kv_put("app.floor", None)  # the calendar is right from here on, through resets too
     return int(is_step)

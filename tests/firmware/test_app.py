@@ -12,9 +12,11 @@ from typing_extensions import override
 
 from fieldnode import start
 from fieldnode.app import CRASHES_MAX, Node
+from fieldnode.core.block import CLOCK_NONE, CLOCK_RTC
 from fieldnode.core.health import CRASH, SOFT, Health
 from fieldnode.core.uplink import COMMAND, DESIRED
 from fieldnode.drivers import EDGE, Driver
+from fieldnode.hal.sim import VirtualClock
 from fieldnode.hal.simboard import SimBoard
 from fieldnode.ladder import CYCLE_MS, RESET_MS, Ladder
 from tests.servers import free_port
@@ -152,6 +154,30 @@ def test_a_configuration_that_no_board_could_read_again_is_refused(board: Any) -
     answer = told(node, DESIRED, {"options": {"note": "x" * 1800}, "heartbeat_s": 60})
     assert (answer["ok"], answer["error"]) == (0, "configuration: longer than a board keeps")
     assert (board.kv_get("config"), node.config["heartbeat_s"]) == (before, 900)
+
+
+async def test_a_calendar_set_to_the_floor_is_no_time_after_a_reset(tmp_path: Path) -> None:
+    """Out of reach of any time server, a node has set its calendar itself, for TLS alone."""
+    clock = VirtualClock(SimBoard.build_ms + 90 * 86_400_000)
+    hal: Any = SimBoard(str(tmp_path), 16, clock)
+    hal.kv_put("config", json.dumps({**_CONFIG, "port": free_port()}).encode())
+    assert node_on(hal).clock.quality() == CLOCK_NONE
+    clock.advance(RESET_MS)
+    clock.reboot(keeps_rtc=True)  # the ladder's reset
+    node = node_on(hal)
+    assert node.clock.quality() == CLOCK_NONE
+    assert node.clock.floor_ms == SimBoard.build_ms + RESET_MS  # so much has passed since
+
+    async def answer(_: str, __: int, question: bytes, ___: int) -> bytes:
+        stamp = ((clock.true_ms + 2_208_988_800_000) << 32) // 1000 + 1
+        return b"\x24\x01" + bytes(22) + question[40:48] + 2 * stamp.to_bytes(8, "big")
+
+    hal.exchange_udp = answer
+    node.config["ntp"] = "server"
+    assert await node._sync()
+    clock.advance(RESET_MS)
+    clock.reboot(keeps_rtc=True)
+    assert node_on(hal).clock.base(hal.ticks_ms()) == (CLOCK_RTC, clock.true_ms)
 
 
 async def test_commands(board: Any) -> None:
