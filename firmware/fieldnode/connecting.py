@@ -17,6 +17,7 @@ if False:  # for the type checker
     from fieldnode.hal.base import Hal, Tls, Wire
 
 READ_BYTES = 256  # the most that is asked of the heap in one piece for what arrives
+_HANG_MS = 90_000  # a write takes less, or never ends; the watchdog waits for 120 s (app.py)
 _PAUSE_MS = 5000  # sleeps are cut into these, so that the watchdog sees progress
 UNKNOWN = (0x86, 0x87)  # CONNACK: bad user name or password, not authorised
 # The alert that says it is lost: the server has closed by the time our CONNECT is on its way.
@@ -91,7 +92,7 @@ class Connector:
         """Call it every second: timers of the uplink run then, and nothing hangs unseen."""
         self._wake.set()
         silent_ms = now_ms - self._pumped_ms
-        if self._wire and silent_ms > self._config["keepalive_s"] * 1500:
+        if self._wire and silent_ms > min(_HANG_MS, self._config["keepalive_s"] * 1500):
             self.drop("write hangs")
 
     async def run(self) -> None:
@@ -181,9 +182,10 @@ class Connector:
         session = self._session()
         self._uplink.opened(session, now_ms)
         reader = create_task(self._end_with(self._read(wire)))
-        writer = create_task(self._end_with(self._pump(wire)))
+        # Over TLS the first write waits for the handshake, perhaps for ever: in a task that
+        # ``tick`` and the session's own time-out can end.
+        writer = create_task(self._end_with(self._pump(wire, session.connect())))
         try:
-            await wire.write(session.connect())
             await self._ended.wait()
         finally:
             reader.cancel()
@@ -228,7 +230,8 @@ class Connector:
         self._health.count("connects")
         self._uplink.backlog_after(now_ms + self._backoff.connected(now_ms))
 
-    async def _pump(self, wire: "Wire") -> None:
+    async def _pump(self, wire: "Wire", hello: bytes) -> None:
+        await wire.write(hello)
         while True:
             packet = self._uplink.next(self._uptime_ms())
             if packet:

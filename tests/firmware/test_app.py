@@ -19,6 +19,8 @@ from fieldnode.drivers import EDGE, Driver
 from fieldnode.hal.sim import VirtualClock
 from fieldnode.hal.simboard import SimBoard
 from fieldnode.ladder import CYCLE_MS, RESET_MS, Ladder
+from tests.firmware.twice import virtual
+from tests.firmware.virtual_loop import run_virtually
 from tests.servers import free_port
 
 _CONFIG: dict[str, Any] = {"org": "evn", "device": "meter-1", "host": "127.0.0.1", "tls": "none"}
@@ -178,6 +180,34 @@ async def test_a_calendar_set_to_the_floor_is_no_time_after_a_reset(tmp_path: Pa
     clock.advance(RESET_MS)
     clock.reboot(keeps_rtc=True)
     assert node_on(hal).clock.base(hal.ticks_ms()) == (CLOCK_RTC, clock.true_ms)
+
+
+@pytest.mark.parametrize("keepalive_s", [60, 3600])
+def test_a_server_that_hears_nothing_is_given_up(board: Any, keepalive_s: int) -> None:
+    """It takes the connection and says no more: over TLS not even a CONNECT gets out then."""
+    clock = VirtualClock(SimBoard.build_ms)
+    hal: Any = virtual.Board(clock, virtual.Server(b""), 8)
+    attempts: list[int] = []
+
+    class Deaf:
+        async def read(self, limit: int) -> bytes:
+            return await asyncio.Future()
+
+        async def write(self, data: bytes) -> None:
+            await asyncio.Future()
+
+        def close(self) -> None: ...
+
+    async def connect(*_: object) -> Deaf:
+        attempts.append(clock.true_ms)
+        return Deaf()
+
+    hal.connect = connect
+    config = {**start.configured(board, {}), "keepalive_s": keepalive_s}
+    run_virtually(clock, run_for(Node(hal, config, Turns()), 500))
+    assert hal.lines == []  # "stuck: uplink"
+    assert hal.fed >= 499
+    assert len(attempts) >= 4
 
 
 async def test_commands(board: Any) -> None:
