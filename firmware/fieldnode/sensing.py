@@ -13,6 +13,8 @@ if False:  # for the type checker
     from fieldnode.recorder import Recorder
 
 UART_TICK_MS = 50
+EDGE_TICK_MS = 500  # a board keeps 64 edges between two looks; S0 makes up to 33 a second
+AGAIN_MS = 5000  # a line that is not there is looked for again
 _READ_BYTES = 128
 _US = 1 << 30  # ticks_us wraps there
 _MHZ_US = 1_000_000_000  # one cycle in a microsecond, in mHz
@@ -45,6 +47,8 @@ class Sensor:
         self._uptime_ms = uptime_ms
         self._tick_ms = tick_ms
         self._uart: "Uart | None" = None
+        self._port = ""
+        self._is_deaf = False
         self._line = None
         # Uptime in µs, extended from ticks that wrap every 18 min; one origin with uptime_ms,
         # since drivers compare the two.
@@ -55,7 +59,8 @@ class Sensor:
         self._tick_ms = driver.sample_ms or tick_ms
         if driver.INPUT == "uart" and ports:
             self._line = driver.line
-            self._uart = hal.uart(ports[0], driver.line)
+            self._port = ports[0]
+            self._open()
             self._tick_ms = min(tick_ms, UART_TICK_MS)
             ports = ports[1:]  # a driver may want to know of edges beside its line
         self._bus: "I2c | None" = None
@@ -67,25 +72,45 @@ class Sensor:
             self._counters.append(hal.counter(port, 0))
         most = 64 if ports and driver.INPUT != "sample" else 0
         self._edges = array("I", [0] * most)
+        if most:
+            self._tick_ms = min(self._tick_ms, EDGE_TICK_MS)
 
     async def run(self, moved: "Callable[[str], None]") -> None:
         """Look after the driver for ever; ``moved("sense")`` is called at each tick."""
-        reader = create_task(self._listen()) if self._uart else None
+        self._is_deaf = False
+        reader = create_task(self._listen()) if self._port else None
         try:
-            while True:
+            while not self._is_deaf:
                 await self.tick()
                 moved("sense")
                 await self._hal.sleep_ms(self._tick_ms)
         finally:
             if reader:
                 reader.cancel()
+        raise OSError("listener")
+
+    def _open(self) -> None:
+        """Open the line; a device that was pulled out comes back as another one."""
+        if self._uart:
+            self._uart.close()
+            self._uart = None
+        try:
+            self._uart = self._hal.uart(self._port, self.driver.line)
+            self._line = self.driver.line
+        except OSError as error:
+            self._hal.log("line: " + repr(error))
 
     async def _listen(self) -> None:
-        while self._uart:
-            data = await self._uart.read(_READ_BYTES)
-            self.driver.feed(data, self._uptime_ms())
-            if not data:
-                await self._hal.sleep_ms(1000)
+        try:
+            while True:
+                data = await self._uart.read(_READ_BYTES) if self._uart else b""
+                if data:
+                    self.driver.feed(data, self._uptime_ms())
+                else:
+                    self._open()
+                    await self._hal.sleep_ms(AGAIN_MS)
+        finally:
+            self._is_deaf = True  # who ticks would not notice, and would feed the watchdog
 
     async def tick(self) -> None:
         """Do what is due now."""
@@ -96,7 +121,11 @@ class Sensor:
         piece = driver.poll(now_ms)
         if self._uart:
             if piece:
-                await self._uart.write(piece)
+                try:
+                    await self._uart.write(piece)
+                except OSError:  # pulled out: who listens opens it again
+                    driver.errors += 1
+                    return
             if driver.line != self._line:
                 self._line = driver.line
                 self._uart.set_line(driver.line)

@@ -29,10 +29,14 @@ class Board:
     async def sleep_ms(self, duration_ms: int) -> None:
         await asyncio.sleep(duration_ms / 1000)
 
+    def log(self, line: str) -> None: ...
+
     def counter(self, port: str, debounce_us: int) -> object:
         return self._inputs[port]
 
     def uart(self, port: str, line: tuple[int, int, int | None, int]) -> object:
+        if port not in self._inputs:
+            raise FileNotFoundError(port)
         return self._inputs[port]
 
 
@@ -69,14 +73,14 @@ class Rows:
 class Bench:
     """A board with virtual time, one driver and two inputs."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, tick_ms: int = 100) -> None:
         self.clock = VirtualClock(_START_MS)
         self.clock.advance(_BOOTED_MS)
         self.inputs = [Input(self.clock), Input(self.clock)]
         board = Board(self.clock, {"a": self.inputs[0], "b": self.inputs[1]})
         self.rows = Rows()
         recorder: object = self.rows
-        self.sensor = Sensor(board, driver, ["a", "b"], recorder, self.uptime_ms, 100)  # type: ignore[arg-type]
+        self.sensor = Sensor(board, driver, ["a", "b"], recorder, self.uptime_ms, tick_ms)  # type: ignore[arg-type]
 
     def uptime_ms(self) -> int:
         return self.clock.true_ms - _START_MS
@@ -123,6 +127,7 @@ class Line:
         self.written: list[bytes] = []
         self.settings: list[tuple[int, int, int | None, int]] = []
         self.arrived: asyncio.Queue[bytes] = asyncio.Queue()
+        self.is_broken = self.is_closed = False
 
     async def read(self, most: int) -> bytes:
         data = await self.arrived.get()
@@ -130,7 +135,12 @@ class Line:
         return data
 
     async def write(self, data: bytes) -> None:
+        if self.is_broken:
+            raise OSError
         self.written.append(data)
+
+    def close(self) -> None:
+        self.is_closed = True
 
     def set_line(self, line: tuple[int, int, int | None, int]) -> None:
         self.settings.append(line)
@@ -152,3 +162,63 @@ async def test_a_line_changes_its_baud_after_the_acknowledgement() -> None:
     task.cancel()
     assert line.written == [build_text.even(b"/?!\r\n"), build_text.even(b"\x06050\r\n")]
     assert line.settings == [(9600, 8, None, 1)]
+
+
+async def test_a_line_that_was_pulled_out_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fieldnode.sensing.AGAIN_MS", 10)
+    clock = VirtualClock(_START_MS)
+    inputs: dict[str, object] = {}
+    board = Board(clock, inputs)  # at first there is no such line: its uart() fails
+    driver = load("p1", "em1")
+    rows: object = Rows()
+    sensor = Sensor(board, driver, ["usb"], rows, lambda: 0, 1000)  # type: ignore[arg-type]
+    moved: list[str] = []
+    task = asyncio.create_task(sensor.run(moved.append))
+    for times in (1, 2):
+        inputs["usb"] = line = Line()
+        line.arrived.put_nowait(build_text.p1([b"1-0:1.8.0(000001.000*kWh)"]))
+        await asyncio.sleep(0.15)
+        assert driver.telegrams == times
+        del inputs["usb"]
+        line.is_broken = True
+        line.arrived.put_nowait(b"")
+        await asyncio.sleep(0.05)
+        assert line.is_closed
+    task.cancel()
+    assert len(moved) > 3
+
+
+async def test_what_a_line_cannot_be_written_is_no_end_of_the_sensor() -> None:
+    line = Line()
+    line.is_broken = True
+    driver = load("modbus", "em1")
+    rows: object = Rows()
+    board = Board(VirtualClock(_START_MS), {"usb": line})
+    sensor = Sensor(board, driver, ["usb"], rows, lambda: 0, 1000)  # type: ignore[arg-type]
+    await sensor.tick()
+    assert line.written == []
+
+
+async def test_who_listens_does_not_die_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task that ticks goes on without bytes, and would feed the watchdog for ever."""
+    line = Line()
+    driver = load("p1", "em1")
+    rows: object = Rows()
+    board = Board(VirtualClock(_START_MS), {"usb": line})
+    sensor = Sensor(board, driver, ["usb"], rows, lambda: 0, 1000)  # type: ignore[arg-type]
+    monkeypatch.setattr(driver, "feed", {}.__getitem__)  # TypeError
+    line.arrived.put_nowait(b"/")
+    with pytest.raises(OSError, match="listener"):
+        await asyncio.wait_for(sensor.run(lambda _: None), 2)
+    monkeypatch.undo()
+    task = asyncio.create_task(sensor.run(lambda _: None))  # as app.py does: started again
+    line.arrived.put_nowait(build_text.p1([b"1-0:1.8.0(000001.000*kWh)"]))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    assert driver.telegrams == 1
+
+
+async def test_a_slow_sample_rate_loses_no_edges() -> None:
+    """A board keeps 64 of them between two looks: 32 pulses, at 20 kW six seconds."""
+    bench = Bench(load("s0", "em1"), 3_600_000)
+    assert bench.sensor._tick_ms <= 1000
