@@ -172,10 +172,11 @@ class Node:
             registers = tuple(json.loads(stored)) if stored else ()
             how = dict(config["options"], key=config["driver_secret"])
             self._driver = drivers.load(config["driver"], config["profile"], how, registers)
-        ports = [port for port in config["input"].split(",") if port]
-        self._sensor = Sensor(
-            self.hal, self._driver, ports, self.recorder, self.uptime_ms, config["sample_ms"]
-        )
+        if self._sensor is None:  # once: its inputs are taken from then on
+            ports = [port for port in config["input"].split(",") if port]
+            self._sensor = Sensor(
+                self.hal, self._driver, ports, self.recorder, self.uptime_ms, config["sample_ms"]
+            )
         return self._sensor.run(self._moved)
 
     def _moved(self, task: str) -> None:

@@ -210,6 +210,33 @@ def test_a_server_that_hears_nothing_is_given_up(board: Any, keepalive_s: int) -
     assert len(attempts) >= 4
 
 
+async def test_inputs_are_taken_once_however_often_sensing_dies(board: Any) -> None:
+    """A line of a gpiochip is busy for who asks again, and a chip has eight pulse counters."""
+    taken: list[str] = []
+
+    class Counter:
+        def take(self, into: object) -> int:
+            return 0
+
+    def counter(port: str, _: int) -> Counter:
+        assert port not in taken
+        taken.append(port)
+        return Counter()
+
+    class Faulty(Turns):
+        @override
+        def poll(self, uptime_ms: int) -> None:
+            super().poll(uptime_ms)
+            if self.turns == 42:
+                raise ValueError(self.turns)
+
+    board.counter = counter
+    node = Node(board, start.configured(board, {}) | {"input": "17"}, Faulty())
+    await run_for(node, 1.8)
+    assert node._driver.turns > 42
+    assert node.health.get("crashes") == 1
+
+
 async def test_commands(board: Any) -> None:
     node = node_on(board)
     assert told(node, COMMAND, {"do": "ping"})["rows"] == 0
