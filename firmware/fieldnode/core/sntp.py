@@ -23,6 +23,8 @@ def answer(packet: bytes, nonce: bytes) -> "int | None":
     seconds: int
     fraction: int
     seconds, fraction = struct.unpack_from(">II", packet, 40)
+    if not seconds | fraction:  # RFC 4330 §5: no time, and 2036 would stay the floor for ever
+        return None
     if seconds < 1 << 31:  # after 2036-02-07 (RFC 4330 §3)
         seconds += 1 << 32
     return (seconds - _NTP_EPOCH_S) * 1000 + (fraction * 1000 >> 32)

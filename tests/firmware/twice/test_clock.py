@@ -151,3 +151,9 @@ def test_sntp() -> None:
 def test_the_shortest_round_trip_wins() -> None:
     samples = [(0, 90, 1000), (TICKS_PERIOD_MS - 10, 20, 2000), (100, 140, 3000)]
     assert sntp.best_time(samples) == (20, 2015)
+
+
+def test_an_answer_without_a_time_is_none() -> None:
+    """RFC 4330 §5: a transmit timestamp of zero is to be discarded; it would read as 2036."""
+    nonce = b"12345678"
+    assert sntp.answer(b"\x24\x01" + bytes(22) + nonce + bytes(16), nonce) is None
