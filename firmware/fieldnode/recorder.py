@@ -53,6 +53,7 @@ class Recorder:
         self._opened_ms = self._quality = 0
         self._is_open = self._is_snapshot = False
         self._closed = b""  # a block that the flash has refused so far
+        self._was_snapshot = False  # that block
         self.next = ring.rows.next  # number of the next row
         self.configure(config)
 
@@ -117,18 +118,18 @@ class Recorder:
         What the flash refuses is tried again at the next tick. Rows that find a second block full
         by then are dropped, and counted.
         """
-        if self._closed and not self._store(self._closed):
+        if self._closed and not self._store(self._closed, self._was_snapshot):
             return
         self._closed = b""
         if self._is_open:
             self._is_open = False
             block = self._writer.close()
-            if not self._store(block):
-                self._closed = block
+            if not self._store(block, self._is_snapshot):
+                self._closed, self._was_snapshot = block, self._is_snapshot
 
-    def _store(self, block: bytes) -> bool:
+    def _store(self, block: bytes, is_snapshot: bool) -> bool:  # noqa: FBT001 - costs no name
         try:
-            self._ring.append(block, self._is_snapshot)
+            self._ring.append(block, is_snapshot)
         except OSError:
             self._health.count("flash_errors")
             return False
