@@ -127,7 +127,7 @@ class Recorder:
             if not self._store(block, self._is_snapshot):
                 self._closed, self._was_snapshot = block, self._is_snapshot
 
-    def _store(self, block: bytes, is_snapshot: bool) -> bool:  # noqa: FBT001 - costs no name
+    def _store(self, block: bytes, is_snapshot: bool) -> bool:
         try:
             self._ring.append(block, is_snapshot)
         except OSError:
