@@ -65,7 +65,7 @@ class Chaos:
         plant.heal()
         self._show("faults are over")
         calm_s = time.monotonic()
-        is_settled = await self._settle(api)
+        is_settled = await self._settle(api, ticker)
         ticker.cancel()
         with suppress(asyncio.CancelledError):  # a load that ended by itself raises why
             await ticker
@@ -88,15 +88,15 @@ class Chaos:
             await asyncio.sleep(POLL_S)
         return False
 
-    async def _settle(self, api: Api) -> bool:
+    async def _settle(self, api: Api, ticker: asyncio.Task[None]) -> bool:
         """Wait until all is promised and nothing pends; return whether that came true in time."""
         field = self._field
         field.stop_reading()
-        if not await self._until(lambda: field.is_done):
+        if not await self._until(lambda: field.is_done, ticker):
             return False
         # now the gateway has its subscription back: receipts have come
         field.send_last_bad()
-        if not await self._until(lambda: field.is_bad_done):
+        if not await self._until(lambda: field.is_bad_done, ticker):
             return False
         end_s = time.monotonic() + SETTLE_S
         while time.monotonic() < end_s:
@@ -109,9 +109,10 @@ class Chaos:
                 return True
         return False
 
-    async def _until(self, is_so: Callable[[], bool]) -> bool:
+    async def _until(self, is_so: Callable[[], bool], ticker: asyncio.Task[None]) -> bool:
         end_s = time.monotonic() + SETTLE_S
-        while not is_so() and time.monotonic() < end_s:  # noqa: ASYNC110  # forty things may make it so
+        # forty things may make it so
+        while not is_so() and not ticker.done() and time.monotonic() < end_s:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
         return is_so()
 
