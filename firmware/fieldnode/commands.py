@@ -6,6 +6,7 @@ Entered for each of them and left again (rooms.py).
 import json
 
 from fieldnode import rooms
+from fieldnode.core.schema import schema_of
 from fieldnode.core.uplink import DESIRED
 
 if False:  # for the type checker
@@ -61,6 +62,9 @@ def _desired(node: "Node", document: "Document") -> "Document":
     schema = rooms.enter("core.config")
     rooms.leave("core.config")
     new, refused = schema.apply(node.config, document)
+    if len(new["deadbands"]) > len(schema_of(new["profile"])[1]) and "deadbands" in document:
+        refused["deadbands"] = "more than the profile has columns"
+        new["deadbands"] = node.config["deadbands"]
     if changed := [key for key in new if new[key] != node.config[key]]:
         text = json.dumps(new).encode()
         if len(text) > KEPT_BYTES:

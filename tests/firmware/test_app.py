@@ -13,12 +13,15 @@ from typing_extensions import override
 from fieldnode import start
 from fieldnode.app import CRASHES_MAX, Node
 from fieldnode.core.block import CLOCK_NONE, CLOCK_RTC
+from fieldnode.core.config import PROFILES
 from fieldnode.core.health import CRASH, SOFT, Health
+from fieldnode.core.schema import schema_of
 from fieldnode.core.uplink import COMMAND, DESIRED
 from fieldnode.drivers import EDGE, Driver
 from fieldnode.hal.sim import VirtualClock
 from fieldnode.hal.simboard import SimBoard
 from fieldnode.ladder import CYCLE_MS, RESET_MS, Ladder
+from gateway.profiles import load_profiles
 from tests.firmware.twice import virtual
 from tests.firmware.virtual_loop import run_virtually
 from tests.servers import free_port
@@ -132,8 +135,13 @@ def test_what_is_desired_is_applied_key_by_key(board: Any) -> None:
 def test_a_profile_that_no_node_knows_is_refused(board: Any, profile: object) -> None:
     """It would end every later start before the network: only a cable brings that node back."""
     answer = told(node_on(board), DESIRED, {"profile": profile, "heartbeat_s": 60})
-    assert answer["refused"] == {"profile": "no profile"}
+    assert answer["refused"] == {"profile": "none of " + " ".join(PROFILES)}
     assert node_on(board).uplink.heartbeat_ms == 60_000
+
+
+def test_every_profile_may_be_told() -> None:
+    assert set(PROFILES) <= set(load_profiles())
+    assert [schema_of(name)[0] for name in PROFILES] == list(range(1, 11))
 
 
 async def test_more_deadbands_than_columns_are_refused_and_stop_no_sensor(board: Any) -> None:
