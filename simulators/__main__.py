@@ -111,12 +111,8 @@ def _add_fleet(parser: argparse.ArgumentParser) -> None:
 
 async def _run_fleet(options: argparse.Namespace) -> int:
     interval_ms = None if options.interval_s is None else round(options.interval_s * 1000)
-    is_empty = options.meters + options.detectors < 1
-    if (
-        min(options.meters, options.detectors) < 0
-        or is_empty
-        or (interval_ms is not None and interval_ms < SHORTEST_MS)
-    ):
+    fewest, most = sorted((options.meters, options.detectors))
+    if fewest < 0 or most < 1 or (interval_ms is not None and interval_ms < SHORTEST_MS):
         raise ValueError("a fleet needs a node, and an interval of at least 0.1 s")
     if options.parent is not None:
         die_with(options.parent)
