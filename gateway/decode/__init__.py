@@ -24,7 +24,6 @@ second, which a site of our own devices alone would wait for at every start. The
 first message that nothing else reads, and at once where an earlier life has left them something.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -169,10 +168,10 @@ class Decoders:
 
     def _add_foreign(self, records: Sequence[Record], out: Collecting) -> Sequence[Record]:
         """Let foreign formats add at once what they can; return the other records."""
-        taken: defaultdict[object, list[Record]] = defaultdict(list)  # by taker, if any
+        taken: dict[object, list[Record]] = {}  # by taker, if any
         taker_of = self._takers.get
         for record in records:
-            taken[taker_of(record.topic)].append(record)
+            taken.setdefault(taker_of(record.topic), []).append(record)
         others: list[Record] = []
         for taker, group in taken.items():
             others += taker.decode_plain(group, out) if isinstance(taker, Gathering) else group
