@@ -6,8 +6,7 @@ topic               payload                                read by
 tg/1/… lanes t, b   ``{`` JSON, 0xA0–0xBF CBOR, 0x10 block  ``plain`` rows of known devices at
                                                            once, ``rows``, ``block``, ``formats``
 tg/1/… lanes e s r  ``{`` JSON, 0xA0–0xBF CBOR              ``documents``
-any other           what the first taker says              ``mapping``, then ``foreign`` formats,
-                                                           known shapes of these at once
+any other           what the first taker says              ``mapping``, then ``foreign`` formats
 ==================  =====================================  =========================================
 
 A further format joins in one of two ways, both given to ``Decoders``:
@@ -34,7 +33,6 @@ from gateway.decode.collect import Collector
 from gateway.decode.kinds import (
     Asking,
     Foreign,
-    Gathering,
     Keeping,
     Learning,
     Lending,
@@ -56,7 +54,6 @@ __all__ = [
     "Collector",
     "Decoders",
     "Foreign",
-    "Gathering",
     "Keeping",
     "Learning",
     "Lending",
@@ -148,7 +145,7 @@ class Decoders:
         They are for ``decode``, which takes these as well as any and does the same with them.
         """
         known = self._native.get
-        runs: dict[RowsReader, Run[Origin]] = {}
+        runs: dict[RowsReader, Run] = {}
         others = []
         for record in records:
             _, _, _, _, topic, payload = record
@@ -163,19 +160,7 @@ class Decoders:
             run.records.append(record)
             run.origins.append(native.origin)
         odd = [record for item in runs.items() for record in self._plain.add(*item, out)]
-        foreign = self._add_foreign(others, out) if self._takers else others
-        return sorted([*foreign, *odd]) if odd else foreign
-
-    def _add_foreign(self, records: Sequence[Record], out: Collecting) -> Sequence[Record]:
-        """Let foreign formats add at once what they can; return the other records."""
-        taken: dict[object, list[Record]] = {}  # by taker, if any
-        taker_of = self._takers.get
-        for record in records:
-            taken.setdefault(taker_of(record.topic), []).append(record)
-        others: list[Record] = []
-        for taker, group in taken.items():
-            others += taker.decode_plain(group, out) if isinstance(taker, Gathering) else group
-        return sorted(others)
+        return sorted(others + odd) if odd else others
 
     def decode(self, record: Record, directory: DeviceDirectory, out: Collecting) -> None:
         """Add what one record says to ``out``.

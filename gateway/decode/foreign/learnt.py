@@ -1,19 +1,14 @@
 """What a family of mappings remembers of its topics: shapes of messages, and stamps given."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
-from gateway.decode.collect import as_integers
 from gateway.decode.foreign.compiled import Message
 from gateway.decode.foreign.fast import FastShape, compile_shape, signature
 from gateway.decode.foreign.options import Options
-from gateway.decode.plain import Run
-from gateway.decode.wire import MAX_PAYLOAD_BYTES
-from gateway.errors import RejectedError
-from gateway.model import IntArray, Reason, Record
+from gateway.model import Reason, Record
 from gateway.ports import Collecting, LatestRow, Route
 
 _MAX_TOPICS = 65_536  # a topic tree can be made up without end
@@ -62,8 +57,6 @@ class _Fast(NamedTuple):
     shape: FastShape
     routes: tuple[Route, ...]  # of each row
     message: Message
-    kind: tuple[int, int]  # the same for all topics of this shape and message
-    is_timed: bool  # its messages say when: their rows need no stamp of ours
 
 
 class Learnt:
@@ -85,7 +78,7 @@ class Learnt:
         fast = self._fast.get(topic)
         if fast is None:
             return False
-        shape, routes, message, _, _ = fast
+        shape, routes, message = fast
         try:
             root = shape.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -98,69 +91,15 @@ class Learnt:
         max_age_ms = max(ages[source], max_age_ms) if ages else max_age_ms
         values = shape.numbers(root)
         at_ms = received_ms
-        for (_, _, raw, _, pick), (device, _, is_registered) in zip(shape.rows, routes):  # noqa: B905  # half of its time, and ``learn`` has compared them
+        for (_, _, raw, pick), (device, _, is_registered) in zip(shape.rows, routes):  # noqa: B905  # half of its time, and ``learn`` has compared them
             if not time_ms:
                 at_ms = self._stamps.of(device, raw.profile, received_ms)
             head = device, time_ms, number, at_ms, is_registered, max_age_ms
             out.add_raw(raw, head, values if pick is None else pick(values))
         return True
 
-    def decode_plain(self, records: Sequence[Record], out: Collecting) -> list[Record]:
-        """Add messages of known shapes that say their time, at once; return the other records."""
-        known = self._fast.get
-        runs: dict[tuple[int, int], Run[_Fast]] = {}
-        others = []
-        for record in records:
-            fast = known(record.topic)
-            if fast is None or not fast.is_timed:
-                others.append(record)
-                continue
-            run = runs.get(fast.kind)
-            if run is None:
-                run = runs[fast.kind] = Run([], [])
-            run.records.append(record)
-            run.origins.append(fast)
-        for run in runs.values():
-            others += run.add(lambda part: self._add_all(part, out))
-        return others
-
-    def _add_all(self, run: Run[_Fast], out: Collecting) -> bool:
-        """Add messages of one shape; or nothing, and return False, where one of them is odd."""
-        shape, _, message, _, _ = run.origins[0]
-        number, received_ms, source, _, _, payloads = zip(*run.records, strict=True)
-        if max(map(len, payloads)) > MAX_PAYLOAD_BYTES or not (shape.time and message.clock):
-            return False
-        try:
-            roots = list(map(shape.decode, payloads))
-            said = zip(map(shape.time, roots), received_ms, strict=True)
-            time_ms = as_integers([message.clock.instant(at, now, 0) for at, now in said])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, RejectedError):
-            return False
-        if not time_ms.all():
-            return False
-        numbers = shape.table(roots)
-        times = time_ms, as_integers(number), as_integers(received_ms)
-        max_age_ms = np.maximum(self._ages(source), message.max_age_ms)
-        for place, row in enumerate(shape.rows):
-            routes = [fast.routes[place] for fast in run.origins]
-            device = as_integers([route.device_index for route in routes])
-            is_registered = as_integers([route.is_registered for route in routes])
-            heads = np.stack((device, *times, is_registered, max_age_ms))
-            out.add_table(row.shape, heads, numbers if row.pick is None else numbers[:, row.places])
-        return True
-
-    def _ages(self, sources: Sequence[int]) -> IntArray:
-        if not self._ages_ms:
-            return np.zeros(len(sources), np.int64)
-        return np.array(self._ages_ms, np.int64)[as_integers(sources)]
-
     def learn(
-        self,
-        message: Message,
-        root: dict[str, object],
-        routes: Routes,
-        topic: bytes,
-        time_ms: int,
+        self, message: Message, root: dict[str, object], routes: Routes, topic: bytes
     ) -> None:
         """Remember the shape of a message whose every value went into a column."""
         clock = message.clock
@@ -171,8 +110,7 @@ class Learnt:
         if shape is not None and [(row.reading, row.part) for row in shape.rows] == list(routes):
             if len(self._fast) >= _MAX_TOPICS:
                 self._fast.clear()
-            kind = id(shape), id(message)  # both live as long as any ``_Fast`` of theirs
-            self._fast[topic] = _Fast(shape, tuple(routes.values()), message, kind, time_ms > 0)
+            self._fast[topic] = _Fast(shape, tuple(routes.values()), message)
 
     def _shape(self, message: Message, root: dict[str, object]) -> FastShape | None:
         key = message.form.name, signature(root)
