@@ -9,7 +9,7 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from gateway.topics import OUR_TOPICS, filter_matches
 MAX_REQUEST_BYTES = 1 << 20
 MAX_TAP_QUEUE = 1000  # a slow terminal loses samples, it never holds the intake up
 
-Handler = Callable[[dict[str, Any]], dict[str, Any]]
+Answer = dict[str, Any]
+Handler = Callable[[dict[str, Any]], Answer | Awaitable[Answer]]
 
 
 class Taps:
@@ -42,14 +43,14 @@ class Taps:
                 queue.put_nowait(line)
 
     async def watch(
-        self, wanted: str, then: Callable[[], None] | None = None
+        self, wanted: str, then: Callable[[], Awaitable[None]] | None = None
     ) -> AsyncIterator[bytes]:
         """Call ``then``, and yield matching messages as lines of JSON until the caller stops."""
         queue: asyncio.Queue[bytes] = asyncio.Queue(MAX_TAP_QUEUE)
         self._taps[queue] = wanted
         try:
             if then is not None:
-                then()
+                await then()
             while True:
                 yield await queue.get()
         finally:
@@ -107,7 +108,7 @@ def announcer(publishers: Sequence[Publisher]) -> Handler:
 
 
 class ControlServer:
-    """Answers requests; every handler is a plain function that must not block."""
+    """Answers requests; no handler may block, one that has to wait for something is awaited."""
 
     def __init__(self, path: Path, handlers: dict[str, Handler], taps: Taps) -> None:
         self._path = path
@@ -130,19 +131,20 @@ class ControlServer:
             if request.get("do") == "tap":
                 await self._serve_tap(request, writer)
             else:
-                writer.write(json.dumps(self._answer(request)).encode() + b"\n")
+                writer.write(json.dumps(await self._answer(request)).encode() + b"\n")
                 await writer.drain()
         writer.close()
 
-    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _answer(self, request: dict[str, Any]) -> Answer:
         handler = self._handlers.get(str(request.get("do")))
         if handler is None:
             return {"error": f"unknown request; known: {', '.join(sorted(self._handlers))}"}
-        return handler(request)
+        answer = handler(request)
+        return answer if isinstance(answer, dict) else await answer
 
     async def _serve_tap(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-        def then() -> None:
-            answer = self._answer(request["then"]) if "then" in request else {}
+        async def then() -> None:
+            answer = await self._answer(request["then"]) if "then" in request else {}
             if "error" in answer:
                 writer.write(json.dumps(answer).encode() + b"\n")
 

@@ -204,12 +204,16 @@ class Children:
             self._nursery.signal(name, signal.SIGKILL)
             await asyncio.wait([end], timeout=patience_s)
 
-    def restart(self, name: str) -> dict[str, str]:
-        """End a role at once; it starts again with the files as they are now. No fault of it."""
+    async def restart(self, name: str) -> dict[str, str]:
+        """End a role at once, and wait for its end: it starts again with the files as they are now.
+
+        Whoever asked for it may then give it work that the files are for. It is no fault of it.
+        """
         end = self._nursery.end_of(name)
         if end is not None and not end.done():
             self._asked.add(name)
-        self._nursery.signal(name, signal.SIGKILL)
+            self._nursery.signal(name, signal.SIGKILL)
+            await asyncio.wait([end])
         return {"restarted": name}
 
     async def _keep_alive(self, role: Role) -> None:

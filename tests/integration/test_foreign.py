@@ -2,8 +2,11 @@
 
 import base64
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,6 +125,25 @@ def test_what_nobody_knew_is_read_after_a_mapping_was_suggested(tmp_path: Path) 
         written = Path(gateway.config).parent.rglob("mappings/plant.toml")
         done = command("map", "test", *map(str, written))
         assert (done.returncode, done.stdout) == (0, "1 examples, 0 problems\n")
+
+
+def test_nothing_is_put_back_before_the_new_mapping_is_read(tmp_path: Path) -> None:
+    """On a busy machine the process that does not know it yet ended long after it was told to."""
+    port = free_port()
+    said = [("plant/line-1/meter", json.dumps({"voltage": 230 + n})) for n in range(3)]
+    with running(tmp_path, listener(port)) as gateway:
+        publish(port, said)
+        assert gateway.settle(messages=3)["quarantined"] == 3
+        nursery = gateway.roles()["nursery"]
+        words = ["map", "suggest", "-c", str(gateway.config), "--name", "plant", "--yes"]
+        os.kill(nursery, signal.SIGSTOP)  # who would end it is not heard of for a while
+        try:
+            threading.Timer(3, os.kill, [nursery, signal.SIGCONT]).start()
+            done = command(*words)
+        finally:
+            os.kill(nursery, signal.SIGCONT)
+        assert "3 put back" in done.stderr
+        wait_until(lambda: gateway.get("/api/v1/accounting")["messages"]["stored"] == 3, 30)
 
 
 def uplink(frame: str) -> str:
