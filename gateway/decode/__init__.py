@@ -6,7 +6,8 @@ topic               payload                                read by
 tg/1/… lanes t, b   ``{`` JSON, 0xA0–0xBF CBOR, 0x10 block  ``plain`` rows of known devices at
                                                            once, ``rows``, ``block``, ``formats``
 tg/1/… lanes e s r  ``{`` JSON, 0xA0–0xBF CBOR              ``documents``
-any other           what the first taker says              ``mapping``, then ``foreign`` formats
+any other           what the first taker says              ``mapping``, then ``foreign`` formats,
+                                                           known shapes of these at once
 ==================  =====================================  =========================================
 
 A further format joins in one of two ways, both given to ``Decoders``:
@@ -23,6 +24,7 @@ second, which a site of our own devices alone would wait for at every start. The
 first message that nothing else reads, and at once where an earlier life has left them something.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -33,6 +35,7 @@ from gateway.decode.collect import Collector
 from gateway.decode.kinds import (
     Asking,
     Foreign,
+    Gathering,
     Keeping,
     Learning,
     Lending,
@@ -54,6 +57,7 @@ __all__ = [
     "Collector",
     "Decoders",
     "Foreign",
+    "Gathering",
     "Keeping",
     "Learning",
     "Lending",
@@ -144,23 +148,27 @@ class Decoders:
 
         They are for ``decode``, which takes these as well as any and does the same with them.
         """
-        known = self._native.get
-        runs: dict[RowsReader, Run] = {}
-        others = []
+        known, taker_of = self._native.get, self._takers.get
+        runs: dict[RowsReader, Run[Origin]] = {}
+        taken: defaultdict[object, list[Record]] = defaultdict(list)  # by taker, if any
         for record in records:
             _, _, _, _, topic, payload = record
             native = known(topic)
             reader = None if native is None else native.plain.get(payload.partition(b",")[0])
             if native is None or reader is None:
-                others.append(record)
+                taken[taker_of(topic)].append(record)
                 continue
             run = runs.get(reader)
             if run is None:
                 run = runs[reader] = Run([], [])
             run.records.append(record)
             run.origins.append(native.origin)
-        odd = [record for item in runs.items() for record in self._plain.add(*item, out)]
-        return sorted(others + odd) if odd else others
+        others: list[Record] = []
+        for taker, group in taken.items():
+            others += taker.decode_plain(group, out) if isinstance(taker, Gathering) else group
+        for reader, run in runs.items():
+            others += self._plain.add(reader, run, out)
+        return sorted(others)  # in the order in which they came
 
     def decode(self, record: Record, directory: DeviceDirectory, out: Collecting) -> None:
         """Add what one record says to ``out``.

@@ -74,6 +74,20 @@ class Collector(Collecting):
         raws[1].extend(values)
 
     @override
+    def add_table(self, shape: Raw, heads: IntArray, values: FloatArray) -> None:
+        """Add one row of each of many messages: ``RawHead`` (6, n), their numbers (n, count)."""
+        device, time_ms, record, received_ms, registered, max_age_ms = heads
+        zero = np.zeros_like(device)
+        rows = shape.rows(values)
+        gathered = self._of(shape.profile, rows.shape[1])
+        gathered.close_heads()
+        gathered.close_part()
+        no_seq, one = np.full_like(device, NO_SEQ), np.ones_like(device)
+        head = (device, zero, zero - 1, no_seq, time_ms, zero, record, received_ms, registered)
+        gathered.heads.append(np.stack((*head, max_age_ms, one)))
+        gathered.parts.append(rows)
+
+    @override
     def add_rows(self, header: RowsHeader, rows: Sequence[Sequence[float | None]]) -> None:
         """Add rows ``[dt_ms, value…, status]`` of one message; widths already checked."""
         gathered = self._of(header.profile, len(rows[0]))
@@ -115,24 +129,10 @@ class Collector(Collecting):
     def batches(self) -> list[DecodedBatch]:
         """Return one batch for each profile seen, readings in the order of their records."""
         for shape, (heads, values) in self._raws.items():
-            self._close_raw(shape, heads, values)
+            table = np.frombuffer(array("d", values)).reshape(-1, shape.count)
+            self.add_table(shape, as_integers(heads).reshape(len(table), -1).T, table)
         self._raws.clear()
         return [_build(profile, gathered) for profile, gathered in self._profiles.items()]
-
-    def _close_raw(self, shape: Raw, heads: list[int], values: list[float]) -> None:
-        table = np.frombuffer(array("d", values)).reshape(-1, shape.count)
-        device, time_ms, record, received_ms, registered, max_age_ms = (
-            as_integers(heads).reshape(len(table), -1).T
-        )
-        zero = np.zeros_like(device)
-        rows = shape.rows(table)
-        gathered = self._of(shape.profile, rows.shape[1])
-        gathered.close_heads()
-        gathered.close_part()
-        no_seq, one = np.full_like(device, NO_SEQ), np.ones_like(device)
-        head = (device, zero, zero - 1, no_seq, time_ms, zero, record, received_ms, registered)
-        gathered.heads.append(np.stack((*head, max_age_ms, one)))
-        gathered.parts.append(rows)
 
     def _of(self, profile: str, width: int) -> _Gathered:
         gathered = self._profiles.get(profile)

@@ -22,6 +22,14 @@ class Foreign(Protocol):
 
 
 @runtime_checkable
+class Gathering(Protocol):
+    """A foreign format that reads many ordinary messages at once."""
+
+    def decode_plain(self, records: Sequence[Record], out: Collecting) -> Sequence[Record]:
+        """Add what is ordinary among records of its topics; return the others, for ``decode``."""
+
+
+@runtime_checkable
 class Learning(Protocol):
     """A foreign format that may come to take topics that it did not take before."""
 

@@ -5,8 +5,8 @@ A message that is odd in any way is handed back untouched and takes the exact pa
 which knows how to say what is wrong with it. So this path never has to decide what an error is.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -19,6 +19,8 @@ from gateway.ports import Collecting, RowsHeads
 
 _FEW = 16  # a run this short is handed back whole rather than searched for what is odd
 
+_T = TypeVar("_T")
+
 
 class Origin(NamedTuple):
     """What the topic of a message says of its rows."""
@@ -28,15 +30,27 @@ class Origin(NamedTuple):
     is_backlog: bool
 
 
-class Run(NamedTuple):
-    """Messages that all begin like one profile, from devices of its sector."""
+class Run(NamedTuple, Generic[_T]):
+    """Messages that are all read alike, such as those that begin like one profile."""
 
     records: list[Record]
-    origins: list[Origin]  # of each record
+    origins: list[_T]  # of each record: what its topic says
 
-    def part(self, start: int, stop: int) -> "Run":
+    def part(self, start: int, stop: int) -> "Run[_T]":
         """Return some of them."""
         return Run(self.records[start:stop], self.origins[start:stop])
+
+    def add(self, add_all: Callable[["Run[_T]"], bool]) -> list[Record]:
+        """Add what is ordinary; return the records of what is odd.
+
+        ``add_all`` adds a run; or nothing, and returns False, where one of its messages is odd.
+        """
+        if add_all(self):
+            return []
+        size = len(self.records)
+        if size <= _FEW:
+            return self.records
+        return self.part(0, size // 2).add(add_all) + self.part(size // 2, size).add(add_all)
 
 
 class PlainRows:
@@ -49,18 +63,11 @@ class PlainRows:
     def __init__(self, max_age_ms: Sequence[int]) -> None:
         self._max_age_ms = np.array(max_age_ms, np.int64)
 
-    def add(self, reader: RowsReader, run: Run, out: Collecting) -> list[Record]:
+    def add(self, reader: RowsReader, run: Run[Origin], out: Collecting) -> list[Record]:
         """Add what is ordinary; return the records of what is odd."""
-        if self._add_all(reader, run, out):
-            return []
-        size = len(run.records)
-        if size <= _FEW:
-            return run.records
-        first, rest = run.part(0, size // 2), run.part(size // 2, size)
-        return self.add(reader, first, out) + self.add(reader, rest, out)
+        return run.add(lambda part: self._add_all(reader, part, out))
 
-    def _add_all(self, reader: RowsReader, run: Run, out: Collecting) -> bool:
-        """Add a run; or nothing, and return False, where one of its messages is odd."""
+    def _add_all(self, reader: RowsReader, run: Run[Origin], out: Collecting) -> bool:
         number, received_ms, source, _, _, payloads = zip(*run.records, strict=True)
         if max(map(len, payloads)) > MANY_BYTES:  # its rows are counted before they are read
             return False

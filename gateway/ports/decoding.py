@@ -101,6 +101,9 @@ class Collecting(Protocol):
     def add_raw(self, shape: Raw, head: tuple[int, ...], values: tuple[float, ...]) -> None:
         """Add one row whose numbers ``shape`` will convert; ``head`` is a ``RawHead``, unnamed."""
 
+    def add_table(self, shape: Raw, heads: IntArray, values: FloatArray) -> None:
+        """Add one row of each of many messages: ``RawHead`` (6, n), their numbers (n, count)."""
+
     def add_rows(
         self,
         header: "RowsHeader",

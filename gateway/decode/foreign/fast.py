@@ -9,6 +9,7 @@ read by the walk as ever, with the same result.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
@@ -52,6 +53,7 @@ class RowPick(NamedTuple):
     reading: int
     part: str
     shape: RawShape
+    places: list[int]
     pick: Callable[[tuple[float, ...]], tuple[float, ...]] | None  # None: all
 
 
@@ -70,6 +72,15 @@ class FastShape(NamedTuple):
         for get, count in self.nodes[1:]:
             found += msgspec.structs.astuple(get(root))[:count]  # type: ignore[arg-type]
         return found
+
+    def table(self, roots: Sequence[object]) -> FloatArray:
+        """Return the numbers of many decoded messages, a line for each."""
+        parts = []
+        for get, count in self.nodes:
+            fields = map(msgspec.structs.astuple, map(get, roots))  # type: ignore[arg-type]
+            numbers = chain.from_iterable(map(itemgetter(slice(count)), fields))
+            parts.append(np.fromiter(numbers, np.float64, len(roots) * count).reshape(-1, count))
+        return parts[0] if len(parts) == 1 else np.hstack(parts)
 
 
 class _Unfit(Exception):  # noqa: N818  # no error: most shapes are not for this
@@ -158,7 +169,7 @@ def compile_shape(
     for (reading, part), places in wanted.items():
         shape = RawShape(*widths[reading], [builder.leaves[place][2] for place in places])
         pick = None if len(wanted) == 1 else _picker(places)
-        rows.append(RowPick(reading, part, shape, pick))
+        rows.append(RowPick(reading, part, shape, places, pick))
     return FastShape(
         msgspec.json.Decoder(kind).decode,
         [(attrgetter(path) if path else _itself, count) for path, count in builder.nodes],

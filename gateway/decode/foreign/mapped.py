@@ -99,6 +99,10 @@ class MappedFamily:
             bound = self._bound.get(record.topic) or self._bind(record.topic, directory)
             self.decode_as(bound, record, directory, out)
 
+    def decode_plain(self, records: Sequence[Record], out: Collecting) -> Sequence[Record]:
+        """Add at once messages of shapes that their topics are known for; return the others."""
+        return self._learnt.decode_plain(records, out)
+
     def forget_routes(self) -> None:
         """Ask the directory anew from now on: the registry has changed."""
         self._learnt.forget()
@@ -143,7 +147,7 @@ class MappedFamily:
         for one in read:
             self._add(one, record, out)
         if is_plain and kind == "json" and read[0].report is None:
-            self._learnt.learn(message, root, read[0].routes, record.topic)
+            self._learnt.learn(message, root, read[0].routes, record.topic, read[0].time_ms)
 
     def _read(
         self, bound: _Bound, view: View, record: Record, directory: DeviceDirectory
@@ -291,8 +295,3 @@ def _is_only_a_time(row: Row) -> bool:
 def _without_inf(row: Row) -> Row:
     """Leave out a sum of which a part was not measured."""
     return [_NAN if value == inf else value for value in row] if inf in row else row
-
-
-def families_of(families: Sequence[Family], options: Options) -> tuple[MappedFamily, ...]:
-    """Return the compiled families, in order."""
-    return tuple(MappedFamily(family, options) for family in families)

@@ -28,8 +28,7 @@ CLOCK_INVALID = 2  # AMR status byte
 _LAST_S = 1e11
 _OFFSET = re.compile(r"(?:Z|[+-]\d\d:?\d\d)\Z")
 _PLAIN_CHARS, _HOUR_MS = len("2026-11-21T22:30:00"), 3_600_000
-_MINUTES_MS = {f"{minute:02d}": 60_000 * minute for minute in range(60)}
-_SECONDS_MS = {f":{second:02d}": 1000 * second for second in range(60)}
+_IN_HOUR_MS = {f"{at_s // 60:02d}:{at_s % 60:02d}": 1000 * at_s for at_s in range(3600)}
 _MAX_HOURS = 4096  # hours remembered: a made-up payload may name any
 
 
@@ -112,7 +111,7 @@ def _by_hours(read: Instant) -> Instant:
         if type(value) is not str or len(value) != _PLAIN_CHARS:
             return read(value, received_ms, before_ms)
         try:
-            return hours[value[:14]] + _MINUTES_MS[value[14:16]] + _SECONDS_MS[value[16:]]
+            return hours[value[:14]] + _IN_HOUR_MS[value[14:]]
         except KeyError:
             time_ms = read(value, received_ms, before_ms)
         hour = value[:14]
