@@ -130,9 +130,9 @@ def test_what_nobody_knew_is_read_after_a_mapping_was_suggested(tmp_path: Path) 
 def test_nothing_is_put_back_before_the_new_mapping_is_read(tmp_path: Path) -> None:
     """On a busy machine the process that does not know it yet ended long after it was told to."""
     port = free_port()
-    said = [("plant/line-1/meter", json.dumps({"voltage": 230 + n})) for n in range(3)]
+    voltages = [json.dumps({"voltage": 230 + n}) for n in range(3)]
     with running(tmp_path, listener(port)) as gateway:
-        publish(port, said)
+        publish(port, [("plant/line-1/meter", voltage) for voltage in voltages])
         assert gateway.settle(messages=3)["quarantined"] == 3
         nursery = gateway.roles()["nursery"]
         words = ["map", "suggest", "-c", str(gateway.config), "--name", "plant", "--yes"]
