@@ -3,11 +3,11 @@
 python -m tools.score_energy [--seeds 30] [--first 50000] [--city-seeds 30] [--city-first 70000]
 
 Thresholds were tuned on seeds below 10,000; what is printed is of others. A town feeds a room with
-facts of its own; a city's nodes send them through the gateway (``tools.city_desk``).
+facts of its own; a city's nodes send them through the gateway (``tools.city_desk``). What is
+stopped goes on where it was when it is started again (``tools.plays``).
 """
 
 import argparse
-import os
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from tools.city_desk.outage_score import table as outage_table
 from tools.energy_town.loss_score import LossScore, score_clean, score_theft, score_wires
 from tools.energy_town.outage_score import OutageScore, score
 from tools.energy_town.outages import START_MS
+from tools.plays import each
 
 _CLEAN_DAYS = 30
 _QUICK_S = 60
@@ -54,10 +55,9 @@ def _line(what: str, got: float, of: float, target: str) -> None:
 
 
 def _outages(seeds: range) -> None:
-    policy = load_policies("outage", OutagePolicy).at("vn", START_MS)
     total = OutageScore()
-    for seed in seeds:
-        score(seed, policy, 24, 16, total)
+    for one in each(_outages_of, seeds):
+        total.add(one)
     _line("outages with the right level", total.level_right, total.power, ">= 95 %")
     _line(
         "lost links not taken for power", total.links - total.links_as_power, total.links, ">= 98 %"
@@ -65,6 +65,12 @@ def _outages(seeds: range) -> None:
     _line("power alarms with no outage", total.false_power, total.power, "")
     _delays("outage to alarm", total.delays_s, total.power)
     _delays("… of which a device spoke at once", total.spoken_of_s, len(total.spoken_of_s))
+
+
+def _outages_of(seed: int) -> OutageScore:
+    total = OutageScore()
+    score(seed, load_policies("outage", OutagePolicy).at("vn", START_MS), 24, 16, total)
+    return total
 
 
 def _delays(what: str, delays_s: list[float], of: int) -> None:
@@ -75,14 +81,14 @@ def _delays(what: str, delays_s: list[float], of: int) -> None:
 
 
 def _city_losses(seeds: range) -> None:
-    for name, lines in table(seeds, os.cpu_count() or 1):
+    for name, lines in table(seeds):
         print(f"-- cities: losses, {name}")
         for line in lines:
             _line(*line)
 
 
 def _city_outages(seeds: range) -> None:
-    for title, count in outage_table(seeds, os.cpu_count() or 1):
+    for title, count in outage_table(seeds):
         print(f"-- cities: {title}")
         _line("outages with the right level", count.level_right, count.power, ">= 95 %")
         right = count.links - count.links_as_power
@@ -92,7 +98,7 @@ def _city_outages(seeds: range) -> None:
 
 
 def _city_measures(seeds: range) -> None:
-    total = measured(seeds, os.cpu_count() or 1)
+    total = measured(seeds)
     print("-- streets of cities: gaps of 1 to 24 h, a concentrator cut off, voltages out of band")
     _line("meters whose total is right to 1 Wh", total.exact, total.meters, "all")
     _line("violations of the band found", total.violations_found, total.violations, ">= 99 %")
@@ -105,7 +111,7 @@ def _city_measures(seeds: range) -> None:
 
 
 def _city_homes(seeds: range) -> None:
-    for season, total in homes.measured(seeds, os.cpu_count() or 1):
+    for season, total in homes.measured(seeds):
         print(f"-- homes of cities, {season}: a half hour is {np.mean(total.used_kwh):.3f} kWh")
         for hours, ours in total.ours_kwh.items():
             told = f"ours {np.mean(ours):.3f}, true mean {np.mean(total.flat_kwh[hours]):.3f}"
@@ -113,20 +119,26 @@ def _city_homes(seeds: range) -> None:
 
 
 def _losses(seeds: range) -> None:
-    policy = load_policies("loss", LossPolicy).at("vn", START_MS)
     for missing, skew_s in ((0.0, 0.0), (0.05, 60.0)):
         total = LossScore()
-        for seed in seeds:
-            for part in range(4):
-                score_theft(4 * seed + part, policy, missing, skew_s, total)
-                score_clean(4 * seed + part, policy, missing, skew_s, _CLEAN_DAYS, total)
-            score_wires(seed, policy, missing, total)
+        for one in each(_losses_of, [(seed, missing, skew_s) for seed in seeds]):
+            total.add(one)
         print(f"-- {missing:.0%} of readings missing, clocks wrong by {skew_s:.0f} s")
         _line("thefts of 0.7 % alarmed in 2 days", total.in_two_days, total.thefts, ">= 90 %")
         _line("thief among the first 3 in 7 days", total.in_first_three, total.thefts, ">= 90 %")
         _line("false alarms, transformer-months", total.false_alarms, total.clean_months, "<= 1 %")
         _line("wrong transformers found", total.wires_found, total.wrong_wires, ">= 90 %")
         _line("right ones accused", total.wires_accused, total.right_wires, "")
+
+
+def _losses_of(job: tuple[int, float, float]) -> LossScore:
+    seed, missing, skew_s = job
+    policy, total = load_policies("loss", LossPolicy).at("vn", START_MS), LossScore()
+    for part in range(4):
+        score_theft(4 * seed + part, policy, missing, skew_s, total)
+        score_clean(4 * seed + part, policy, missing, skew_s, _CLEAN_DAYS, total)
+    score_wires(seed, policy, missing, total)
+    return total
 
 
 if __name__ == "__main__":

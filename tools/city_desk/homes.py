@@ -5,7 +5,6 @@ How far the true mean of a gap, spread evenly, is from its slots says how hard h
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +20,7 @@ from simulators.city.grid.loads import Loads
 from simulators.city.weather import Weather
 from tools.city_desk.play import DAY_MS, START_MS
 from tools.city_desk.street import HALF_HOUR_MS, SLOT_MS
+from tools.plays import each
 
 METERS, HABIT_DAYS, GAP_DAYS = 60, 16, 8
 GAPS_H = (1, 2, 4, 12, 24)
@@ -72,14 +72,17 @@ def score_homes(seed: int, after_days: int, meters: int = METERS) -> HomeErrors:
     return found
 
 
-def measured(seeds: Sequence[int], processes: int) -> Iterator[tuple[str, HomeErrors]]:
+def measured(seeds: Sequence[int]) -> Iterator[tuple[str, HomeErrors]]:
     """Yield what cities of these seeds come to in each season."""
-    with ProcessPoolExecutor(processes) as pool:
-        for name, after_days in SEASONS.items():
-            total = HomeErrors()
-            for one in pool.map(score_homes, seeds, [after_days] * len(seeds)):
-                total.add(one)
-            yield name, total
+    for name, after_days in SEASONS.items():
+        total = HomeErrors()
+        for one in each(_homes, [(seed, after_days) for seed in seeds]):
+            total.add(one)
+        yield name, total
+
+
+def _homes(job: tuple[int, int]) -> HomeErrors:
+    return score_homes(*job)
 
 
 def _used_wh(seed: int, begin_ms: int, meters: int) -> FloatArray:

@@ -1,7 +1,6 @@
 """The city's losses over many seeds, some processes at a time."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from tools.city_desk.losses import (
     score_thefts,
     score_wires,
 )
+from tools.plays import each
 
 
 class Line(NamedTuple):
@@ -35,14 +35,13 @@ def losses_of(job: tuple[int, Condition]) -> CityLosses:
     return total
 
 
-def table(seeds: Sequence[int], processes: int) -> Iterator[tuple[str, list[Line]]]:
+def table(seeds: Sequence[int]) -> Iterator[tuple[str, list[Line]]]:
     """Yield the figures of each condition as soon as they are there."""
-    with ProcessPoolExecutor(processes) as pool:
-        for condition in (CLEAN, WORN):
-            total = CityLosses()
-            for one in pool.map(losses_of, [(seed, condition) for seed in seeds]):
-                total.add(one)
-            yield condition.name, lines(total)
+    for condition in (CLEAN, WORN):
+        total = CityLosses()
+        for one in each(losses_of, [(seed, condition) for seed in seeds]):
+            total.add(one)
+        yield condition.name, lines(total)
 
 
 def lines(of: CityLosses) -> list[Line]:

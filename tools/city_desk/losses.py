@@ -7,7 +7,7 @@ transformer next door.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from simulators.city.grid.roster import Roster
 from simulators.city.weather import Weather
 from tools.city_desk.network import Wear
 from tools.city_desk.play import DAY_MS, HOUR_MS, START_MS, Played, Setting, play, span_of
+from tools.plays import Counts
 
 BASELINE_DAYS, HONEST_DAYS, THEFT_DAYS = 14, 14, 8
 METERS = 120
@@ -62,7 +63,7 @@ class Theft(NamedTuple):
 
 
 @dataclass
-class CityLosses:
+class CityLosses(Counts):
     """Counts over towns."""
 
     thefts: int = 0
@@ -75,11 +76,6 @@ class CityLosses:
     wires_found: int = 0
     right_wires: int = 0
     wires_accused: int = 0
-
-    def add(self, other: "CityLosses") -> None:
-        """Add the counts of other towns."""
-        for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
 def score_thefts(folder: Path, seed: int, condition: Condition, meters: int = METERS) -> CityLosses:

@@ -6,7 +6,6 @@ readings for 1 to 24 hours, a concentrator is cut off, and voltages leave the ba
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ from simulators.city.grid.world import Grid
 from tools.city_desk.network import Gap, Wear
 from tools.city_desk.play import DAY_MS, HOUR_MS, START_MS, Played, Setting, play, span_of
 from tools.city_desk.street import HALF_HOUR_MS, SLOT_MS, StreetTruth
+from tools.plays import each
 
 HABIT_DAYS, DAYS, METERS = 16, 26, 60
 GAPS_H = (1, 2, 4, 12, 24)
@@ -240,12 +240,11 @@ def table(total: CityMeasures) -> Iterator[tuple[str, Mapping[str, float]]]:
             )
 
 
-def measured(seeds: Sequence[int], processes: int) -> CityMeasures:
-    """Return what streets of these seeds come to, played on several cores."""
+def measured(seeds: Sequence[int]) -> CityMeasures:
+    """Return what streets of these seeds come to."""
     total = CityMeasures()
-    with ProcessPoolExecutor(processes) as pool:
-        for one in pool.map(_street, seeds):
-            total.add(one)
+    for one in each(_street, seeds):
+        total.add(one)
     return total
 
 

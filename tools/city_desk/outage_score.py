@@ -7,8 +7,7 @@ is the level, and that a line counts from when it was told first, also one that 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from simulators.city.frame import Scenario, Span
 from simulators.score.match import Claim, Fact, false_alarms, match
 from tools.city_desk.network import PERFECT, Wear
 from tools.city_desk.play import DAY_MS, HOUR_MS, Played, Setting, near, play, span_of
+from tools.plays import Counts, each
 
 MINUTE_MS = 60_000
 METERS, LANES = 720, 16
@@ -58,7 +58,7 @@ class _Fault(NamedTuple):
 
 
 @dataclass
-class OutageCount:
+class OutageCount(Counts):
     """Counts over cities."""
 
     power: int = 0
@@ -70,23 +70,17 @@ class OutageCount:
     delays_s: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)  # for a person who tunes
 
-    def add(self, other: "OutageCount") -> None:
-        """Add what another city gave."""
-        for one in fields(self):
-            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
-
-def table(seeds: Sequence[int], processes: int) -> Iterator[tuple[str, OutageCount]]:
+def table(seeds: Sequence[int]) -> Iterator[tuple[str, OutageCount]]:
     """Yield the counts of all cities, and of a third of them without a last gasp."""
-    with ProcessPoolExecutor(processes) as pool:
-        for title, wear, part in (
-            ("outages", PERFECT, seeds),
-            ("outages where no meter can gasp", Wear(mute=1.0), seeds[: -(-len(seeds) // 3)]),
-        ):
-            total = OutageCount()
-            for one in pool.map(_counted, [(seed, wear) for seed in part]):
-                total.add(one)
-            yield title, total
+    for title, wear, part in (
+        ("outages", PERFECT, seeds),
+        ("outages where no meter can gasp", Wear(mute=1.0), seeds[: -(-len(seeds) // 3)]),
+    ):
+        total = OutageCount()
+        for one in each(_counted, [(seed, wear) for seed in part]):
+            total.add(one)
+        yield title, total
 
 
 def _counted(job: tuple[int, Wear]) -> OutageCount:

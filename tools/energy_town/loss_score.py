@@ -7,6 +7,7 @@ import numpy as np
 from gateway.energy import loss
 from gateway.model import FloatArray, IntArray
 from tools.energy_town.losses import FINE, SLOTS_PER_DAY, Street, draw_feeder, draw_street
+from tools.plays import Counts
 
 BASE_DAYS = 14
 _AFTER_DAYS = 8  # a theft's first day, and seven whole ones
@@ -14,7 +15,7 @@ _STREETS, _WRONG = 10, 20
 
 
 @dataclass
-class LossScore:
+class LossScore(Counts):
     """Counts over seeds."""
 
     thefts: int = 0

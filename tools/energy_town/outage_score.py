@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from gateway.energy.outage import Alarm, Cause, FactKind, OutagePolicy, OutageWatch
 from tools.energy_town.outages import START_MS, Fault, Heard, Town, as_facts
+from tools.plays import Counts
 
 _STEP_MS = 5000
 _NEAR_MS = 150_000
@@ -12,7 +13,7 @@ _WORDS = frozenset({FactKind.LAST_GASP, FactKind.PHASE_OUT})
 
 
 @dataclass
-class OutageScore:
+class OutageScore(Counts):
     """Counts over seeds."""
 
     power: int = 0
