@@ -37,7 +37,7 @@ def each(play: Callable[[_J], _R], jobs: Sequence[_J]) -> Iterator[_R]:
 
     ``play`` is a function of a module; jobs say in their ``repr`` all that they are.
     """
-    folder = _folder()
+    folder = folder_of_sources()
     with ProcessPoolExecutor() as pool:
         yield from pool.map(partial(_kept, folder, play), jobs)
 
@@ -56,7 +56,7 @@ def _kept(folder: Path, play: Callable[[_J], _R], job: _J) -> _R:
 
 
 @lru_cache
-def _folder() -> Path:
+def folder_of_sources() -> Path:
     """Return where plays of these sources are kept; those of others are forgotten."""
     digest = hashlib.sha256()
     for file in sorted(file for source in _SOURCES for file in (_ROOT / source).rglob("*.*")):
