@@ -111,8 +111,11 @@ async def test_an_alarm_is_acknowledged_in_a_list_and_all_boards_show_it(
             # who and when, and the keyboard is still where the alarm is
             assert "local" in await mine.text(".q-notification")
             await mine.wait_for("document.activeElement.href?.includes('/alarm?')")
-            await mine.wait_for(f"!({ROW}).includes({told.partition(':')[0]!r})", 30)  # drawn anew
-            await mine.wait_for("document.activeElement.href?.includes('/alarm?')")
+            if (
+                path == "/"
+            ):  # half a minute, and the lists are one: what is no longer now is redrawn
+                await mine.wait_for(f"!({ROW}).includes({told.partition(':')[0]!r})", 30)
+                await mine.wait_for("document.activeElement.href?.includes('/alarm?')")
             document = httpx.get(f"{web.url}/api/v1/alarms/{room.one().id}").json()
     assert (document["state"], document["acknowledged"]["by"]) == ("acknowledged", "local")
     assert document["acknowledged"]["note"] == "crew 4"
