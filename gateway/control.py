@@ -93,7 +93,7 @@ class WatchedIntake:
         return self._intake.extend(source, messages)
 
 
-def announcer(publishers: Sequence[Publisher]) -> Handler:
+def announcer(publishers: Sequence[Publisher]) -> Callable[[dict[str, Any]], Answer]:
     """Return what publishes calls ``[topic, payload, retain]`` of the annunciator."""
 
     def announce(request: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 from gateway.config import BrokerSource, ListenerSource, Settings, duration_ms
-from gateway.control import ControlServer, Taps, WatchedIntake, announcer
+from gateway.control import ControlServer, Handler, Taps, WatchedIntake, announcer
 from gateway.imports import load
 from gateway.intake import IntakeProcess, IntakeRooms
 from gateway.journal import Journal
@@ -118,7 +118,7 @@ async def _run(
     roles += [Role("annunciator", after_s=ANNUNCIATOR_AFTER_S)] if settings.alarms.enabled else []
     roles += [Role(name) for name in helpers]
     children = Children(nursery, roles, stats)
-    requests = {
+    requests: dict[str, Handler] = {
         "status": lambda _: intake.status(),
         "requeue": intake.requeue,
         "import": intake.bring,
