@@ -11,17 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.cli.loopback import free_port
+
 _START_S = 10.0
 _POLL_S = 0.02
 # Without these Mosquitto 2.0 silently drops what exceeds 1,000 queued messages.
 _SETTINGS = ("max_queued_messages 0", "max_queued_bytes 0", "set_tcp_nodelay true")
-
-
-def free_port() -> int:
-    """Return a TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -17,15 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.loopback import free_port
+
 _START_S = 20.0
 _POLL_S = 0.05
-
-
-def free_port() -> int:
-    """Return a TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from gateway.cli import procfs
+from gateway.cli.loopback import free_port
 from gateway.errors import GatewayError
 from gateway.mqtt import V311, ConnAck, Connect, encode
 from gateway.roles import now_ms
@@ -83,12 +84,6 @@ class Run(NamedTuple):
     broker_cpu_s: float
 
 
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 class Rig:
     """Starts everything on entering, stops it on leaving.
 
@@ -107,7 +102,7 @@ class Rig:
         self._source = BROKER_SOURCE if behind_broker else LISTENER_SOURCE + LISTENER_LIMITS
         if filters:
             self._source += f"filters = {json.dumps(list(filters))}\n"
-        self._mqtt_port, self._http_port = _free_port(), _free_port()
+        self._mqtt_port, self._http_port = free_port(), free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._seen = [Seen(0.0, 0)]
 

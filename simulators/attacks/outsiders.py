@@ -49,9 +49,10 @@ async def spoof(means: Means) -> Mapping[str, float]:
             client = await means.enter()
         topic = means.order.topic(means.victim(number), "t")
         payload = forged(number + 1, means.clock(), believable(number))
+        wanted = client.acknowledged + 1
         sent += await client.publish(topic, payload)
+        await client.wait_acknowledged(wanted)  # or it is cut off
     if client is not None:
-        await asyncio.sleep(0.2)  # the last answer
         acknowledged += client.acknowledged
         cut_off += not client.is_open
         await client.close()
@@ -74,7 +75,7 @@ async def probe(means: Means) -> Mapping[str, float]:
         heard += len(client.heard)
         granted += client.granted
         forged_down += await client.publish(order.topic(victim, lane), receipt)
-        await asyncio.sleep(0.02)
+        await client.wait_acknowledged(1)  # or it is cut off
         await client.close()
     return {"asked": asked, "granted": granted, "heard": heard, "forged": forged_down}
 

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from dashboards.alerts.rest import GATEWAY
+from gateway.cli.loopback import free_port
 from simulators.chaos.machine import Clock
 from tests.boards.conftest import Twins, by_itself, started
 from tests.faults import needs_root, small_disk
@@ -22,7 +23,7 @@ from tests.support.boards.panes import MINUTE_MS, SETS, Range
 from tests.support.boards.rules import Firing, firings, rules
 from tests.support.clients import Sender, sender
 from tests.support.databases import metric
-from tests.support.running import Gateway, free_port, listener, wait_until
+from tests.support.running import Gateway, listener, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(900), by_itself]
 

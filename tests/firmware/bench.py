@@ -11,11 +11,12 @@ from fieldnode.core.block import CLOCK_SNTP, BlockWriter
 from fieldnode.core.ring import Ring
 from fieldnode.hal.sim import SECTOR_BYTES, Nor
 from fieldnode.recorder import BLOCK_BYTES
+from gateway.cli.loopback import free_port
 from gateway.security.authority import Authority, write_private
 from tests.firmware.nodes import Node
 from tests.firmware.test_budgets import measured
 from tests.firmware.tools import ROOT, build_image, build_node, compile_all, program
-from tests.servers import free_port, mosquitto
+from tests.servers import mosquitto
 from tests.support.running import listener, running
 
 _ROWS = 20_000

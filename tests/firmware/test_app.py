@@ -21,10 +21,10 @@ from fieldnode.drivers import EDGE, Driver
 from fieldnode.hal.sim import VirtualClock
 from fieldnode.hal.simboard import SimBoard
 from fieldnode.ladder import CYCLE_MS, RESET_MS, Ladder
+from gateway.cli.loopback import free_port
 from gateway.profiles import load_profiles
 from tests.firmware.twice import virtual
 from tests.firmware.virtual_loop import run_virtually
-from tests.servers import free_port
 
 _CONFIG: dict[str, Any] = {"org": "evn", "device": "meter-1", "host": "127.0.0.1", "tls": "none"}
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from tests.faults import IS_SOAK, quick_or_soak
 from tests.firmware.nodes import Node, check, check_events, finish
 from tests.firmware.test_hard_ways import House
-from tests.servers import Server, free_port, mosquitto
+from tests.servers import Server, mosquitto
 from tests.support.running import Gateway, broker, listener, running
 
 # Mosquitto drops what exceeds 1,000 queued messages unless told not to.

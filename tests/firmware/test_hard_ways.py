@@ -15,11 +15,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from gateway.cli.loopback import free_port
 from gateway.security import CredentialStore, Method, Request
 from gateway.security.authority import Authority, write_private
 from tests.firmware.nodes import Node, check, finish
 from tests.proxy import Proxy
-from tests.servers import free_port, mosquitto
+from tests.servers import mosquitto
 from tests.support.running import Gateway, broker, listener, running, wait_until
 
 pytestmark = pytest.mark.servers

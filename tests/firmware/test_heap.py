@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from tests.firmware import heaps
 from tests.firmware.nodes import Node, check, finish
 from tests.support.clients import ask
-from tests.support.running import free_port, listener, running, wait_until
+from tests.support.running import listener, running, wait_until
 
 pytestmark = pytest.mark.servers
 

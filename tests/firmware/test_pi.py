@@ -25,11 +25,12 @@ from fieldnode.core.ring import Ring
 from fieldnode.hal.material import Tls
 from fieldnode.hal.pi import Pi
 from fieldnode.hal.pi_gpio import PulseCounter, request
+from gateway.cli.loopback import free_port
 from tests.firmware.meters import p1_lines
 from tests.firmware.tools import ROOT
 from tests.firmware.twice.build_text import p1
 from tests.firmware.twice.support import Draw, block_of
-from tests.support.running import free_port, listener, running, wait_until
+from tests.support.running import listener, running, wait_until
 
 
 @pytest.fixture

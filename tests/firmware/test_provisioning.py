@@ -16,11 +16,12 @@ import pytest
 from fieldnode.core import config as configuration
 from fieldnode.core.claim import Login
 from fieldnode.core.mqtt import MqttError, Session
+from gateway.cli.loopback import free_port
 from gateway.security.authority import Authority
 from tests.firmware.tools import ROOT, tool
 from tests.firmware.twice.support import Draw
 from tests.support.clients import ask, cli
-from tests.support.running import Gateway, free_port, running
+from tests.support.running import Gateway, running
 
 pytestmark = pytest.mark.servers
 

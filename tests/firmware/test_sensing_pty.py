@@ -25,6 +25,7 @@ from pymodbus.constants import ExcCodes
 from fieldnode.core.block import read_rows
 from fieldnode.core.schema import schema_of
 from fieldnode.drivers.etc import keyed_hash
+from gateway.cli.loopback import free_port
 from tests.firmware import meters
 from tests.firmware.expected_rows import Row, row_of
 from tests.firmware.nodes import Node
@@ -34,7 +35,6 @@ from tests.firmware.twice import build_dlms, build_etc, build_sml, build_text
 from tests.firmware.twice.streams import dribbled
 from tests.firmware.twice.support import Draw
 from tests.firmware.twice.test_driver_road import radar_frame
-from tests.servers import free_port
 from tests.support.running import wait_until
 
 # With a real driver in it a node keeps 28…31 KB (dlms has the most), the simulated board included.

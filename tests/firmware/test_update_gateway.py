@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from gateway.cli.loopback import free_port
 from tests.firmware.tools import program, tool
 from tests.support.clients import ask, cli
-from tests.support.running import Gateway, free_port, listener, running, wait_until
+from tests.support.running import Gateway, listener, running, wait_until
 
 pytestmark = pytest.mark.servers
 

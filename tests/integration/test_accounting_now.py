@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from gateway.cli.loopback import free_port
 from tests.support.load import Load
-from tests.support.running import free_port, listener, running, wait_until
+from tests.support.running import listener, running, wait_until
 
 
 def test_what_has_its_puback_is_received(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.cli.loopback import free_port
 from tests.brokers import mosquitto
 from tests.faults import quick_or_soak
 from tests.support.clients import ask, cli, sender
-from tests.support.running import Gateway, broker, free_port, listener, running, wait_until
+from tests.support.running import Gateway, broker, listener, running, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 

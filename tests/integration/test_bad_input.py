@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from gateway.cli import procfs
+from gateway.cli.loopback import free_port
 from tests.faults import quick_or_soak
 from tests.shared import needs_shared
 from tests.support import hostile
 from tests.support.clients import ask, sender
-from tests.support.running import Gateway, free_port, listener, running, wait_until
+from tests.support.running import Gateway, listener, running, wait_until
 
 pytestmark = [pytest.mark.clause("749.IV.4-0"), pytest.mark.servers]
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from tests.support.clients import cli
-from tests.support.running import Gateway, free_port, listener, running
+from tests.support.running import Gateway, listener, running
 from tests.unit.foreign.sparkplug_node import TIME_MS, meter_birth, meter_data
 
 BASE = "spBv1.0/plant"

@@ -17,6 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.glossary import METRICS
+from gateway.cli.loopback import free_port
 from gateway.quarantine import QuarantineReader
 from gateway.store import StoreReader
 from tests.servers import mosquitto
@@ -28,7 +29,6 @@ from tests.support.running import (
     ROOT,
     Gateway,
     broker,
-    free_port,
     listener,
     row,
     running,

@@ -12,8 +12,9 @@ import pytest
 import trustme
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from gateway.cli.loopback import free_port
 from tests.support.clients import ask, cli
-from tests.support.running import Gateway, free_port, running, wait_until
+from tests.support.running import Gateway, running, wait_until
 
 pytestmark = pytest.mark.servers
 

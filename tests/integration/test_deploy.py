@@ -24,9 +24,10 @@ import pytest
 import yaml
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.cli.loopback import free_port
 from gateway.config import load_settings
 from tests.servers import Server, _find, _listens
-from tests.support.running import ROOT, free_port, wait_until
+from tests.support.running import ROOT, wait_until
 
 DEPLOY = ROOT / "deploy"
 NOBODY_LISTENS, NOT_AUTHORISED = 0x10, 0x87  # a success and a refusal, as PUBACK says it

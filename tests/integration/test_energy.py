@@ -12,8 +12,9 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.cli.loopback import free_port
 from gateway.views.engineering import time_text
-from tests.support.running import ROOT, Gateway, free_port, listener, running, wait_until
+from tests.support.running import ROOT, Gateway, listener, running, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
 

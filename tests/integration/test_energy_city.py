@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from simulators.city.city import parse_ms
 from tests.faults import quick_or_soak
-from tests.support.running import ROOT, free_port, listener, running, wait_until
+from tests.support.running import ROOT, listener, running, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 

@@ -16,8 +16,9 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.cli.loopback import free_port
 from tests.integration.test_real_input import publish
-from tests.support.running import ROOT, free_port, listener, running, wait_until
+from tests.support.running import ROOT, listener, running, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.running import Device, free_port, listener, running, wait_until
+from gateway.cli.loopback import free_port
+from tests.support.running import Device, listener, running, wait_until
 
 pytestmark = pytest.mark.servers
 

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from gateway.api.glossary import METRICS
+from gateway.cli.loopback import free_port
 from tests.servers import Server, influxd, victoria
 from tests.support import hostile
 from tests.support.clients import sender
 from tests.support.databases import get, influx_query, metric, victoria_series
 from tests.support.derived import documented
-from tests.support.running import Gateway, free_port, listener, running, wait_until
+from tests.support.running import Gateway, listener, running, wait_until
 
 pytestmark = [pytest.mark.clause("942.A2.7.e"), pytest.mark.servers]
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from tests.shared import SHARED, needs_shared
 from tests.support.clients import cli
-from tests.support.running import Gateway, free_port, listener, running, wait_until
+from tests.support.running import Gateway, listener, running, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
 

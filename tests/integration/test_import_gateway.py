@@ -14,9 +14,10 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.asking import ask
+from gateway.cli.loopback import free_port
 from tests.shared import SHARED, needs_shared
 from tests.support.clients import cli
-from tests.support.running import ROOT, Gateway, free_port, listener, running, wait_until
+from tests.support.running import ROOT, Gateway, listener, running, wait_until
 from tests.unit.foreign.sparkplug_node import meter_birth, meter_data
 
 pytestmark = pytest.mark.servers

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from tests.brokers import mosquitto
 from tests.support.killing import (
     Record,
@@ -17,7 +18,7 @@ from tests.support.killing import (
     watched,
 )
 from tests.support.load import Load, publishes
-from tests.support.running import broker, free_port, listener, running
+from tests.support.running import broker, listener, running
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 

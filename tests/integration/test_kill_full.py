@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from tests.faults import needs_root, quick_or_soak, small_disk
 from tests.support.killing import judge_readings, watched
 from tests.support.load import Load, publishes
-from tests.support.running import Gateway, free_port, listener, wait_until
+from tests.support.running import Gateway, listener, wait_until
 
 pytestmark = [pytest.mark.slow, needs_root, pytest.mark.timeout(300)]
 

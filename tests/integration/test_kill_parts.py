@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from tests.brokers import mosquitto
 from tests.faults import quick_or_soak
 from tests.support.killing import judge_readings, watched
 from tests.support.load import Load, publishes
-from tests.support.running import broker, free_port, listener, running, wait_until
+from tests.support.running import broker, listener, running, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(900)]
 

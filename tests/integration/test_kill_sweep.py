@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from gateway.config import load_settings
 from gateway.journal import Journal, JournalReader
 from gateway.model import Position
@@ -22,7 +23,7 @@ from gateway.store import Store, StoreReader
 from gateway.store.pages import decode_page
 from tests.faults import needs_strace
 from tests.support.load import WELCOME
-from tests.support.running import free_port, listener, row, wait_until
+from tests.support.running import listener, row, wait_until
 from tests.support.victims import WRITING_CALLS, Farm
 
 pytestmark = [pytest.mark.slow, needs_strace, pytest.mark.timeout(1800)]

@@ -15,7 +15,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.support.running import ROOT, Gateway, free_port, listener, running, wait_until
+from gateway.cli.loopback import free_port
+from tests.support.running import ROOT, Gateway, listener, running, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
 

@@ -11,8 +11,9 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.cli.loopback import free_port
 from tests.shared import SHARED, needs_shared
-from tests.support.running import free_port, listener, running
+from tests.support.running import listener, running
 
 pytestmark = [pytest.mark.servers, needs_shared, pytest.mark.timeout(180)]
 

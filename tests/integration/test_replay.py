@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from simulators.replay import read_recording, replay
 from simulators.target import Target
-from tests.support.running import free_port, listener, running
+from tests.support.running import listener, running
 
 pytestmark = pytest.mark.servers
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from tests.servers import influxd
 from tests.support.databases import Points, influx_points, ms_of
-from tests.support.running import Gateway, free_port, listener, running, wait_until
+from tests.support.running import Gateway, listener, running, wait_until
 from tests.support.town import Town
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from tests.brokers import mosquitto
 from tests.servers import Server, victoria
 from tests.support.databases import victoria_points
-from tests.support.running import ROOT, Device, Gateway, free_port, wait_until
+from tests.support.running import ROOT, Device, Gateway, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 

@@ -20,11 +20,12 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.cli.loopback import free_port
 from simulators.attacks.insiders import mutated
 from simulators.attacks.run import KINDS
 from tests.faults import quick_or_soak
 from tests.support.clients import ask
-from tests.support.running import Gateway, free_port, row, running, wait_until
+from tests.support.running import Gateway, row, running, wait_until
 from tests.support.server_tls import Authority
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.brokers import Mosquitto, free_port, mosquitto
+from gateway.cli.loopback import free_port
+from tests.brokers import Mosquitto, mosquitto
 from tests.faults import IS_SOAK, quick_or_soak
 from tests.support.running import listener, running
 from tests.support.server_tls import Authority

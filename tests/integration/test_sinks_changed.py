@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from gateway.config import load_settings
 from tests.servers import Server, influxd
 from tests.support.databases import (
@@ -17,7 +18,7 @@ from tests.support.databases import (
     stored_points,
 )
 from tests.support.derived import influx_held, measurements, stored
-from tests.support.running import ROOT, Gateway, free_port, listener, wait_until
+from tests.support.running import ROOT, Gateway, listener, wait_until
 from tests.support.town import Town
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from gateway.config import load_settings
 from tests.servers import Server, influxd, victoria
 from tests.support.databases import (
@@ -19,7 +20,7 @@ from tests.support.databases import (
     victoria_series,
 )
 from tests.support.derived import influx_held, measurements, stored, victoria_held
-from tests.support.running import Gateway, free_port, listener, running, wait_until
+from tests.support.running import Gateway, listener, running, wait_until
 from tests.support.town import Town
 
 pytestmark = [pytest.mark.clause("749.IV.3.d-3"), pytest.mark.servers, pytest.mark.timeout(900)]

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from tests.scripted_database import Hit, Reply, ScriptedDatabase
 from tests.support.databases import Held, Points, metric, stored_points
-from tests.support.running import Gateway, free_port, listener
+from tests.support.running import Gateway, listener
 from tests.support.town import Town
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]

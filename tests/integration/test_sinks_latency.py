@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.loopback import free_port
 from tests.servers import Server, influxd
 from tests.support.databases import metric
-from tests.support.running import ROOT, free_port, listener, running, wait_until
+from tests.support.running import ROOT, listener, running, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(1200)]
 

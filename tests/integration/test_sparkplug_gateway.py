@@ -14,8 +14,9 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from gateway.cli.loopback import free_port
 from tests.support.clients import ask
-from tests.support.running import Gateway, free_port, listener, running, wait_until
+from tests.support.running import Gateway, listener, running, wait_until
 from tests.unit.foreign.sparkplug_node import FLOAT, METER, UINT64, M, payload
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]

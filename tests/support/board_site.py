@@ -11,6 +11,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from typing_extensions import override
 
+from gateway.cli.loopback import free_port
 from gateway.ports import Findings
 from gateway.store.derived import DerivedStore
 from tests.support.board_town import (
@@ -21,7 +22,7 @@ from tests.support.board_town import (
     road_alarms,
     road_lines,
 )
-from tests.support.running import Gateway, free_port, listener, wait_until
+from tests.support.running import Gateway, listener, wait_until
 from tests.support.stores import LANE_ROW, METER_ROW
 
 SPACING_S = {"em1": 1800, "tl1": 30}  # as their profiles say

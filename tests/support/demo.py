@@ -10,7 +10,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.support.running import ROOT, free_port
+from gateway.cli.loopback import free_port
+from tests.support.running import ROOT
 
 METERS, DETECTORS = 200, 40
 

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,16 +18,10 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.cli import procfs
+from gateway.cli.loopback import free_port
 
 ROOT = Path(__file__).parents[2]
 READY_S = 90  # a second on a quiet machine; how fast a start is, test_kill.py measures
-
-
-def free_port() -> int:
-    """Return a loopback port nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def is_alive(pid: int) -> bool:

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 
 from gateway import api, board
+from gateway.cli.loopback import free_port
 from gateway.config import Settings
-from tests.support.running import free_port
 
 ROOT = Path(__file__).parents[2]
 
