@@ -175,3 +175,25 @@ def test_what_a_heat_pump_takes_is_electricity_unless_it_says_heat(
     found = guess(name, unit, PROFILES, load_names())
     assert found is not None
     assert f"{found.profile}.{found.column}" == column
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("total_kWh", "ea_imp"),
+        ("meterTotalWh", "ea_imp"),
+        ("register_kwh", "ea_imp"),
+        ("counter_kWh", "ea_imp"),
+        ("total_import_kWh", "ea_imp"),
+        ("total_export_kWh", "ea_exp"),
+        ("totalReturned_kWh", "ea_exp"),
+        ("total_reverse_kWh", None),
+        ("total_today_kWh", None),
+        ("pv_total_kWh", None),
+        ("total", None),
+        ("total_kvarh", None),
+    ],
+)
+def test_a_count_in_watt_hours_is_a_register(name: str, column: str | None) -> None:
+    found = guess(name, None, PROFILES, load_names())
+    assert (found and (found.profile, found.column)) == (column and ("plug1", column))
