@@ -72,7 +72,7 @@ class House:
         seen, now = -1.0, self._count(event)
         while now != seen:
             self._wait_for_snapshot()  # on a busy machine the one just read may be old
-            time.sleep(1.5)
+            time.sleep(0.5)
             seen, now = now, self._count(event)
         return now
 

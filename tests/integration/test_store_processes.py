@@ -45,7 +45,7 @@ def test_every_kill_leaves_each_reading_before_the_checkpoint_once(
     chance = random.Random(20)
     reader = StoreReader(tmp_path, load_profiles())
     last = 1
-    for _ in range(200 if soak else 20):
+    for _ in range(200 if soak else 12):
         with child("write", tmp_path) as writer, child("merge", tmp_path) as merger:
             time.sleep(chance.uniform(0.02, 0.25))
             for process in chance.sample([writer, merger], 2):

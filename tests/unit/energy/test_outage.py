@@ -346,7 +346,7 @@ def test_order_of_arrival_does_not_matter(seed: int) -> None:
 @pytest.mark.slow
 def test_scores() -> None:
     total = OutageScore()
-    for seed in range(1000, 1000 + quick_or_soak(2, 30)):
+    for seed in range(1000, 1000 + quick_or_soak(1, 30)):
         score(seed, POLICY, 24, 16, total)
     assert total.level_right >= 0.95 * total.power
     assert total.links_as_power <= 0.02 * total.links
