@@ -25,6 +25,7 @@ _MAX_TOPICS = 65_536  # a topic tree can be made up without end
 _MAX_SHAPES = 1024  # compiled, of all messages of a family; 2 KB each
 _MAX_MISSES = 16  # a topic that changes its shape so often is not worth it
 _MAX_STAMPS = 65_536
+FEW = 24  # fewer at once cost more in arrays than one by one
 _NO_CLOCK = int(Reason.NO_CLOCK)
 _MAX_AHEAD_MS = 1000  # a device that floods must not run into the future
 
@@ -127,9 +128,11 @@ class Learnt:
         runs: defaultdict[_Kind | None, list[Record]] = defaultdict(list)
         for record, fast in zip(records, map(known, map(_topic_of, records)), strict=True):
             runs[fast.kind if fast is not None and fast.is_timed else None].append(record)
-        others = runs.pop(None, [])
+        others: list[Record] = []
         for kind, group in runs.items():
-            if kind is not None:
+            if kind is None or len(group) < FEW:
+                others += group
+            else:
                 run = Run(group, list(map(self._fast.__getitem__, map(_topic_of, group))))
                 others += run.add(partial(self._add_all, kind, out))
         return others
