@@ -22,6 +22,7 @@ from tools.city_desk.play import DAY_MS, HOUR_MS, Played, Setting, near, play, s
 from tools.plays import Counts, each
 
 MINUTE_MS = 60_000
+QUICK_S = 60
 METERS, LANES = 720, 16
 TURN_MS = 40 * 60_000  # from one fault to the next
 # kind of the truth → kind of the line it should be told as
@@ -63,6 +64,8 @@ class OutageCount(Counts):
 
     power: int = 0
     told: int = 0
+    late: int = 0  # told after a minute …
+    late_as_link: int = 0  # … but until then as a lost link: nobody had said that power was gone
     level_right: int = 0
     links: int = 0
     links_as_power: int = 0
@@ -124,6 +127,7 @@ def judge(played: Played, count: OutageCount) -> None:
     links = [_Fault.of(s, around) for s in played.city.scenarios if s.kind == LINK]
     told = _claims(played.told)
     hits, wrong = match([one.as_fact() for one in facts], told, _SLACK_MS)
+    lost = _told_as(LINK, played.told)
     mistaken, _ = match([one.as_fact() for one in links], wrong, _SLACK_MS)
     stands = [alarm for alarm in played.alarms() if "withdrawn" not in alarm.evidence]
     count.power += len(facts)
@@ -132,6 +136,12 @@ def judge(played: Played, count: OutageCount) -> None:
         if hit.claims:
             told_ms = min(claim.estimate[_TOLD] for claim in hit.claims)
             count.delays_s.append(max(0.0, (told_ms - fact.span.from_ms) / 1000))
+            if count.delays_s[-1] > QUICK_S:
+                count.late += 1
+                count.late_as_link += any(
+                    place == fact.where and fact.span.from_ms <= first_ms < told_ms
+                    for place, first_ms in lost
+                )
         is_right = _is_right(fact, stands)
         count.level_right += is_right
         if not is_right:
@@ -179,6 +189,11 @@ def _around(city: City) -> dict[str, set[str]]:
         for one in (*line, uplink.get(name, "")):
             around[one] |= set(line)
     return around
+
+
+def _told_as(kind: str, told: Iterable[tuple[int, Alarm]]) -> list[tuple[str, int]]:
+    """Return where and when lines of a kind were told."""
+    return [(_place(alarm), now_ms) for now_ms, alarm in told if alarm.kind == kind]
 
 
 def _claims(told: Iterable[tuple[int, Alarm]]) -> list[Claim]:
