@@ -98,7 +98,7 @@ class Node:
         is_floor = hal.kv_get("app.floor")  # what the calendar has counted from, before a reset
         if is_floor:
             floor_ms = max(floor_ms, hal.unix_ms())
-        clock = Clock(ticks_ms, floor_ms)
+        clock = Clock(ticks_ms, floor_ms, hal.build_ms)
         if is_floor or not clock.set(ticks_ms, hal.unix_ms(), False):
             hal.set_unix_ms(floor_ms)  # or TLS would find every certificate too young
             if hal.unix_ms() >= floor_ms - TICK_MS:  # else an operating system keeps it

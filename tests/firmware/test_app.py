@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from fieldnode import start
 from fieldnode.app import CRASHES_MAX, Node
-from fieldnode.core.block import CLOCK_NONE, CLOCK_RTC
+from fieldnode.core.block import CLOCK_NONE, CLOCK_RTC, CLOCK_SNTP
 from fieldnode.core.config import PROFILES
 from fieldnode.core.health import CRASH, SOFT, Health
 from fieldnode.core.schema import schema_of
@@ -188,6 +188,30 @@ async def test_a_calendar_set_to_the_floor_is_no_time_after_a_reset(tmp_path: Pa
     clock.advance(RESET_MS)
     clock.reboot(keeps_rtc=True)
     assert node_on(hal).clock.base(hal.ticks_ms()) == (CLOCK_RTC, clock.true_ms)
+
+
+async def test_a_wrong_time_before_a_cut_does_not_last(tmp_path: Path) -> None:
+    """One answer five years ahead, then the power goes: the ring's floor lies ahead."""
+    clock = VirtualClock(SimBoard.build_ms + 90 * 86_400_000)
+    hal: Any = SimBoard(str(tmp_path), 16, clock)
+    hal.kv_put("config", json.dumps({**_CONFIG, "port": free_port(), "ntp": "server"}).encode())
+    wrong_ms = 1825 * 86_400_000
+
+    async def answer(_: str, __: int, question: bytes, ___: int) -> bytes:
+        stamp = ((clock.true_ms + wrong_ms + 2_208_988_800_000) << 32) // 1000 + 1
+        return b"\x24\x01" + bytes(22) + question[40:48] + 2 * stamp.to_bytes(8, "big")
+
+    hal.exchange_udp = answer
+    node = node_on(hal)
+    assert await node._sync()
+    clock.reboot(keeps_rtc=False)
+    wrong_ms = 0
+    node = node_on(hal)
+    assert node.clock.floor_ms > clock.true_ms + 1824 * 86_400_000
+    assert [await node._sync() for _ in range(3)] == [False, False, True]
+    assert node.clock.base(hal.ticks_ms()) == (CLOCK_SNTP, clock.true_ms)
+    clock.reboot(keeps_rtc=False)
+    assert node_on(hal).clock.floor_ms // 1000 == clock.true_ms // 1000
 
 
 @pytest.mark.parametrize("keepalive_s", [60, 3600])

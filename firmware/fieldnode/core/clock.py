@@ -19,6 +19,7 @@ from fieldnode.core.block import (
 
 TICKS_PERIOD_MS = 1 << 30  # ticks_ms wraps at 2^30 on 32-bit ports: every 12.4 days
 SNTP_VALID_MS = 3 * 3_600_000  # synchronised hourly; two may fail
+DOUBTS = 3  # answers in a row before the floor that show the floor to be wrong
 STEP_MS = 1000  # a larger error is stepped, a smaller one slewed: rows keep their order
 SLEW_PPM = 500  # as ntpd (RFC 5905): 1 s in 33 min
 DRIFT_MAX_PPB = 200_000  # crystals have ±10…50 ppm; more than 200 is a bad measurement
@@ -29,8 +30,10 @@ _PPB = 1_000_000_000
 class Clock:
     """Uptime and Unix time from ticks; call ``uptime_ms`` at least once in 12 days."""
 
-    def __init__(self, ticks_ms: int, floor_ms: int) -> None:
+    def __init__(self, ticks_ms: int, floor_ms: int, build_ms: int = 0) -> None:
         self._ticks_ms = ticks_ms
+        self._build_ms = build_ms
+        self._doubts = 0
         self._uptime_ms = 0
         self.floor_ms = floor_ms
         self._origin_ms = 0  # Unix ms at uptime 0; 0: unknown
@@ -80,13 +83,18 @@ class Clock:
         quality = self.quality()
         return quality, unix_ms if quality else self._uptime_ms
 
-    def set(self, ticks_ms: int, unix_ms: int, is_sntp: bool) -> bool:
+    def set(self, ticks_ms: int, unix_ms: int, is_sntp: bool) -> "bool | None":
         """Learn the time; True where a TIME record is due: the first time, and after a step.
 
-        A time before the floor cannot be, and is ignored.
+        A time before the floor cannot be, and is ignored (None); but one wrong answer before a
+        cut makes a floor that lies ahead, so that ``DOUBTS`` in a row lower it to the build's.
         """
         if unix_ms < self.floor_ms:
-            return False
+            self._doubts += is_sntp
+            if self._doubts < DOUBTS or unix_ms < self._build_ms:
+                return None
+            self.floor_ms = self._build_ms
+        self._doubts = 0
         uptime_ms = self.uptime_ms(ticks_ms)
         error_ms = unix_ms - self.unix_ms(ticks_ms) if self._origin_ms else STEP_MS + 1
         is_step = abs(error_ms) > STEP_MS

@@ -2,8 +2,6 @@
 
 import struct
 
-from fieldnode.core.clock import TICKS_PERIOD_MS
-
 _NTP_EPOCH_S = 2_208_988_800  # 1900 to 1970
 _NTP_BYTES = 48
 
@@ -28,17 +26,3 @@ def answer(packet: bytes, nonce: bytes) -> "int | None":
     if seconds < 1 << 31:  # after 2036-02-07 (RFC 4330 §3)
         seconds += 1 << 32
     return (seconds - _NTP_EPOCH_S) * 1000 + (fraction * 1000 >> 32)
-
-
-def best_time(samples: "list[tuple[int, int, int]]") -> "tuple[int, int]":
-    """Return ticks and Unix ms of the sample with the shortest round trip.
-
-    A sample is ``(ticks when asked, ticks when answered, server's Unix ms)``; the answer was
-    under way for half of the round trip, so the error is at most that.
-    """
-    best = min(samples, key=_round_trip)
-    return best[1], best[2] + _round_trip(best) // 2
-
-
-def _round_trip(sample: "tuple[int, int, int]") -> int:
-    return (sample[1] - sample[0]) % TICKS_PERIOD_MS

@@ -2,6 +2,7 @@
 
 import struct
 
+from fieldnode import syncing
 from fieldnode.core import block, clock, sntp
 from fieldnode.core.clock import Clock
 from fieldnode.hal.sim import EPOCH_2000_MS, TICKS_PERIOD_MS, VirtualClock
@@ -32,6 +33,33 @@ def test_before_the_first_synchronisation_there_is_uptime_and_a_floor() -> None:
     assert node.quality() == block.CLOCK_NONE
     assert node.set(chip.ticks_ms(), chip.true_ms, is_sntp=False)
     assert node.base(chip.ticks_ms()) == (block.CLOCK_RTC, NOW_MS + 5000)
+
+
+def test_a_floor_that_a_wrong_answer_left_ahead_is_lowered_by_three_right_ones() -> None:
+    """Before a power cut a server said 2036, or somebody in its name: the ring keeps that."""
+    chip = VirtualClock(NOW_MS)
+    node = Clock(chip.ticks_ms(), NOW_MS + 3650 * DAY_MS, NOW_MS - DAY_MS)
+    for _ in range(clock.DOUBTS):
+        assert node.set(chip.ticks_ms(), EPOCH_2000_MS, is_sntp=False) is None  # no server's word
+    for _ in range(clock.DOUBTS - 1):
+        assert node.set(chip.ticks_ms(), NOW_MS, is_sntp=True) is None
+        assert node.quality() == block.CLOCK_NONE
+    assert node.set(chip.ticks_ms(), NOW_MS, is_sntp=True)
+    assert node.base(chip.ticks_ms()) == (block.CLOCK_SNTP, NOW_MS)
+    assert node.tls_ms(chip.ticks_ms()) == NOW_MS
+
+
+def test_a_floor_stands_against_single_answers_and_the_time_of_the_build_against_all() -> None:
+    chip = VirtualClock(NOW_MS)
+    node = Clock(chip.ticks_ms(), NOW_MS - HOUR_MS, NOW_MS - DAY_MS)
+    for _ in range(3):
+        for _ in range(clock.DOUBTS - 1):
+            assert node.set(chip.ticks_ms(), NOW_MS - 2 * HOUR_MS, is_sntp=True) is None
+        assert node.set(chip.ticks_ms(), NOW_MS, is_sntp=True) is not None
+    for _ in range(2 * clock.DOUBTS):
+        assert node.set(chip.ticks_ms(), NOW_MS - 2 * DAY_MS, is_sntp=True) is None
+    assert node.floor_ms == NOW_MS - HOUR_MS
+    assert node.base(chip.ticks_ms()) == (block.CLOCK_SNTP, NOW_MS)
 
 
 def test_sntp_ages_to_rtc() -> None:
@@ -69,7 +97,7 @@ def live(node: Clock, chip: VirtualClock, hours: int) -> "tuple[int, int]":
     worst_ms = last_ms = records = 0
     for five_minutes in range(hours * 12):
         if five_minutes % 12 == 0:  # heard with half a round trip of 40 ms
-            records += node.set(chip.ticks_ms(), chip.true_ms + draw(41) - 20, is_sntp=True)
+            records += bool(node.set(chip.ticks_ms(), chip.true_ms + draw(41) - 20, is_sntp=True))
         chip.advance(HOUR_MS // 12)
         now_ms = node.unix_ms(chip.ticks_ms())
         assert now_ms > last_ms
@@ -149,8 +177,23 @@ def test_sntp() -> None:
 
 
 def test_the_shortest_round_trip_wins() -> None:
-    samples = [(0, 90, 1000), (TICKS_PERIOD_MS - 10, 20, 2000), (100, 140, 3000)]
-    assert sntp.best_time(samples) == (20, 2015)
+    samples = [(0, 90, 2060), (TICKS_PERIOD_MS - 10, 20, 2000), (100, 140, 2110)]
+    assert syncing.best_time(samples) == (20, 2015)
+
+
+def test_a_server_with_another_time_is_outvoted_however_near_it_is() -> None:
+    for wrong_ms in (DAY_MS, -DAY_MS, 10_000):
+        for place in range(3):
+            samples = [(at, at + 400, NOW_MS + at) for at in (0, 1000, 2000)]
+            at = samples[place][0]
+            samples[place] = (at, at + 2, NOW_MS + wrong_ms)
+            best_ms = syncing.best_time(samples)
+            assert best_ms[1] - best_ms[0] == NOW_MS - 200, (wrong_ms, place)
+    assert syncing.best_time([(0, 2, NOW_MS + DAY_MS), (10, 400, NOW_MS)]) == (400, NOW_MS + 195)
+    assert syncing.best_time([(10, 400, NOW_MS), (500, 502, NOW_MS + DAY_MS)]) == (
+        400,
+        NOW_MS + 195,
+    )
 
 
 def test_an_answer_without_a_time_is_none() -> None:
