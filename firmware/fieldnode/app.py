@@ -241,7 +241,8 @@ class Node:
             self.reset(self._is_hard)
 
     def _enter_ladder(self) -> None:
-        self._ladder = rooms.enter("ladder").Ladder(self.hal, self.health, self.reset)
+        room = rooms.enter("ladder")
+        self._ladder = room.Ladder(self.hal, self.health, self.config, self.reset)
         rooms.leave("ladder")
 
     def _climb(self, now_ms: int) -> None:

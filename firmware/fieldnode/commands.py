@@ -19,7 +19,7 @@ if False:  # for the type checker
 # keys that take effect by a soft reset
 RESTART = ("profile", "driver", "input", "options", "driver_secret")
 KEPT_BYTES = 2048  # what a board keeps under a key (hal/base.py): of more it reads nothing again
-RECONNECT = ("host", "port", "user", "password", "psk", "keepalive_s", "window", "retry_max_s")
+RECONNECT = ("keepalive_s", "window", "retry_max_s")
 
 
 def reply_to(node: "Node", kind: bytes, payload: bytes) -> bytes:
@@ -60,21 +60,44 @@ def _ping(node: "Node") -> "Document":
 
 def _desired(node: "Node", document: "Document") -> "Document":
     schema = rooms.enter("core.config")
-    rooms.leave("core.config")
+    moving = rooms.enter("moving")
+    rooms.leave("core.config", "moving")
     new, refused = schema.apply(node.config, document)
     if len(new["deadbands"]) > len(schema_of(new["profile"])[1]) and "deadbands" in document:
         refused["deadbands"] = "more than the profile has columns"
-        new["deadbands"] = node.config["deadbands"]
-    if changed := [key for key in new if new[key] != node.config[key]]:
-        text = json.dumps(new).encode()
-        if len(text) > KEPT_BYTES:
-            raise ValueError("configuration: longer than a board keeps")
-        node.hal.kv_put("config", text)
-        node.config.update(new)
-        node.configure()
-    if [key for key in changed if key in RESTART]:
+    if why := _why_no_key(new["psk"]):
+        refused["psk"] = why
+    for key in moving.refused(node.hal, node.config, new):
+        refused[key] = "no connection with it"
+    new.update({key: node.config[key] for key in refused if key in new})
+    changed = [key for key in new if new[key] != node.config[key]]
+    if changed:
+        _store(node, new, moving.begin if _has(changed, moving.KEYS) else None)
+    if _has(changed, moving.KEYS + RESTART):
         node.reset_soon(False)
-    elif [key for key in changed if key in RECONNECT]:
-        node.connector.reset()
+    elif _has(changed, RECONNECT):
         node.connector.drop("configuration")
     return {"ok": 1, "refused": refused, "config": schema.reported(new)}
+
+
+def _why_no_key(psk: str) -> str:
+    try:
+        bytes.fromhex(psk)
+    except ValueError:
+        return "not hexadecimal"
+    return ""
+
+
+def _has(changed: "list[str]", keys: "tuple[str, ...]") -> bool:
+    return bool([key for key in changed if key in keys])
+
+
+def _store(node: "Node", new: "Document", begin: "Any") -> None:
+    text = json.dumps(new).encode()
+    if len(text) > KEPT_BYTES:
+        raise ValueError("configuration: longer than a board keeps")
+    if begin:  # first: a cut in between leaves the old address, and a trial of nothing
+        begin(node.hal, node.config, new)
+    node.hal.kv_put("config", text)
+    node.config.update(new)
+    node.configure()

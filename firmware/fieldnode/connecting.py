@@ -125,10 +125,6 @@ class Connector:
             self._tls = self.tls()
         return self._tls
 
-    def reset(self) -> None:
-        """Take certificate or key anew with the next connection."""
-        self._tls = None
-
     def tls(self) -> "Tls | None":
         """Return the material of this node.
 
@@ -225,6 +221,8 @@ class Connector:
             self._login.accepted()
             self._login = None
             rooms.leave("core.claim")
+        rooms.enter("moving").settle(self._hal, self._config)
+        rooms.leave("moving")
         now_ms = self.since_ms = self._uptime_ms()
         self.is_up = True
         self._health.count("connects")

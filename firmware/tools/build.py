@@ -29,6 +29,7 @@ APART = (
     "fieldnode.built",
     "fieldnode.commands",
     "fieldnode.ladder",
+    "fieldnode.moving",
     "fieldnode.syncing",
     "fieldnode.core.sntp",
     "fieldnode.core.trial",

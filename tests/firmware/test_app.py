@@ -74,9 +74,9 @@ def test_without_a_connection_each_step_of_the_ladder_takes_longer(board: Any) -
     resets: list[tuple[int, bool]] = []
     asked: list[bool] = []
     health = Health()
-    ladder, now_ms = Ladder(board, health, asked.append), 0
+    ladder, now_ms = Ladder(board, health, {}, asked.append), 0
     for _ in range(5):  # a boot each: what it knows of the one before is in the board's memory
-        ladder = Ladder(board, health, asked.append)
+        ladder = Ladder(board, health, {}, asked.append)
         now_ms = 0
         while not asked:
             now_ms += 1000
