@@ -29,6 +29,7 @@ if False:  # for the type checker
 TICK_MS = 1000
 CRASHES_MAX = 5  # resets by crash or watchdog in a row; then safe mode, to be reached at all
 GOOD_MS = 600_000  # a program that has run this long has not crashed
+SAFE_MS = 3_600_000  # after which a node in safe mode tries its sensors again
 SYNC_MS, SYNC_RETRY_MS = 3_600_000, 60_000
 REGISTERS_MS = 60_000  # how often registers are stored: 24,000 erases a year on LittleFS
 RESERVE_BYTES = 3072  # the TLS context is one piece of 3,048 (unix port): taken first, then kept
@@ -237,6 +238,8 @@ class Node:
         if not self._is_good and now_ms >= GOOD_MS:
             self._is_good = True
             self._count_crashes(0)
+        if self.is_safe and now_ms >= SAFE_MS and not self._reset_ms:
+            self.reset_soon(False)
         if self._reset_ms and now_ms >= self._reset_ms:
             self.reset(self._is_hard)
 

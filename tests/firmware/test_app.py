@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from fieldnode import start
-from fieldnode.app import CRASHES_MAX, Node
+from fieldnode.app import CRASHES_MAX, SAFE_MS, Node
 from fieldnode.core.block import CLOCK_NONE, CLOCK_RTC, CLOCK_SNTP
 from fieldnode.core.config import PROFILES
 from fieldnode.core.health import CRASH, SOFT, Health
@@ -100,6 +100,25 @@ async def test_a_node_that_keeps_crashing_starts_without_its_sensors(board: Any)
     assert board.fed >= 2
     assert told(node, COMMAND, {"do": "ping"})["ok"] == 1  # but it can be reached
     board.kv_put("reason", bytes([SOFT]))
+    assert not node_on(board).is_safe
+
+
+def test_safe_mode_ends_by_itself(tmp_path: Path) -> None:
+    clock = VirtualClock(SimBoard.build_ms)
+    board: Any = SimBoard(str(tmp_path), 16, clock)
+    board.kv_put("config", json.dumps({**_CONFIG, "port": free_port()}).encode())
+    for _ in range(CRASHES_MAX + 1):
+        board.kv_put("reason", bytes([CRASH]))
+        node = node_on(board)
+    assert node.is_safe
+    node.connector.is_up = True  # or the ladder resets it sooner
+    for at_ms in range(1000, SAFE_MS + 1000, 1000):
+        clock.advance(1000)
+        node.tick()
+        assert board.kv_get("reason") is None, at_ms
+    clock.advance(2000)
+    with pytest.raises(SystemExit):
+        node.tick()
     assert not node_on(board).is_safe
 
 
