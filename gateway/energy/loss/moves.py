@@ -24,6 +24,8 @@ _MAD = 1.4826  # of a normal distribution
 _TERMS = 4  # iron, gain, copper as in ``model``; the clock of the place's own meter
 _LEAST_NOISE_WH = 5.0  # of a slot: registers count whole Wh at best, and models are models
 _ROUNDS = 3
+_MOST_TIMES = 2.0  # what a place misses is so many times the meter's course: then it is not that
+_CONTRA = 0.5  # of the nats that are enough: so many may the meter's own place speak against it
 
 
 class Move(NamedTuple):
@@ -146,9 +148,24 @@ def _pulled(fit: Fit, registered: IntArray, shares: FloatArray, least: float) ->
     at = fit.together()
     leaves = -at[rows, registered] - weight
     gains = fit.gradients(registered) + fit.curvature(registered) / 2
+    is_sure = (gains >= least) & _bears_out(fit, at, registered, least)
     found = [
         Move(int(meter), int(there), float(gains[meter, there]))
         for meter, there in zip(*np.nonzero(shares), strict=True)
-        if there != registered[meter] and gains[meter, there] >= least
+        if there != registered[meter] and is_sure[meter, there]
     ]
     return Pull(found, np.where(weight > 0, leaves, -np.inf), weight)
+
+
+def _bears_out(fit: Fit, at: FloatArray, registered: IntArray, least: float) -> BoolArray:
+    """Return of which moves, once made, both places say that it was this meter, (meters, places).
+
+    A cabinet that draws nearly the same at all hours has hardly a course of its own: where a model
+    errs a little with the weather, one place misses it thrice and the other does not miss it.
+    """
+    rows = np.arange(len(registered))
+    expected = fit.curvature(registered) / 2
+    times = at / np.maximum(fit.power.T, 1e-12) + 1
+    home = fit.power[registered, rows] / 2 - at[rows, registered]
+    is_ours = (expected >= least) & (times <= _MOST_TIMES) & (home[:, None] >= -_CONTRA * least)
+    return np.asarray(is_ours)

@@ -199,3 +199,22 @@ def test_moves_find_all_wrong_ones_although_they_hide_each_other(seed: int) -> N
     assert {(one.meter, one.best) for one in found.moves} == {(k, fed_by[k]) for k in moved}
     at_home = [k for k in range(homes) if k not in moved]
     assert (found.leaves[at_home] < -POLICY.wiring.min_gain_nats).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("warm_wh", "misfit_wh"), [(3.0, 8.0), (1.0, 3.0)])
+def test_a_course_too_flat_to_tell_accuses_nobody(
+    seed: int, warm_wh: float, misfit_wh: float
+) -> None:
+    """A roadside cabinet draws the same all day, a little more in the heat; losses err with it."""
+    rng = np.random.default_rng(seed)
+    slots, homes = 8 * SLOTS, 40
+    heat = np.tile(np.clip(np.sin((np.arange(SLOTS) - 14) / SLOTS * 2 * np.pi), 0, None), 8)
+    energy = rng.gamma(2.0, 100.0, (homes, slots))
+    energy[0] = 80 + warm_wh * heat
+    registered = np.arange(homes) % 4
+    shown = np.stack([energy[registered == k].sum(axis=0) for k in range(4)])
+    in_wh = shown + 100 + rng.normal(0, 5, shown.shape)
+    in_wh[1] += misfit_wh * heat
+    found = loss.moves(in_wh, in_wh - shown, energy, registered, POLICY)
+    assert found.moves == []
