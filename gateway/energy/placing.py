@@ -124,6 +124,16 @@ class Sheet:
         is_seen = self._window.is_present()[:, :slots].any(axis=1)
         return np.sort(self._window.device_index[is_seen])
 
+    def is_near(self, time_ms: IntArray) -> BoolArray:
+        """Return which times are so near to a mark that their readings matter to the sheet."""
+        span = self.span
+        since_ms = time_ms - span.start_ms + round(span.tolerance_ms)
+        near = since_ms % span.interval_ms <= 2 * span.tolerance_ms
+        near &= (since_ms >= 0) & (
+            since_ms <= span.slots * span.interval_ms + 2 * span.tolerance_ms
+        )
+        return np.asarray(near)
+
     def add(self, profile: Profile, batch: ReadingBatch) -> LeftOut:
         """Put readings where they belong; one that is there already changes nothing."""
         mark, is_at_mark, is_off = self._marks(profile, batch)
@@ -153,6 +163,11 @@ class Sheet:
         made = self._window.part(first, stop).take(rows)
         made.device_index[:] = device_index
         return made
+
+    def turns(self, device_index: IntArray, first: int, slots: int | None) -> IntArray:
+        """Return by what number the reading of each mark is shown, as of ``window``."""
+        stop = self.span.slots + 1 if slots is None else first + slots + 1
+        return np.abs(self._turn[self._found(device_index), first:stop])
 
     def gauge(self, name: str, device_index: IntArray, slots: int) -> FloatArray:
         """Return one of the other columns in SI units, NaN = unknown."""

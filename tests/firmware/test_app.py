@@ -107,6 +107,7 @@ def test_safe_mode_ends_by_itself(tmp_path: Path) -> None:
     clock = VirtualClock(SimBoard.build_ms)
     board: Any = SimBoard(str(tmp_path), 16, clock)
     board.kv_put("config", json.dumps({**_CONFIG, "port": free_port()}).encode())
+    node = node_on(board)
     for _ in range(CRASHES_MAX + 1):
         board.kv_put("reason", bytes([CRASH]))
         node = node_on(board)

@@ -160,11 +160,14 @@ class News:
         self._sheets.take(batch)
         calendar = self._policies.calendar
         group = batch.device_index // GROUP
-        # a reading at midnight ends one day and begins the next; an interval lies before its time
-        first_ms = batch.time_ms
+        # a reading at midnight ends one day and begins the next, and one soon behind midnight may
+        # bridge it; an interval lies before its time
+        bridge_ms = self._policies.vee_at(now_ms).interval_size.bridge_ms
+        times_ms = batch.time_ms - max(bridge_ms, 1), batch.time_ms
         if batch.profile in self._told:
-            first_ms = told.begins_ms(self._house.profiles[batch.profile], batch)
-        for time_ms in (first_ms, batch.time_ms - 1):
+            begins_ms = told.begins_ms(self._house.profiles[batch.profile], batch)
+            times_ms = begins_ms, batch.time_ms - 1
+        for time_ms in times_ms:
             places = np.unique(np.stack([calendar.day(time_ms), group]), axis=1)
             touched = [Piece(day, batch.profile, of) for day, of in places.T.tolist()]
             self._pieces.add(touched, now_ms)

@@ -25,7 +25,13 @@ class IntervalSize(Part):
     """V03."""
 
     tolerance_s: float = Field(ge=0)
+    bridge_s: int = Field(default=600, ge=0)  # see the module ``bridging``; 0: never
     longest_min: int = Field(default=60, ge=1, le=1440)  # of an interval that a file tells
+
+    @property
+    def bridge_ms(self) -> int:
+        """Return the same in milliseconds."""
+        return self.bridge_s * 1000
 
     @property
     def longest_ms(self) -> int:

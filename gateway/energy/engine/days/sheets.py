@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from gateway.energy.bridging import BridgedSheet
 from gateway.energy.calendar import DAY_MS
 from gateway.energy.engine.days.pieces import GROUP, Piece, interval_of
 from gateway.energy.engine.days.recorders import NAMES, is_recorder
@@ -83,7 +84,8 @@ class Sheets:
         for number in np.unique(group).tolist():
             known = self._held.get((batch.profile, number), [])
             mine = batch.take(group == number) if known else batch
-            known[:] = [held for held in known if _hears(held, mine)]
+            for held in known:
+                self._hear(held, mine)
 
     def forget(self) -> None:
         """Let all go: more came than was told one by one."""
@@ -133,19 +135,27 @@ class Sheets:
         start_ms, stop_ms = calendar.start_ms(days.first), calendar.start_ms(days.stop)
         interval_ms = interval_of(profile)
         slots = (stop_ms - start_ms) // interval_ms
-        tolerance_ms = round(self._policies.vee_at(start_ms).interval_size.tolerance_s * 1000)
+        size = self._policies.vee_at(start_ms).interval_size
         is_other = is_recorder(profile)
         phases = is_other or profile.column_index("u_l1") is not None
-        sheet = Sheet(
-            Span(start_ms, interval_ms, slots, tolerance_ms, phases), NAMES if is_other else ()
-        )
+        span = Span(start_ms, interval_ms, slots, round(size.tolerance_s * 1000), phases)
+        sheet = Sheet(span, NAMES) if is_other else BridgedSheet(span, size.bridge_ms)
+        reach_ms = round(max(size.tolerance_s * 1000, size.bridge_ms))
         held = _Held(days, devices, sheet, stop_ms + KEPT_MS)
         of_group = piece.group * GROUP, piece.group * GROUP + GROUP - 1
-        span_ms = start_ms - tolerance_ms, stop_ms + tolerance_ms + 1
+        span_ms = start_ms - reach_ms, stop_ms + reach_ms + 1
         for page in self._reader.rows_of(piece.profile, of_group, *span_ms):
-            held.news.append(page.take(_is_wanted(held, page)))
-        self._catch_up(held, piece.profile)
+            sheet.add(profile, page.take(_is_wanted(held, page)))
         return held
+
+    def _hear(self, held: _Held, batch: ReadingBatch) -> None:
+        """Note what is of a sheet; so much that it would take more room is put there at once."""
+        mine = batch.take(_is_wanted(held, batch))
+        if len(mine):
+            held.news.append(mine)
+            held.rows += len(mine)
+        if held.rows > max(held.sheet.cells, GROUP):
+            self._catch_up(held, batch.profile)
 
     def _catch_up(self, held: _Held, profile: str) -> None:
         if held.news:
@@ -153,21 +163,9 @@ class Sheets:
             held.news, held.rows = [], 0
 
 
-def _hears(held: _Held, batch: ReadingBatch) -> bool:
-    """Note what is of a sheet; return False where so much waits that the store is read as soon."""
-    mine = batch.take(_is_wanted(held, batch))
-    if len(mine):
-        held.news.append(mine)
-        held.rows += len(mine)
-    return held.rows <= max(held.sheet.cells, GROUP)
-
-
 def _is_wanted(held: _Held, batch: ReadingBatch) -> BoolArray:
     """Return which readings are of a sheet: meters that send each second have few at marks."""
-    span = held.sheet.span
-    since_ms = batch.time_ms - span.start_ms + round(span.tolerance_ms)
-    wanted: BoolArray = since_ms % span.interval_ms <= 2 * span.tolerance_ms
-    wanted &= (since_ms >= 0) & (since_ms <= span.slots * span.interval_ms + 2 * span.tolerance_ms)
+    wanted = held.sheet.is_near(batch.time_ms)
     if held.devices is not None:
         wanted &= np.isin(batch.device_index, held.devices)
     return wanted
