@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gateway.model import BoolArray, IntArray, ReadingBatch
 from gateway.profiles import Profile
 from gateway.store import StoreReader
+from gateway.store.pages import concat
 from gateway.transport.engine.live import Live, history_ms
 from gateway.transport.engine.quarters import Waiting
 from gateway.transport.engine.raster import Rasters, fits
@@ -33,8 +34,8 @@ class Feed:
 
     def hear(self, batches: Sequence[ReadingBatch], lanes: IntArray) -> bool:
         """Learn intervals; return whether the raster is another one now, and all is empty."""
-        for batch in batches:
-            self._rasters.hear(batch)
+        if batches:
+            self._rasters.hear(concat(batches))
         raster_ms = self._rasters.common(lanes) if batches else self.slots.raster_ms
         if raster_ms == self.slots.raster_ms:
             return False
@@ -51,15 +52,14 @@ class Feed:
     ) -> int:
         """Put rows into their intervals; return the first that was closed before, else 0."""
         late = [0]
-        for batch in batches if live is not None else ():
-            if not len(batch):
-                continue
+        if live is not None and sum(map(len, batches)):
+            batch = concat(batches)  # steps tell an interval only where no row is in another batch
             waiting.note(batch.time_ms, now_ms)
             is_ours = self.is_watched(batch.device_index) & fits(batch, self.slots.raster_ms)
             ours = batch.take(is_ours)
-            next_ms = live.state.next_ms if live and live.state else int(batch.time_ms.max())
+            next_ms = live.state.next_ms if live.state else int(batch.time_ms.max())
             begins = self.slots.take(self._profile, ours, next_ms, now_ms)
-            late += begins[begins < next_ms].tolist() if live and live.state else []
+            late += begins[begins < next_ms].tolist() if live.state else []
         if live is not None and live.state is None and self.slots.first_ms:
             live.start(self.slots.first_ms)
         return min((one for one in late if one), default=0)

@@ -13,6 +13,7 @@ from gateway.model import BoolArray, IntArray, ReadingBatch
 from gateway.ports import Alarm
 from gateway.profiles import Profile
 from gateway.store import StoreReader
+from gateway.store.pages import concat
 from gateway.transport import aggregate
 from gateway.transport.engine.policies import Rules
 from gateway.transport.engine.raster import Rasters
@@ -145,8 +146,9 @@ def _by_interval(rows: Rows, road: Road) -> Iterator[tuple[int, IntArray]]:
     if not rows.batches or not len(road.device_index):
         return
     rasters = Rasters(usual_ms)
-    for batch in rows.batches:
-        rasters.hear(batch)
+    rasters.hear(
+        concat(rows.batches)
+    )  # pages are no order of time: rows of one shape come together
     least = rasters.of(road.device_index)
     for interval_ms in np.unique(least).tolist():
         yield interval_ms, np.flatnonzero(least == interval_ms)
