@@ -52,7 +52,7 @@ class Feed:
     ) -> int:
         """Put rows into their intervals; return the first that was closed before, else 0."""
         late = [0]
-        if live is not None and sum(map(len, batches)):
+        if live is not None and any(len(one) for one in batches):
             batch = concat(batches)  # steps tell an interval only where no row is in another batch
             waiting.note(batch.time_ms, now_ms)
             is_ours = self.is_watched(batch.device_index) & fits(batch, self.slots.raster_ms)
