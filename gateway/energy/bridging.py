@@ -61,8 +61,10 @@ class BridgedSheet(Sheet):
     @override
     def add(self, profile: Profile, batch: ReadingBatch) -> LeftOut:
         left_out = super().add(profile, batch)
+        number = profile.column_index("ea_imp")  # who tells each value apart has rows without it
+        has_register = True if number is None else np.isfinite(batch.values[:, number])
         for side, (mark, off_ms) in enumerate(self._beside(batch)):
-            is_near = (off_ms > 0) & (off_ms <= self._bridge_ms)
+            is_near = (off_ms > 0) & (off_ms <= self._bridge_ms) & has_register
             is_near &= (mark >= 0) & (mark <= self.span.slots)
             rows = _nearest(batch, mark, off_ms, np.flatnonzero(is_near))
             if len(rows):

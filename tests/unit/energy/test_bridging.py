@@ -115,6 +115,13 @@ def test_a_reading_of_a_better_grade_goes_before_a_nearer_one_and_of_edits_the_n
     assert window.import_wh[0, 0] == pytest.approx(1 + 3 * 5 / 6)
 
 
+def test_who_tells_each_value_apart_is_bridged_by_what_tells_a_register() -> None:
+    rows = [(0, off_ms, float(off_ms)) for off_ms in (-90_000, -60_000, -30_000, 1_000, 30_000)]
+    said = readings(rows)
+    said.values[[1, 2, 3], 0] = np.nan  # a power alone
+    assert sheet_of(said).window(np.array([0])).import_wh[0, 0] == pytest.approx(0)
+
+
 def test_a_sheet_without_readings_beside_marks_is_as_large_as_ever() -> None:
     sheet = sheet_of(readings([(0, k * HALF_HOUR_MS, 1.0) for k in range(SLOTS + 1)]))
     assert sheet.cells == 2 * (SLOTS + 1)
