@@ -7,7 +7,6 @@ rest (powers, voltages, status) is that of the nearer one. A register that falls
 reset or exchanged: no line leads over that, and the mark stays empty.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,11 +35,10 @@ class BridgedSheet(Sheet):
     Args:
         span: the marks.
         bridge_ms: from one reading to the next, at most; 0: no mark is bridged.
-        names: as for ``Sheet``.
     """
 
-    def __init__(self, span: Span, bridge_ms: int, names: Sequence[str] = ()) -> None:
-        super().__init__(span, names)
+    def __init__(self, span: Span, bridge_ms: int) -> None:
+        super().__init__(span)
         self._bridge_ms = min(bridge_ms, span.interval_ms - 1)
         self._sides: tuple[Sheet, Sheet] | None = None  # made when a reading beside a mark comes
 
