@@ -24,11 +24,19 @@ def _nothing_stays_open() -> Iterator[None]:
     """Close what tests have left to the collector, files above all.
 
     A command that runs in the test's own process freezes what is loaded, and with it garbage that
-    holds files; paho's ``select`` knows none above 1,023, and a whole run got there.
+    holds files; paho's ``select`` knows none above 1,023, and a whole run got there. What is alive
+    then is frozen: the firmware collects at every turn of its loop, and each time would walk
+    through the thousands of tests that were collected as well.
     """
     yield
     gc.unfreeze()
     gc.collect()
+    gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    """Freeze what the tests themselves are made of, before the first of them."""
+    gc.freeze()
 
 
 @pytest.fixture

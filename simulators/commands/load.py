@@ -143,6 +143,7 @@ def _through(target: Target, url: str, conditions: Conditions | None) -> Iterato
             )
         finally:
             process.terminate()
+            process.communicate()  # its last words are for a person: it must not find nobody
 
 
 def _progress() -> Callable[[str], None]:

