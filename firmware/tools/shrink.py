@@ -54,17 +54,17 @@ def forget(source: str) -> str:
 
 def prune(sources: "dict[str, str]", users: "list[str]") -> dict[str, str]:
     """Return the program without functions and methods whose name nobody mentions."""
-    before: dict[str, str] = {}
-    while before != sources:
-        before = sources
-        modules = [Module(name, source) for name, source in sources.items()]
-        named = {name for module in modules for name in _mentioned(module.nodes)}
-        named |= {name for user in users for name in _mentioned(list(ast.walk(ast.parse(user))))}
+    outside = {name for user in users for name in _mentioned(list(ast.walk(ast.parse(user))))}
+    modules = [Module(name, source) for name, source in sources.items()]
+    is_shorter = True
+    while is_shorter:
+        named = outside.union(*(_mentioned(module.nodes) for module in modules))
         for module in modules:
             for node in _unnamed(module.tree, named):
                 module.replace(node, "pass")
-        sources = {module.name: module.text() for module in modules}
-    return sources
+        is_shorter = any(module.edits for module in modules)
+        modules = [Module(one.name, one.text()) if one.edits else one for one in modules]
+    return {module.name: module.source for module in modules}
 
 
 def _unnamed(top: ast.AST, named: "set[str]") -> Iterator[ast.AST]:
