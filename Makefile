@@ -35,12 +35,13 @@ demo: $(RUN) ## Everything on this machine in one command: board at http://127.0
 servers: ## Install the real servers the tests talk to (needs root; says what is missing without)
 	./tools/install-servers
 
-# Two at a time: most tests wait for a process to start, to die or to be late. A file stays together.
+# Two at a time: most tests wait for a process to start, to die or to be late, and a third worker at
+# low priority computes meanwhile (tests/support/behind.py). A file stays together.
 # A worker that dies or stands still ends the run, with its stacks: it never hangs.
 # One order and one set of examples for all: what fails for one fails for the next. SEED=random hunts for more.
 SEED ?= 749
 test: $(DEV) servers ## All tests, against real Mosquitto, InfluxDB and VictoriaMetrics
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --max-worker-restart 0 \
+	$(BIN)/python -m pytest -q --tx 2*popen --tx popen//nice=10 --dist loadfile --max-worker-restart 0 \
 	  -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true \
 	  $(if $(filter random,$(SEED)),,--randomly-seed=$(SEED) --hypothesis-seed=$(SEED))
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+
+from tests.support.behind import Behind
 
 # A shared machine may take a second over what a quiet one does in a millisecond; that is no fault
 # of the code, and a test that fails for it teaches people to look away.
@@ -32,6 +35,11 @@ def _nothing_stays_open() -> Iterator[None]:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Behind | None:
+    """Give pure computation to the worker behind the others, where there is one."""
+    return Behind(config, log) if "nice=" in "".join(config.option.tx or ()) else None
 
 
 def pytest_collection_finish() -> None:
