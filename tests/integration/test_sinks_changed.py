@@ -82,7 +82,7 @@ def has_all_that_was_found(gateway: Gateway, influx: Server) -> int:
     held = influx_held(influx, names)
     assert expected.keys() - held.keys() == set()
     # a half hour that the teller had told before its last rollups came may still be on its way
-    wait_until(lambda: influx_held(influx, names).items() >= expected.items(), 60, "right values")
+    wait_until(lambda: influx_held(influx, names).items() >= expected.items(), 90, "right values")
     return len(held)
 
 
