@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from gateway.decode.foreign.entities import Entities, Entity
-from gateway.decode.foreign.family import ColumnForm, Family, MessageForm, ReadingForm
+from gateway.decode.foreign.family import (
+    ColumnForm,
+    Family,
+    MessageForm,
+    ReadingForm,
+    may_be_foreign,
+)
 from gateway.decode.foreign.mapped import MappedFamily
 from gateway.decode.foreign.naming import slug
 from gateway.decode.foreign.options import Options
@@ -96,11 +102,7 @@ class Discovery:
                 self._map(state_topic)
             return topic.split("/")[-2]
         entity = self._entities.read(topic, document_of(payload))
-        if (
-            entity is None
-            or entity.device.startswith(_OWN)
-            or _ODD & set(entity.topic + entity.device)
-        ):
+        if entity is None or not _may_be_read(entity):
             return topic.split("/")[-2]
         if not any(one.takes(entity.topic) for one in self._strong):
             known = self._by_topic.setdefault(entity.topic, {})
@@ -119,6 +121,12 @@ class Discovery:
             except ConfigError as error:
                 reject(QuarantineReason.SCHEMA, str(error))
         self._on_learnt()
+
+
+def _may_be_read(entity: Entity) -> bool:
+    """Return whether its state comes on a topic that is for others, and has a name for a file."""
+    is_odd = _ODD & set(entity.topic + entity.device)
+    return not is_odd and may_be_foreign(entity.topic) and not entity.device.startswith(_OWN)
 
 
 def _family(entities: Sequence[Entity]) -> Family:

@@ -20,8 +20,13 @@ SHIPPED = Path(__file__).parents[2] / "mappings"
 CODECS = "lorawan"  # folder beside the mapping files: frames of LoRaWAN sensors
 
 
+def may_be_foreign(topic: str) -> bool:
+    """Return whether devices of other makers may publish to a topic, or to what a pattern says."""
+    return bool(topic) and not topic.startswith(("#", "$", "tg/")) and "\0" not in topic
+
+
 def _as_pattern(text: str) -> str:
-    if not text or text.startswith(("#", "$", "tg/")) or "\0" in text:
+    if not may_be_foreign(text):
         raise ValueError(f"{text!r} is not a pattern of foreign topics")
     return text
 

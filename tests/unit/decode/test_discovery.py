@@ -120,3 +120,12 @@ def test_announcements_outlive_the_process(tmp_path: Any) -> None:
         file.write('{"topic":"cut o')
     rig = Rig(load_notes(tmp_path))
     assert rig.row("boiler/1/flow", "140") == {"temp": pytest.approx(60)}
+
+
+@pytest.mark.parametrize("topic", ["$SYS/broker/load", "$..tate", "#", "tg/1/evn/energy/m/t"])
+def test_an_entity_cannot_take_topics_that_are_not_for_others(topic: str) -> None:
+    rig = Rig()
+    (event,) = rig.send(CONFIG, {**ANNOUNCED, "~": "", "stat_t": topic}).events
+    assert event.kind == "discovery"  # what it said is kept
+    rig.send(CONFIG, ANNOUNCED)
+    assert rig.row("boiler/1/flow", "140") == {"temp": pytest.approx(60)}
