@@ -144,6 +144,7 @@ class QuarantineReason(StrEnum):
     CHECKSUM = "checksum"  # CRC of a block or telegram does not match
     TOO_LARGE = "too_large"
     UNMAPPED = "unmapped"  # foreign payload on a foreign topic without a mapping
+    FAULT = "fault"  # decoding failed at it: a fault of the gateway that this message shows
     JOURNAL_DAMAGE = "journal_damage"  # a bit flipped at rest; the payload is what is left
 
 

@@ -140,6 +140,7 @@ class AlarmPolicy(Policy):
         windows_s = {
             "quarantine_burst": self.quarantine.window_s,
             "journal_damaged": self.quarantine.window_s,
+            "decoder_fault": self.quarantine.window_s,
             "process_restarting": self.process.window_s,
             "attack_signs": self.attacks.window_s,
             "clock_wrong": self.clock.step_hold_s,

@@ -11,7 +11,8 @@ from gateway.stats import Sample
 WARNING, SERIOUS, CRITICAL = 2, 3, 4
 # severity of a process that has nothing to say: without the first two nothing gets in or is seen
 _VITAL = {"intake": CRITICAL, "processor": CRITICAL}
-_DAMAGE = "journal_damage"
+# reasons that are never a sender's doing, each of which is an alarm with the first message
+_AT_ONCE = {"journal_damage": "journal_damaged", "fault": "decoder_fault"}
 
 IsOpen = Callable[[str, str], bool]  # kind, place
 
@@ -119,8 +120,7 @@ class Watchers:
         policy = self._policy.quarantine
         self._quarantine.add(now_ms, counters.get("infragate_quarantined_total", {}))
         for (reason, *_), number in self._quarantine.rises(now_ms).items():
-            is_ill = reason == _DAMAGE
-            kind = "journal_damaged" if is_ill else "quarantine_burst"
+            is_ill, kind = reason in _AT_ONCE, _AT_ONCE.get(reason, "quarantine_burst")
             place = f"reason:{reason}"
             most = policy.damaged if is_ill else policy.readings
             if number >= self._limit(most, kind, place):

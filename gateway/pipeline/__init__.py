@@ -29,6 +29,7 @@ from gateway.model import (
     Record,
     RecordFlag,
 )
+from gateway.pipeline import guarded
 from gateway.pipeline.accounts import Accounts, Fate
 from gateway.pipeline.judged import NO_FATE, Judged, Messages
 from gateway.pipeline.words import Earlier, earlier_of, entry_of_message, entry_of_rows, words_of
@@ -45,19 +46,13 @@ from gateway.screen import Screen
 from gateway.topics import parse_topic
 from gateway.validate import Validator
 
-__all__ = ["Outcome", "Pipeline", "Stages"]
+__all__ = ["Collecting", "DeviceDirectory", "Outcome", "Pipeline", "Stages"]
 
 _NOTHING = RejectedError(QuarantineReason.SCHEMA, "neither a reading nor an event in it")
 
 
-class Decoding(Protocol):
+class Decoding(guarded.Decoding, Protocol):
     """What the pipeline needs of ``decode.Decoders``."""
-
-    def decode_plain(self, records: Sequence[Record], out: Collecting) -> Sequence[Record]:
-        """Add at once what is ordinary; return the other records, for ``decode``."""
-
-    def decode(self, record: Record, directory: DeviceDirectory, out: Collecting) -> None:
-        """Add what one record says to ``out``, or raise RejectedError."""
 
     def forget_routes(self) -> None:
         """Ask the directory anew from now on."""
@@ -72,21 +67,12 @@ class Decoding(Protocol):
         """Return topics and payloads of commands that decoders want sent, each once."""
 
 
-class Collected(Collecting, Protocol):
-    """What the pipeline needs of ``decode.Collector``."""
-
-    events: list[Event]
-
-    def batches(self) -> list[DecodedBatch]:
-        """Return one batch for each profile seen."""
-
-
 class Stages(NamedTuple):
     """The rooms a message passes, in order."""
 
     directory: Directory
     decoders: Decoding
-    collector: Callable[[], Collected]
+    collector: Callable[[], guarded.Collected]
     screen: Screen
     ledger: Ledger
     validator: Validator
@@ -145,28 +131,28 @@ class Pipeline:
             self._last_number, *numbers[-1:], *(entry.record for entry in damaged), 0
         )
         earlier = self._match(records)
-        collected = self._stages.collector()
-        unread = self._decode(records, collected)
-        words, marks = words_of(collected.events)
+        stages = self._stages
+        said = guarded.read(records, stages.decoders, stages.directory, stages.collector)
+        words, marks = words_of(said.events)
         judged = Judged.of(
-            sorted(collected.batches(), key=_profile),
-            self._stages.screen,
-            self._stages.ledger,
+            sorted(said.batches, key=_profile),
+            stages.screen,
+            stages.ledger,
             marks,
             {number: message.rows for number, message in earlier.items()},
         )
-        messages = Messages(numbers, judged, collected.events)
-        entries = self._entries(records, unread, judged, messages, earlier)
+        messages = Messages(numbers, judged, said.events)
+        entries = self._entries(records, said.unread, judged, messages, earlier)
         self._book(records, messages, judged, entries, earlier)
         for entry in damaged:
             self._accounts.quarantine(entry.device_index, entry.readings, 1)
         for word in words:
             self._accounts.set_state(word.device_index, word.state)
-        readings = [self._stages.validator.grade(batch) for batch in judged.stored()]
+        readings = [stages.validator.grade(batch) for batch in judged.stored()]
         quarantined = sorted([*entries.values(), *damaged], key=_record)
         after = self._accounts.totals(self._last_number)
         change = Totals(*(new - old for new, old in zip(after, before, strict=True)))
-        return Outcome(readings, collected.events, quarantined, change)
+        return Outcome(readings, said.events, quarantined, change)
 
     def checkpoint(self, position: Position) -> Checkpoint:
         """Return everything that changed since the last one, for ``StoreWriter.checkpoint``.
@@ -206,18 +192,6 @@ class Pipeline:
                     earlier[record.number] = named.pop(0)
             self._earlier.clear()
         return earlier
-
-    def _decode(self, records: Sequence[Record], out: Collected) -> dict[int, RejectedError]:
-        directory, decode = self._stages.directory, self._stages.decoders.decode
-        unread = {}
-        for record in self._stages.decoders.decode_plain(records, out):
-            directory.now_ms = record.received_ms
-            try:
-                decode(record, directory, out)
-            except RejectedError as error:
-                # its traceback holds this frame, and so the records, until the next collection
-                unread[record.number] = error.with_traceback(None)
-        return unread
 
     def _entries(
         self,

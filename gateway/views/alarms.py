@@ -89,8 +89,8 @@ def links_of(alarm: KeptAlarm) -> Links:
 def _own(alarm: KeptAlarm, device: str) -> str:
     if device:
         return f"{API}/devices/{device}"
-    if alarm.kind == "quarantine_burst":
-        reason = alarm.place.partition(":")[2]
+    of, _, reason = alarm.place.partition(":")
+    if of == "reason":
         return f"{API}/quarantine?{urlencode({'reason': reason})}"
     return "/metrics"
 

@@ -70,7 +70,7 @@ def test_the_example_of_a_reason_has_that_reason(reason: str, example: str) -> N
     if match is None:
         assert reason in {  # not of the decoders, or too long to print
             "identity", "unregistered", "too_large", "not_finite", "limit", "time",
-            "journal_damage",
+            "fault", "journal_damage",
         }  # fmt: skip
         return
     kind, text = match.groups()

@@ -111,6 +111,8 @@ def test_a_burst_of_nonsense_and_a_flipped_bit(desk: Desk) -> None:
     assert not desk.look(11 * 60)
     desk.stats.count("infragate_quarantined_total", 1, reason="journal_damage")
     assert desk.look()["journal_damaged", "reason:journal_damage"].severity == 3
+    desk.stats.count("infragate_quarantined_total", 1, reason="fault")
+    assert desk.look()["decoder_fault", "reason:fault"].severity == 3
 
 
 @pytest.mark.parametrize(
