@@ -1,5 +1,6 @@
 """Every query of every board, on real servers: no error, no nothing, no slowness; twins agree."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -52,14 +53,29 @@ def check(twins: Twins, span: str, choice: str) -> None:
     wrong: list[str] = []
     count = 0
     for (key, panel), both in pairs().items():
-        answers = [
-            answer_of(server, questions, asked, chosen(CHOICES[choice], key))
-            for server, questions in zip(twins.both, both, strict=True)
-        ]
         count += sum(map(len, both))
-        wrong += [f"{key} / {panel}: {fault}" for fault in faults(both, answers, span)]
+        found = looked(twins, both, asked, chosen(CHOICES[choice], key), span)
+        if found:  # on a full machine a flushed VictoriaMetrics has shown nothing for a moment
+            time.sleep(1)
+            found = looked(twins, both, asked, chosen(CHOICES[choice], key), span)
+        wrong += [f"{key} / {panel}: {fault}" for fault in found]
     assert not wrong, "\n".join(wrong)
     assert count > 250
+
+
+def looked(
+    twins: Twins,
+    both: tuple[list[Question], list[Question]],
+    asked: Range,
+    choice: Choice,
+    span: str,
+) -> list[str]:
+    """Ask both servers, and return what is wrong with a panel."""
+    answers = [
+        answer_of(server, questions, asked, choice)
+        for server, questions in zip(twins.both, both, strict=True)
+    ]
+    return list(faults(both, answers, span))
 
 
 def chosen(choice: Choice, board: str) -> Choice:
