@@ -11,7 +11,7 @@ import sqlite3
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from gateway.registry import Directory
 
 _OF_THE_MACHINE = (OSError, MemoryError, sqlite3.Error)
 _PACKAGE = Path(__file__).parents[1]
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class Decoding(Protocol):
@@ -68,15 +70,12 @@ def read(
     for record in others:
         directory.now_ms = record.received_ms
         try:
-            decoders.decode(record, directory, out)
+            _tried(decoders.decode, record, directory, out)
         except RejectedError as error:
             # its traceback holds this frame, and so the records, until the next collection
             unread[record.number] = error.with_traceback(None)
-        except _OF_THE_MACHINE:
-            raise
-        except Exception as error:  # noqa: BLE001  # see above
-            unread[record.number] = RejectedError(QuarantineReason.FAULT, _place_of(error))
-            faulty.append(record.number)
+            if error.reason == QuarantineReason.FAULT:
+                faulty.append(record.number)
     found = Decoded(out.batches(), out.events, unread)
     return _without(found, faulty) if faulty else found
 
@@ -87,11 +86,25 @@ def _plain(
     """Read at once what is ordinary; nothing is where that fails, so that the fault is found."""
     out = collector()
     try:
-        return out, decoders.decode_plain(records, out)
-    except _OF_THE_MACHINE:
-        raise
-    except Exception:  # noqa: BLE001  # ``decode`` takes each of them as well
+        return out, _tried(decoders.decode_plain, records, out)
+    except RejectedError:  # ``decode`` takes each of them as well
         return collector(), records
+
+
+def _tried(step: Callable[_P, _R], *given: _P.args, **named: _P.kwargs) -> _R:
+    """Return what a step gives.
+
+    Raises:
+        RejectedError: it refuses, or (reason ``fault``) it fails.
+        OSError: the machine fails, as MemoryError and sqlite3.Error.
+    """
+    try:
+        return step(*given, **named)
+    except (RejectedError, *_OF_THE_MACHINE):
+        raise
+    except Exception as error:  # noqa: BLE001  # the one place, see above
+        fault = RejectedError(QuarantineReason.FAULT, _place_of(error))
+    raise fault
 
 
 def _place_of(error: Exception) -> str:
@@ -105,5 +118,5 @@ def _place_of(error: Exception) -> str:
 def _without(found: Decoded, faulty: Sequence[int]) -> Decoded:
     """Take back what faulty records have given before they failed."""
     kept = [one.take(~np.isin(one.readings.record, faulty)) for one in found.batches]
-    events = [event for event in found.events if event.record not in set(faulty)]
+    events = [event for event in found.events if event.record not in faulty]
     return Decoded([one for one in kept if len(one.readings)], events, found.unread)
