@@ -33,12 +33,20 @@ class Town:
         meters: of the grid that feeds the cabinets.
         span: the run.
         orders: what goes wrong.
+        interval_ms: at which everything is read.
     """
 
     def __init__(
-        self, seed: int, lanes: int, meters: int, span: Span, orders: Sequence[Order] = ()
+        self,
+        seed: int,
+        lanes: int,
+        meters: int,
+        span: Span,
+        orders: Sequence[Order] = (),
+        interval_ms: int | None = None,
     ) -> None:
-        self.city = City(Size(seed, meters, lanes), span, orders)
+        self.city = City(Size(seed, meters, lanes, interval_ms), span, orders)
+        self._interval_ms = interval_ms or INTERVAL_MS
         nodes = [node for world in self.city.worlds for node in world.nodes()]
         self.devices = self.city.devices()
         self.road = road_of(nodes, self.devices)
@@ -46,7 +54,7 @@ class Town:
     def hours(self) -> Iterator[Hour]:
         """Let the time pass; yield each hour."""
         for span, step in self.city.steps(HOUR_MS):
-            yield Hour(span, step, window_of(step.readings, self.road, span))
+            yield Hour(span, step, window_of(step.readings, self.road, span, self._interval_ms))
 
 
 def road_of(nodes: Sequence[NodeRow], devices: Sequence[DeviceRow]) -> Road:
@@ -86,14 +94,16 @@ def road_of(nodes: Sequence[NodeRow], devices: Sequence[DeviceRow]) -> Road:
     )
 
 
-def window_of(readings: Sequence[Readings], road: Road, span: Span) -> Window:
+def window_of(
+    readings: Sequence[Readings], road: Road, span: Span, interval_ms: int = INTERVAL_MS
+) -> Window:
     """Return the rows of the loops within a span."""
-    slots = (span.to_ms - span.from_ms) // INTERVAL_MS
-    window = empty_window(road.device_index, span.from_ms, INTERVAL_MS, slots)
+    slots = (span.to_ms - span.from_ms) // interval_ms
+    window = empty_window(road.device_index, span.from_ms, interval_ms, slots)
     for batch in readings:
         if batch.profile != "tl1" or not batch.device.size:
             continue
-        slot = (batch.time_ms - span.from_ms) // INTERVAL_MS - 1
+        slot = (batch.time_ms - span.from_ms) // interval_ms - 1
         values = np.where(batch.values == NULL, np.nan, batch.values.astype(np.float64))
         gauges = (window.occupancy, window.speed_kmh, window.v85_kmh)
         columns = (window.count, window.cumulative, *gauges)

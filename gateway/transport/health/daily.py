@@ -12,6 +12,7 @@ from gateway.transport.series import Window
 
 _MS_PER_MIN, _HOUR_MS, _DAY_H = 60_000, 3_600_000, 24
 _BIN_MS = 300_000  # what PeMS compares occupancies in
+_SAMPLE_MS = 30_000  # what its shares of a day are shares of
 
 
 class DayStatus(IntEnum):
@@ -42,7 +43,7 @@ class Tree(NamedTuple):
 
 
 class DayTally(NamedTuple):
-    """Rows of a day by what they show, (lanes,)."""
+    """Samples of a day by what they show, (lanes,)."""
 
     expected: int
     samples: FloatArray
@@ -72,31 +73,39 @@ class DayTally(NamedTuple):
 
 
 def day_tally(window: Window, policy: HealthPolicy) -> DayTally:
-    """Count the rows of a local day that lie in the hours which are judged.
+    """Count the samples of a local day that lie in the hours which are judged.
+
+    A sample is a row; shorter ones are put together to half a minute: an empty lane of five seconds
+    is no dead card, and a truck on the edge of two rows no fault.
 
     Args:
-        window: the day, or as much of it as there is.
+        window: the day, or as much of it as there is; whole quarters of an hour.
         policy: the hours and limits.
     """
     limits = policy.daily
+    each = -(-_SAMPLE_MS // window.interval_ms)
     local_ms = window.slot_ms() + policy.utc_offset_min * _MS_PER_MIN
     hour = local_ms // _HOUR_MS % _DAY_H
     inside = (hour >= limits.from_hour) & (hour < limits.to_hour)
-    here = window.is_present() & inside & np.isfinite(window.count)
-    occupancy, count = window.occupancy, window.count
-    known = here & np.isfinite(occupancy)
+    measured = window.is_present() & inside & np.isfinite(window.count)
+    seen = measured & np.isfinite(window.occupancy)
+    here = 2 * _together(measured, each) >= each  # half of its rows stand for it
+    known = 2 * _together(seen, each) >= each
+    count = _together(np.where(seen, window.count, 0.0), each)
+    occupancy = _together(np.where(seen, window.occupancy, 0.0), each)
+    high = limits.high_occupancy * _together(seen, each)
 
     def of(which: BoolArray) -> FloatArray:
         return np.asarray((known & which).sum(axis=1), np.float64)
 
     return DayTally(
-        (limits.to_hour - limits.from_hour) * _HOUR_MS // window.interval_ms,
+        (limits.to_hour - limits.from_hour) * _HOUR_MS // (each * window.interval_ms),
         here.sum(axis=1).astype(np.float64),
         of(occupancy == 0),
-        of(occupancy > limits.high_occupancy),
+        of(occupancy > high),
         of((count == 0) & (occupancy > 0)),
         of((count > 0) & (occupancy == 0)),
-        is_constant(_bins(np.where(known, occupancy, np.nan), window.interval_ms), policy),
+        is_constant(_bins(np.where(seen, window.occupancy, np.nan), window.interval_ms), policy),
     )
 
 
@@ -158,6 +167,13 @@ def _all_of(nothing: BoolArray, group: IntArray) -> BoolArray:
     result = np.zeros(len(group), np.bool_)
     result[known] = ((silent == everybody) & (everybody > 1))[group[known]]
     return result
+
+
+def _together(column: FloatArray | BoolArray, each: int) -> FloatArray:
+    """Return the sums of so many slots that follow each other; the rest of them is left out."""
+    whole = column[:, : column.shape[1] // each * each]
+    sums: FloatArray = whole.reshape(len(whole), -1, each).sum(axis=2, dtype=np.float64)
+    return sums
 
 
 def _bins(occupancy: FloatArray, interval_ms: int) -> FloatArray:

@@ -1,5 +1,7 @@
 """The daily tests of PeMS on days of which each count is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,23 @@ def test_a_good_day_has_2040_samples() -> None:
     assert tally.expected == ROWS
     assert tally.samples.tolist() == [ROWS]
     assert _status(_day()) == [DayStatus.GOOD]
+
+
+def test_rows_of_five_seconds_are_put_together_to_half_minutes() -> None:
+    """A truck in each: most rows are empty, and one is covered by whom the last one counted."""
+    made = replace(window(np.zeros((3, 6 * 2880))), interval_ms=5_000)
+    for slot, occupancy in ((2, 0.4), (3, 0.1)):
+        made.occupancy[:, slot::6] = occupancy
+    made.count[:, 2::6] = 1.0
+    made.occupancy[:, 2::6] += 0.001 * (np.arange(2880) // 10 % 3)  # as in _day
+    made.count[2, 5::6] = 2.0
+    made.count[2, 2::6] = 0.0
+    silent(made, 0, 6 * FIVE, 6 * FIVE + 3)  # half of a sample stands for it, a third does not
+    silent(made, 1, 6 * FIVE, 6 * FIVE + 4)
+    tally = day_tally(made, POLICY)
+    assert (tally.expected, tally.samples.tolist()) == (ROWS, [ROWS, ROWS - 1, ROWS])
+    assert [tally.zero[2], tally.covered[2], tally.ghosts[2]] == [0, 0, 0]
+    assert _status(made) == [DayStatus.GOOD] * 3
 
 
 @pytest.mark.parametrize(

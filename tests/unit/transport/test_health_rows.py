@@ -1,5 +1,7 @@
 """Detector tests row by row: each limit is reached by hand, and nearly reached beside it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from gateway.transport.health import (
     nothing_usual,
 )
 from gateway.transport.series import Road, RoadClass, Window
+from simulators.city.frame import Span
 from tests.unit.transport.health_rig import (
     HALF_MIN_MS,
     POLICY,
@@ -25,6 +28,8 @@ from tests.unit.transport.health_rig import (
     usual_of,
     window,
 )
+from tools.road_scores.health import watched
+from tools.road_scores.town import Town
 
 NOON_MS = at_hour(12)
 
@@ -76,6 +81,18 @@ def test_a_lane_full_of_motorcycles_is_no_chatter() -> None:
     assert not _judge(made, road(2)).changes
 
 
+def test_in_short_rows_chatter_is_a_minute_of_more_than_a_lane_carries() -> None:
+    made = replace(_free(2, 60, 1.0), interval_ms=5_000)
+    made.count[:, 20:22] = made.class_count[1, :, 20:22] = 7.0  # 6.33 is 38 in 30 s: a platoon
+    made.count[0, 30:] = made.class_count[1, 0, 30:] = 7.0
+    made.count[0, 34] = made.class_count[1, 0, 34] = 6.0  # takes back what the row before gave
+    found = _judge(made, road(2))
+    # twelve rows more above than below: slots 30 … 43
+    assert [(c.fault, c.lane, c.found_ms) for c in found.changes] == [
+        (Fault.CHATTER, 0, NOON_MS + 44 * 5_000)
+    ]
+
+
 def test_locked_on_is_two_minutes_while_the_next_lane_flows() -> None:
     made = _free(2, 60)
     made.count[0, 20:] = 0.0
@@ -125,6 +142,18 @@ def test_occupancy_that_jumps_trips_the_timer_and_jams_do_not() -> None:
     assert not _judge(made, road(2)).changes
 
 
+def test_in_short_rows_the_timer_runs_by_the_clock() -> None:
+    # +10 for a step of two quarters, -5 for the row: +5 a row; 90 is reached with the eighteenth
+    made = replace(_free(2, 40, 1.0), interval_ms=5_000)
+    made.occupancy[:] = 0.1
+    made.occupancy[0, 10:] = np.where(np.arange(30) % 2, 0.05, 0.70)
+    (change,) = _judge(made, road(2)).changes
+    assert (change.fault, change.lane) == (Fault.OCCUPANCY_SPIKE, 0)
+    assert change.found_ms == NOON_MS + 28 * 5_000
+    made.occupancy[0, 10:] = np.where(np.arange(30) % 2, 0.05, 0.30)  # a truck in every second row
+    assert not _judge(made, road(2)).changes
+
+
 def test_at_signals_occupancy_may_jump() -> None:
     made = _free(2, 30)
     made.occupancy[0, 10:] = np.where(np.arange(20) % 2, 0.05, 0.60)
@@ -158,6 +187,17 @@ def test_odd_rows_between_free_ones_are_hanging() -> None:
     found = _judge(made, road(2))
     assert _raised(found) == [(Fault.HANGING, 0, 51)]
     assert found.changes[0].value == pytest.approx(4.7334 / 4, abs=1e-4)
+
+
+def test_a_truck_on_the_edge_of_two_short_rows_does_not_hang() -> None:
+    made = replace(_free(2, 100, 1.0), interval_ms=5_000)
+    odd = [10, 20, 30, 40, 50]
+    made.count[0, odd] = 0.0
+    made.speed_kmh[0, odd] = np.nan
+    made.occupancy[0, odd] = 0.5  # 2.5 s: a tenth of half a minute is 3 s
+    assert not _judge(made, road(2)).changes
+    made.occupancy[0, odd] = 0.6
+    assert [(c.fault, c.lane) for c in _judge(made, road(2)).changes] == [(Fault.HANGING, 0)]
 
 
 def test_before_a_red_light_both_lanes_stand_and_nothing_hangs() -> None:
@@ -251,3 +291,11 @@ def test_the_same_comes_out_however_the_time_is_cut() -> None:
 
 def test_the_policy_says_when_a_day_begins() -> None:
     assert (START_MS + POLICY.utc_offset_min * 60_000) % 86_400_000 == 0
+
+
+@pytest.mark.parametrize("interval_ms", [5_000, 10_000])
+def test_a_calm_road_that_measures_more_often_is_believed(interval_ms: int) -> None:
+    """Platoons, trucks on the edge of rows, jumping occupancy: half a minute hides such chance."""
+    span = Span(at_hour(7), at_hour(8))
+    town = Town(40_001, 40, 10, span, interval_ms=interval_ms)
+    assert watched(town) == []
