@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.config.sections import MappingTime
+from gateway.decode.foreign.family import may_be_foreign
 from gateway.decode.foreign.guess import Names, guess, load_names, words_of
 from gateway.decode.foreign.payloads import document_of, word_of
 from gateway.decode.foreign.proposal import (
@@ -132,6 +133,8 @@ def _kinds(
     """Return kinds of documents, of single numbers and of states."""
     documents, numbers, states = (dict[object, _Kind]() for _ in range(3))
     for sample in samples:
+        if not may_be_foreign(sample.topic):
+            continue  # a broker's own `$SYS` in a capture: no pattern may say it
         depth, (above, _, last) = sample.topic.count("/"), sample.topic.rpartition("/")
         try:
             root = document_of(sample.payload)

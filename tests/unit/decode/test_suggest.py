@@ -145,6 +145,15 @@ def test_nothing_is_proposed_where_no_name_says_anything() -> None:
     assert suggest("plant", [*samples, Sample("x", b"\xff"), Sample("y", b"")], PROFILES) == ""
 
 
+@pytest.mark.parametrize("topic", ["$SYS/broker/v2/load", "tg/1/acme/energy/m-1/r", "$/a/b/c", ""])
+def test_what_no_pattern_may_say_is_left_out_of_a_capture(topic: str) -> None:
+    own = Sample(topic, heat_pump(1).payload)
+    text = suggest("plant", [own, heat_pump(1)], PROFILES)
+    assert text == suggest("plant", [heat_pump(1)], PROFILES)
+    assert not read(text, own)[0].readings
+    assert suggest("plant", [own], PROFILES) == ""
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_number_of_any_length_is_a_time_or_none(sign: int) -> None:
     said = f'{{"ts":{"-" * (sign < 0)}{"9" * 400},"temperature":21.5}}'
