@@ -7,12 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.model import BoolArray, FloatArray, IntArray
-from gateway.transport.health.policy import HealthPolicy
+from gateway.transport.health.policy import SAMPLE_S, HealthPolicy
 from gateway.transport.series import Window
 
 _MS_PER_MIN, _HOUR_MS, _DAY_H = 60_000, 3_600_000, 24
 _BIN_MS = 300_000  # what PeMS compares occupancies in
-_SAMPLE_MS = 30_000  # what its shares of a day are shares of
 
 
 class DayStatus(IntEnum):
@@ -83,7 +82,7 @@ def day_tally(window: Window, policy: HealthPolicy) -> DayTally:
         policy: the hours and limits.
     """
     limits = policy.daily
-    each = -(-_SAMPLE_MS // window.interval_ms)
+    each = -(-SAMPLE_S * 1000 // window.interval_ms)
     local_ms = window.slot_ms() + policy.utc_offset_min * _MS_PER_MIN
     hour = local_ms // _HOUR_MS % _DAY_H
     inside = (hour >= limits.from_hour) & (hour < limits.to_hour)

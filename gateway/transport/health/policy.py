@@ -11,6 +11,7 @@ from gateway.transport.series import RoadClass
 
 HEALTH_DOMAIN = "health"
 HEALTH_POLICY = "health"
+SAMPLE_S = 30  # of IRIS and PeMS: their limits are of such; shorter rows weigh by their share
 RoadName = Literal["unknown", "urban", "expressway", "national"]
 
 

@@ -5,10 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.model import BoolArray, FloatArray
-from gateway.transport.health.policy import HealthPolicy, Realtime
+from gateway.transport.health.policy import SAMPLE_S, HealthPolicy, Realtime
 from gateway.transport.series import Window
 
-_SAMPLE_S = 30.0  # limits of IRIS and PeMS are of such samples; a shorter row weighs by its share
 _MOST_PENDING = 2.0  # rows on end that cover and count nobody: more is a queue, or locked on
 _A_QUEUE = -1e9  # pending: too many to be odd, until somebody is counted again
 
@@ -85,7 +84,7 @@ def locked_on(old: FloatArray, one: Row, others: Others, policy: Realtime) -> Fl
 
 def chatter(old: FloatArray, one: Row, policy: Realtime) -> FloatArray:
     """Return how much longer a lane has carried more than it can than less, over the limit."""
-    share = one.seconds / _SAMPLE_S
+    share = one.seconds / SAMPLE_S
     # three trucks in five seconds are a platoon: it is the half minute that no lane can carry
     step = min(share, 1.0) / policy.chatter_slots
     change = np.where(one.pcu >= policy.chatter_pcu_per_30s * share, step, -step)
@@ -112,7 +111,7 @@ def spikes(
     IRIS: a step adds 30 s, as much as time takes away within a row of 30 s.
     """
     steps = np.floor(np.abs(one.occupancy - before.occupancy) / policy.spike_step + 1e-9)
-    unit_s = min(one.seconds, _SAMPLE_S)
+    unit_s = min(one.seconds, SAMPLE_S)
     grown = old + (unit_s * np.nan_to_num(steps) - one.seconds) / policy.spike_s
     return np.where(one.present & judged, np.maximum(grown, 0.0), old)
 
@@ -140,7 +139,7 @@ def remember(before: Before, one: Row, free: BoolArray, others: Others, policy: 
     """Return the memory after a row; one that is missing changes nothing."""
     counted = one.vehicles > 0
     # a truck on the edge of two rows is counted in one and covers in both: seconds count, not share
-    least_s = min(policy.hanging_occupancy * max(one.seconds, _SAMPLE_S), one.seconds)
+    least_s = min(policy.hanging_occupancy * max(one.seconds, SAMPLE_S), one.seconds)
     odd = (one.vehicles == 0) & (one.occupancy * one.seconds >= least_s)
     # in a queue before a signal the other lanes stand too
     odd &= others.flows | ~np.isfinite(others.occupancy)
