@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.model import BoolArray, FloatArray, IntArray
+from gateway.transport.aggregate.folding import folded
 from gateway.transport.health.policy import SAMPLE_S, HealthPolicy
 from gateway.transport.series import Window
 
@@ -171,7 +172,7 @@ def _all_of(nothing: BoolArray, group: IntArray) -> BoolArray:
 def _together(column: FloatArray | BoolArray, each: int) -> FloatArray:
     """Return the sums of so many slots that follow each other; the rest of them is left out."""
     whole = column[:, : column.shape[1] // each * each]
-    sums: FloatArray = whole.reshape(len(whole), -1, each).sum(axis=2, dtype=np.float64)
+    sums: FloatArray = folded(whole, each).sum(axis=-1, dtype=np.float64)
     return sums
 
 
