@@ -111,6 +111,9 @@ class Window:
     quality: IntArray  # model.Quality
     reasons: IntArray  # model.Reason bits
     status: IntArray  # status byte of the device
+    offset_ms: IntArray  # how far from the end of the slot its row's time lies, + later
+    beside_ms: IntArray  # the same of a second row whose time lies in the slot, 0 none
+    surplus: FloatArray  # vehicles of the second row
 
     @property
     def slots(self) -> int:
@@ -162,6 +165,9 @@ def empty_window(device_index: IntArray, start_ms: int, interval_ms: int, slots:
         quality=np.full(shape, int(Quality.MISSING), np.int64),
         reasons=np.zeros(shape, np.int64),
         status=np.zeros(shape, np.int64),
+        offset_ms=np.zeros(shape, np.int64),
+        beside_ms=np.zeros(shape, np.int64),
+        surplus=np.zeros(shape),
     )
 
 

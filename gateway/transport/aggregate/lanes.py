@@ -43,6 +43,26 @@ def is_trusted(window: Window, policy: BinPolicy, is_bad: BoolArray | None = Non
     return found
 
 
+def is_covered(window: Window, trusted: BoolArray) -> BoolArray:
+    """Return slots without a row whose time the rows on either side have measured all the same.
+
+    Rows of a detector that sends every 5.2 s leave one slot of 5 s in 25 without a row, and none
+    is lost: those beside it are nearer to each other than an interval and a half. Beyond the
+    edges of the window its last row tells for both sides.
+    """
+    two_ms = np.where(window.beside_ms != 0, window.beside_ms, window.offset_ms)
+    first_ms, last_ms = (
+        np.pad(pick(window.offset_ms, two_ms), ((0, 0), (1, 1)))
+        for pick in (np.minimum, np.maximum)
+    )
+    last_ms[:, 0], first_ms[:, -1] = -first_ms[:, 2], -last_ms[:, -3]
+    is_there = np.pad(trusted, ((0, 0), (1, 1)), constant_values=True)
+    apart_ms = 2 * window.interval_ms + first_ms[:, 2:] - last_ms[:, :-2]
+    found: BoolArray = ~window.is_present() & is_there[:, 2:] & is_there[:, :-2]
+    found &= 2 * apart_ms < 3 * window.interval_ms
+    return found
+
+
 def recovered(window: Window, trusted: BoolArray, policy: BinPolicy) -> FloatArray:
     """Return counts of slots without a trusted row that the running counter tells, else NaN.
 
@@ -60,7 +80,7 @@ def recovered(window: Window, trusted: BoolArray, policy: BinPolicy) -> FloatArr
         return found
     low, high = before[row, slot], after[row, slot]
     passed = (window.cumulative[row, high] - window.cumulative[row, low]) % _ROLLOVER
-    passed -= window.count[row, high]
+    passed -= window.count[row, high] + window.surplus[row, high]
     length = high - low - 1
     most = policy.count_max_30_s * max(1.0, window.interval_ms / _PERIOD_MS)
     is_reset = window.reasons[row, high] & _RESETS != 0
@@ -86,17 +106,21 @@ def bins(
     """
     per = per_bin(window.interval_ms, interval_ms, window.slots)
     trusted = is_trusted(window, policy, is_bad)
-    seen = folded(trusted, per).sum(axis=2) / per
+    seen = folded(trusted | is_covered(window, trusted), per).sum(axis=2) / per
     scale = np.divide(1.0, seen, out=np.full(seen.shape, np.nan), where=seen >= policy.min_observed)
-    count = total(np.where(trusted, window.count, np.nan), per) * scale
+    counted = window.count + window.surplus
+    shown, count = (
+        total(np.where(trusted, one, np.nan), per) * scale for one in (window.count, counted)
+    )
     told = recovered(window, trusted, policy)
-    full = folded(np.where(trusted, window.count, told), per).sum(axis=2)
+    full = folded(np.where(trusted, counted, told), per).sum(axis=2)
     is_told = np.isfinite(full) & (seen < 1)
     speeds = _speeds(window, trusted, policy, per)
     occupancy = mean(np.where(trusted, window.occupancy, np.nan), per)
     classes = np.stack(
         [total(np.where(trusted, one, np.nan), per) * scale for one in window.class_count]
     )
+    classes *= np.divide(count, shown, out=np.ones(count.shape), where=shown > 0)
     is_enough = seen >= policy.min_observed
     foreign = np.isin(window.quality, _ESTIMATES) & trusted
     is_foreign = folded(foreign, per).any(axis=2)
