@@ -33,7 +33,7 @@ def is_trusted(window: Window, policy: BinPolicy, is_bad: BoolArray | None = Non
         is_bad: slots, or lanes as a column, of detectors that health flags.
     """
     quality, count, occupancy = window.quality, window.count, window.occupancy
-    most = policy.count_max_30_s * max(1.0, window.interval_ms / _PERIOD_MS)
+    most = _most_vehicles(window, policy)
     trusted = (quality != int(Quality.FAILED)) & (quality != int(Quality.MISSING))
     trusted &= (count >= 0) & (count <= most)
     trusted &= np.isnan(occupancy) | ((occupancy >= 0) & (occupancy <= 1))
@@ -82,7 +82,7 @@ def recovered(window: Window, trusted: BoolArray, policy: BinPolicy) -> FloatArr
     passed = (window.cumulative[row, high] - window.cumulative[row, low]) % _ROLLOVER
     passed -= window.count[row, high] + window.surplus[row, high]
     length = high - low - 1
-    most = policy.count_max_30_s * max(1.0, window.interval_ms / _PERIOD_MS)
+    most = _most_vehicles(window, policy)
     is_reset = window.reasons[row, high] & _RESETS != 0
     is_short = length * window.interval_ms <= policy.recover_max_min * 60_000
     is_told = is_short & ~is_reset & (passed >= 0) & (passed <= most * length)
@@ -108,7 +108,8 @@ def bins(
     trusted = is_trusted(window, policy, is_bad)
     seen = folded(trusted | is_covered(window, trusted), per).sum(axis=2) / per
     scale = np.divide(1.0, seen, out=np.full(seen.shape, np.nan), where=seen >= policy.min_observed)
-    counted = window.count + window.surplus
+    can_be = window.surplus <= _most_vehicles(window, policy)
+    counted = window.count + np.where(can_be, window.surplus, 0.0)
     shown, count = (
         total(np.where(trusted, one, np.nan), per) * scale for one in (window.count, counted)
     )
@@ -186,6 +187,11 @@ def grade_of_observed(share: FloatArray, policy: BinPolicy) -> IntArray:
     """Return the grade of values that come with PeMS's ``% Observed``, as a share."""
     grades = np.where(share >= policy.min_observed, int(Quality.VALID), int(Quality.IMPUTED))
     return grades.astype(np.int64)
+
+
+def _most_vehicles(window: Window, policy: BinPolicy) -> float:
+    """Return what a lane can count in an interval."""
+    return policy.count_max_30_s * max(1.0, window.interval_ms / _PERIOD_MS)
 
 
 def _speeds(

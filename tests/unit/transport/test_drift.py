@@ -101,6 +101,15 @@ def test_a_better_row_takes_the_slot_and_the_other_stays_beside_it() -> None:
         assert window.cumulative[0, 0] == 1012
 
 
+def test_a_second_row_that_cannot_be_is_not_summed_up() -> None:
+    batch = rows_every(4_800)
+    window = place(GRID, [(TL1, batch)])
+    is_second = window.beside_ms != 0
+    assert is_second.any()
+    window.surplus[is_second] = 1e6
+    assert bins_of(window).count.sum() == window.count.sum()
+
+
 def test_two_rows_near_each_other_are_one_that_came_twice() -> None:
     near = [Given([7, 1007, *[0] * 8], MONDAY_MS + at, seq=at) for at in (4_000, 6_000)]
     window = place(GRID, [(TL1, decoded("tl1", *near).readings)])
