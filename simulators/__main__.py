@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
+from simulators.amounts import amount, whole
 from simulators.city.command import add_city, run_city
 from simulators.commands import attack, chaos, foreign, load, network
 from simulators.fleet import Fleet, Plan
@@ -66,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"simulators: {getattr(options, 'mqtt', options.command)}: {error}", file=sys.stderr)
         return 1
-    except (ValueError, OverflowError) as error:  # infinity is no number of milliseconds
+    except ValueError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
         return 130  # as a shell says of a program that Ctrl-C has ended
@@ -90,21 +91,21 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     add_target_options(parser)
     parser.add_argument("file", type=Path, nargs="+")
     parser.add_argument("--topic", help="of the rows of a CSV file; of all, if given")
-    parser.add_argument("--pace", type=float, default=0, metavar="RATE", help="messages per second")
+    parser.add_argument("--pace", type=amount, default=0, metavar="RATE", help="messages a second")
     parser.add_argument("--json", action="store_true", help="report as JSON in the last line")
 
 
 def _add_fleet(parser: argparse.ArgumentParser) -> None:
     add_target_options(parser)
-    parser.add_argument("--meters", type=int, default=20, metavar="N")
-    parser.add_argument("--detectors", type=int, default=10, metavar="N")
-    parser.add_argument("--interval-s", type=float, help="default: 1800 meters, 30 detectors")
+    parser.add_argument("--meters", type=whole, default=20, metavar="N")
+    parser.add_argument("--detectors", type=whole, default=10, metavar="N")
+    parser.add_argument("--interval-s", type=amount, help="default: 1800 meters, 30 detectors")
     parser.add_argument("--seed", type=int, default=1, help="names the whole city")
     parser.add_argument("--org", default="demo")
     parser.add_argument("--state", type=Path, metavar="DIR", help="go on where the last run was")
     parser.add_argument("--parent", type=int, metavar="PID", help="end when this process does")
     how_long = parser.add_mutually_exclusive_group(required=True)
-    how_long.add_argument("--seconds", type=float)
+    how_long.add_argument("--seconds", type=amount)
     how_long.add_argument("--forever", action="store_true")
     parser.add_argument("--json", action="store_true", help="report as JSON in the last line")
 

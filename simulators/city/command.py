@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from simulators.amounts import amount, whole
 from simulators.city.begin import Begin, begin_of, carried_in, keep_carried, remember
 from simulators.city.city import City, Order, Size, parse_ms, usual_start_ms
 from simulators.city.dry import run_dry, run_into
@@ -36,9 +37,9 @@ def add_city(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``city``."""
     add_target_options(parser, required=False)
     parser.add_argument("--seed", type=int, default=1, help="names the whole city")
-    parser.add_argument("--meters", type=int, default=200, metavar="N")
-    parser.add_argument("--lanes", type=int, default=40, metavar="N")
-    parser.add_argument("--days", type=float, default=1.0, metavar="D")
+    parser.add_argument("--meters", type=whole, default=200, metavar="N")
+    parser.add_argument("--lanes", type=whole, default=40, metavar="N")
+    parser.add_argument("--days", type=amount, default=1.0, metavar="D")
     parser.add_argument(
         "--scenario",
         action="append",
@@ -50,12 +51,12 @@ def add_city(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", metavar="TIME", help="RFC 3339; default: so that it ends now")
     parser.add_argument(
         "--past-days",
-        type=float,
+        type=amount,
         default=0.0,
         metavar="D",
         help="devices have recorded for D days, and send it as backlog at the first start",
     )
-    parser.add_argument("--interval-s", type=float, help="of every device, in place of its own")
+    parser.add_argument("--interval-s", type=amount, help="of every device, in place of its own")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="truth.json, …")
     parser.add_argument("--dump", action="store_true", help="without --mqtt: DIR/capture.jsonl")
     parser.add_argument("--org", default=ORG)

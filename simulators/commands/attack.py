@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from simulators.amounts import amount
 from simulators.attacks.client import RefusedError
 from simulators.attacks.frame import Order
 from simulators.attacks.run import KINDS, run_attack, told, write_truth
@@ -30,8 +31,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--spy", default="", metavar="ID", help="of replay: who listens, a monitor")
     parser.add_argument("--spy-password-env", metavar="NAME", help="its password")
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--rate", type=float, default=20, help="tries per second; not of flood")
+    parser.add_argument("--seconds", type=amount, default=10)
+    parser.add_argument("--rate", type=amount, default=20, help="tries per second; not of flood")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--org", default="city")
     parser.add_argument("--out", type=Path, metavar="DIR", help="for truth.json")

@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from simulators.amounts import amount, whole
 from simulators.chaos.api import ApiError
 from simulators.chaos.field import Task
 from simulators.chaos.run import Chaos
@@ -17,12 +18,12 @@ from simulators.chaos.run import Chaos
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what ``run`` reads."""
-    parser.add_argument("--seconds", type=float, default=60, help="in which faults begin")
-    parser.add_argument("--kills", type=int, default=10, metavar="N", help="of the gateway")
+    parser.add_argument("--seconds", type=amount, default=60, help="in which faults begin")
+    parser.add_argument("--kills", type=whole, default=10, metavar="N", help="of the gateway")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same faults")
-    parser.add_argument("--devices", type=int, default=10, metavar="N")
-    parser.add_argument("--rate", type=float, default=200, help="readings per second")
-    parser.add_argument("--start-s", type=float, default=30, help="for the gateway's first start")
+    parser.add_argument("--devices", type=whole, default=10, metavar="N")
+    parser.add_argument("--rate", type=amount, default=200, help="readings per second")
+    parser.add_argument("--start-s", type=amount, default=30, help="for the gateway's first start")
     parser.add_argument(
         "--gateway", metavar="COMMAND", help="what gets `run -c FILE`; default: python -m gateway"
     )

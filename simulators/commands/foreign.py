@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiomqtt
 
+from simulators.amounts import amount, whole
 from simulators.foreign import Town
 from simulators.parent import die_with
 from simulators.target import Target, add_target_options, target_of
@@ -19,13 +20,15 @@ MEMORY = "registers.json"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     add_target_options(parser)
-    parser.add_argument("--meters", type=int, default=20, metavar="N")
-    parser.add_argument("--detectors", type=int, default=5, metavar="N")
-    parser.add_argument("--interval-s", type=float, default=5.0)
+    parser.add_argument("--meters", type=whole, default=20, metavar="N")
+    parser.add_argument("--detectors", type=whole, default=5, metavar="N")
+    parser.add_argument("--interval-s", type=amount, default=5.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--state", type=Path, metavar="DIR", help="go on where the last run was")
     parser.add_argument("--parent", type=int, metavar="PID", help="end when this process does")
-    parser.add_argument("--rounds", type=int, default=0, metavar="N", help="end after N intervals")
+    parser.add_argument(
+        "--rounds", type=whole, default=0, metavar="N", help="end after N intervals"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from simulators.amounts import amount, whole
 from simulators.commands.network import add_network_options, conditions_of
 from simulators.dialling import AT_ONCE
 from simulators.load import Demand, Load
@@ -31,19 +32,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what ``run`` reads."""
     add_target_options(parser)
     add_tls_options(parser)
-    parser.add_argument("--devices", type=int, default=1000, metavar="N")
+    parser.add_argument("--devices", type=whole, default=1000, metavar="N")
     parser.add_argument("--rate", default="max", help="messages per second, or max")
-    parser.add_argument("--batch", type=int, default=1, metavar="ROWS", help="rows per message")
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--qos", type=int, choices=(0, 1), default=1)
-    parser.add_argument("--connections", type=int, metavar="C", help="default 10; see --storm")
+    parser.add_argument("--batch", type=whole, default=1, metavar="ROWS", help="rows per message")
+    parser.add_argument("--seconds", type=amount, default=10)
+    parser.add_argument("--qos", type=whole, choices=(0, 1), default=1)
+    parser.add_argument("--connections", type=whole, metavar="C", help="default 10; see --storm")
     parser.add_argument("--storm", action="store_true", help="a connection of its own per device")
-    parser.add_argument("--connects-at-once", type=int, default=AT_ONCE, metavar="N")
-    parser.add_argument("--window", type=int, default=1000, help="in flight per connection")
-    parser.add_argument("--patience-s", type=float, default=30, help="for a PUBACK")
+    parser.add_argument("--connects-at-once", type=whole, default=AT_ONCE, metavar="N")
+    parser.add_argument("--window", type=whole, default=1000, help="in flight per connection")
+    parser.add_argument("--patience-s", type=amount, default=30, help="for a PUBACK")
     parser.add_argument("--payload-format", choices=("json", "cbor"), default="json")
-    parser.add_argument("--payload-bytes", type=int, default=0, metavar="N", help="filled up to N")
-    parser.add_argument("--receipts", type=int, default=20, metavar="N", help="devices sampled")
+    parser.add_argument(
+        "--payload-bytes", type=whole, default=0, metavar="N", help="filled up to N"
+    )
+    parser.add_argument("--receipts", type=whole, default=20, metavar="N", help="devices sampled")
     parser.add_argument("--api", metavar="URL", help="time until a reading can be queried")
     parser.add_argument("--server-pid", type=int, action="append", default=[], metavar="PID")
     parser.add_argument("--org", default="load")

@@ -7,6 +7,7 @@ import json
 import signal
 from dataclasses import replace
 
+from simulators.amounts import amount, whole
 from simulators.network import PROFILES, Conditions
 from simulators.parent import die_with
 from simulators.proxy import Proxy
@@ -16,8 +17,10 @@ from simulators.target import address_of
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what ``run`` reads."""
     parser.add_argument("--mqtt", required=True, metavar="URL", help="where connections go")
-    parser.add_argument("--listen", type=int, default=0, metavar="PORT", help="default: a free one")
-    parser.add_argument("--seconds", type=float, help="default: until Ctrl-C")
+    parser.add_argument(
+        "--listen", type=whole, default=0, metavar="PORT", help="default: a free one"
+    )
+    parser.add_argument("--seconds", type=amount, help="default: until Ctrl-C")
     parser.add_argument("--parent", type=int, metavar="PID", help="end when this process does")
     add_network_options(parser, default="4g")
 
@@ -25,11 +28,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def add_network_options(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     """Add a profile and the numbers that may differ from it."""
     parser.add_argument("--network", choices=tuple(PROFILES), default=default, help="profile")
-    parser.add_argument("--delay-ms", type=float, help="one way")
-    parser.add_argument("--jitter-ms", type=float, help="standard deviation of it")
-    parser.add_argument("--loss", type=float, metavar="SHARE", help="of segments: they come late")
-    parser.add_argument("--kbit-s", type=float, help="each direction of a connection")
-    parser.add_argument("--rebind-s", type=float, help="mean life of a connection's NAT mapping")
+    parser.add_argument("--delay-ms", type=amount, help="one way")
+    parser.add_argument("--jitter-ms", type=amount, help="standard deviation of it")
+    parser.add_argument("--loss", type=amount, metavar="SHARE", help="of segments: they come late")
+    parser.add_argument("--kbit-s", type=amount, help="each direction of a connection")
+    parser.add_argument("--rebind-s", type=amount, help="mean life of a connection's NAT mapping")
 
 
 def conditions_of(options: argparse.Namespace) -> Conditions | None:

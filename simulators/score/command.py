@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from simulators.amounts import amount
 from simulators.city.times import rfc3339
 from simulators.score.match import score
 from simulators.score.source import OF_ALARMS, OF_DEVICES, Api, read_claims, read_truth
@@ -22,7 +23,7 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=Path, required=True, metavar="FILE")
     parser.add_argument("--api", required=True, metavar="URL")
     parser.add_argument(
-        "--slack-s", type=float, default=USUAL_SLACK_S, help="around a truth, still of it"
+        "--slack-s", type=amount, default=USUAL_SLACK_S, help="around a truth, still of it"
     )
     parser.add_argument(
         "--at", choices=("found", "raised"), default="found", help="which time of an alarm counts"
