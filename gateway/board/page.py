@@ -11,12 +11,13 @@ from pathlib import Path
 
 from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
 from nicegui import Client, ui
 from nicegui import app as nicegui_app
 from nicegui.language import Language
 
 from gateway.board.ahead import links
-from gateway.board.frame import MARK, Frame, Hold
+from gateway.board.frame import MAIN, MARK, Frame, Hold
 from gateway.board.looks.alarms import DerivedAlarms, KeptAlarms
 from gateway.board.looks.sites import sites_of
 from gateway.board.packed import PackedFiles
@@ -84,6 +85,9 @@ def mount(app: FastAPI) -> None:
 
     for path, (draw, has_span) in PAGES.items():
         serve(path, draw, has_span=has_span)
+    for path in MAIN.values():
+        if sector := path.rpartition("/")[0]:
+            _lead(app, sector, path)
 
     _keep_warm(hold)
     ui.run_with(
@@ -97,6 +101,14 @@ def mount(app: FastAPI) -> None:
         show_welcome_message=False,
         gzip_middleware_factory=PackedFiles,
     )
+
+
+def _lead(app: FastAPI, sector: str, path: str) -> None:
+    """Lead from the address of a sector, which people type, to its first page."""
+
+    @app.get(sector, include_in_schema=False)
+    def lead(request: Request) -> RedirectResponse:
+        return RedirectResponse(str(request.url.replace(path=path, scheme="", netloc="")))
 
 
 def _speak(lang: str) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -122,6 +123,18 @@ async def test_pages_search_and_choice_work_without_a_reload(
         assert "valid" in detail
         assert await page.evaluate("window.isSame")
         assert page.faults == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "led"),
+    [
+        ("/energy?lang=vi&range=7d", "/energy/load?lang=vi&range=7d"),
+        ("/transport", "/transport/corridors"),
+    ],
+)
+def test_a_sector_leads_to_its_first_page(web: WebProcess, typed: str, led: str) -> None:
+    answer = httpx.get(web.url + typed)
+    assert (answer.status_code, answer.headers["location"]) == (307, led)
 
 
 async def test_who_needs_a_person_comes_first_and_a_count_is_a_way_there(
